@@ -1,0 +1,139 @@
+//! Diagnostics as people read them (through codespan-reporting) and as programs read them (JSON).
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::source::{Location, Sources};
+use codespan_reporting::diagnostic as codespan;
+use codespan_reporting::term::{self, Config};
+use serde::Serialize;
+
+/// All findings as text, one after the other; `color` writes ANSI escapes.
+#[must_use]
+pub fn human(sources: &Sources, diagnostics: &Diagnostics, color: bool) -> String {
+    let config = Config::default();
+    let mut text = String::new();
+    for diagnostic in diagnostics.iter() {
+        let shown = to_codespan(sources, diagnostic);
+        let emitted = if color {
+            let mut ansi = term::termcolor::Ansi::new(Vec::new());
+            let result = term::emit_to_write_style(&mut ansi, &config, sources, &shown);
+            text.push_str(&String::from_utf8_lossy(&ansi.into_inner()));
+            result
+        } else {
+            term::emit_to_string(&mut text, &config, sources, &shown)
+        };
+        if emitted.is_err() {
+            // A label outside its file would be a bug of ours; the message must reach the user all the same.
+            text.push_str(&format!("{}[{}]: {}\n", diagnostic.severity.word(), diagnostic.code, diagnostic.message));
+        }
+    }
+    text
+}
+
+fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnostic<crate::FileId> {
+    let severity = match diagnostic.severity {
+        Severity::Error => codespan::Severity::Error,
+        Severity::Warning => codespan::Severity::Warning,
+    };
+    let labels = diagnostic.labels.iter().enumerate().map(|(place, label)| {
+        let range = label.location.range();
+        let made = if place == 0 {
+            codespan::Label::primary(label.location.file, range)
+        } else {
+            codespan::Label::secondary(label.location.file, range)
+        };
+        made.with_message(&label.message)
+    });
+    let mut notes = diagnostic.notes.clone();
+    if let Some(suggestion) = &diagnostic.suggestion {
+        notes.push(format!("help: {}: {}", suggestion.message, shown_replacement(sources, suggestion)));
+    }
+    codespan::Diagnostic::new(severity)
+        .with_code(diagnostic.code.0)
+        .with_message(&diagnostic.message)
+        .with_labels(labels.collect())
+        .with_notes(notes)
+}
+
+/// The replaced line as it will read, so that the reader sees the mended text and not only the fragment.
+fn shown_replacement(sources: &Sources, suggestion: &crate::diagnostic::Suggestion) -> String {
+    let text = sources.text(suggestion.location.file);
+    let range = suggestion.location.range();
+    let from = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+    let to = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
+    format!("`{}{}{}`", text[from..range.start].trim_start(), suggestion.replacement, text[range.end..to].trim_end())
+}
+
+/// One diagnostic in the JSON shape of the command line's contract.
+#[derive(Debug, Serialize)]
+pub struct Json {
+    code: &'static str,
+    severity: &'static str,
+    message: String,
+    file: String,
+    spans: Vec<JsonSpan>,
+    notes: Vec<String>,
+    suggestion: Option<JsonSuggestion>,
+    rendered: String,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonSpan {
+    file: String,
+    start: u32,
+    end: u32,
+    line: usize,
+    column: usize,
+    label: String,
+    primary: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonSuggestion {
+    file: String,
+    start: u32,
+    end: u32,
+    replacement: String,
+    message: String,
+}
+
+/// All findings in the shape that `--format json` prints.
+#[must_use]
+pub fn json(sources: &Sources, diagnostics: &Diagnostics) -> Vec<Json> {
+    diagnostics.iter().map(|diagnostic| one_json(sources, diagnostic)).collect()
+}
+
+fn one_json(sources: &Sources, diagnostic: &Diagnostic) -> Json {
+    let span = |place: usize, location: Location, label: &str| {
+        let (line, column) = sources.line_column(location.file, location.start);
+        JsonSpan {
+            file: sources.name(location.file).to_owned(),
+            start: location.start,
+            end: location.end,
+            line,
+            column,
+            label: label.to_owned(),
+            primary: place == 0,
+        }
+    };
+    Json {
+        code: diagnostic.code.0,
+        severity: diagnostic.severity.word(),
+        message: diagnostic.message.clone(),
+        file: diagnostic.labels.first().map_or_else(String::new, |label| sources.name(label.location.file).to_owned()),
+        spans: diagnostic
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(place, label)| span(place, label.location, &label.message))
+            .collect(),
+        notes: diagnostic.notes.clone(),
+        suggestion: diagnostic.suggestion.as_ref().map(|suggestion| JsonSuggestion {
+            file: sources.name(suggestion.location.file).to_owned(),
+            start: suggestion.location.start,
+            end: suggestion.location.end,
+            replacement: suggestion.replacement.clone(),
+            message: suggestion.message.clone(),
+        }),
+        rendered: human(sources, &Diagnostics::from(diagnostic.clone()), false),
+    }
+}

@@ -1,0 +1,138 @@
+//! One device's part of a placed network: what it receives, computes and sends, in order.
+
+use cnasc_ir::architecture::NodeId;
+use cnasc_ir::fleet::Backend;
+use cnasc_ir::{DeviceId, Fleet, Plan, TensorGraph, TensorId};
+
+/// What one device does for one inference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// Which device.
+    pub device: DeviceId,
+    /// What compiles and executes it.
+    pub backend: Backend,
+    /// Whether the image is given to this device.
+    pub takes_image: bool,
+    /// Whether this device makes the answer.
+    pub gives_answer: bool,
+    /// In this order.
+    pub actions: Vec<Action>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Wait until this tensor of another device is there.
+    Receive {
+        /// Which.
+        tensor: TensorId,
+        /// Whose.
+        from: DeviceId,
+    },
+    /// Compute these steps of the tensor graph, in order; a maximal run between exchanges.
+    Compute {
+        /// Indices into the graph's steps; never the image itself.
+        steps: Vec<TensorId>,
+    },
+    /// Send this tensor, complete now, to others.
+    Send {
+        /// Which.
+        tensor: TensorId,
+        /// To whom, each once.
+        to: Vec<DeviceId>,
+    },
+}
+
+impl Share {
+    /// What `device` does of `plan`, which must fit `graph` (a plan of the architecture that the graph was lowered from).
+    ///
+    /// A node's inputs from elsewhere are received just before the first node that needs them, and its output is sent as
+    /// soon as it is complete.
+    #[must_use]
+    pub fn of(graph: &TensorGraph, plan: &Plan, fleet: &Fleet, device: DeviceId) -> Self {
+        let mut builder = Builder::new(graph, plan, device);
+        for &node in &plan.order[device.index()] {
+            builder.node(node);
+        }
+        let answer = graph.step(graph.output()).node;
+        Self {
+            device,
+            backend: fleet.device(device).backend,
+            takes_image: plan.device_of[0] == device,
+            gives_answer: plan.device_of[answer.index()] == device,
+            actions: builder.finish(),
+        }
+    }
+
+    /// The whole network on one device.
+    #[must_use]
+    pub fn whole(graph: &TensorGraph, backend: Backend) -> Self {
+        let steps: Vec<TensorId> = graph.ids().skip(1).collect();
+        let actions = if steps.is_empty() { Vec::new() } else { vec![Action::Compute { steps }] };
+        Self { device: DeviceId(0), backend, takes_image: true, gives_answer: true, actions }
+    }
+}
+
+/// Collects actions; runs of steps grow until an exchange ends them.
+struct Builder<'a> {
+    graph: &'a TensorGraph,
+    plan: &'a Plan,
+    device: DeviceId,
+    steps_of: Vec<Vec<TensorId>>,
+    received: Vec<bool>,
+    run: Vec<TensorId>,
+    actions: Vec<Action>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(graph: &'a TensorGraph, plan: &'a Plan, device: DeviceId) -> Self {
+        let mut steps_of = vec![Vec::new(); graph.nodes as usize];
+        for id in graph.ids().skip(1) {
+            steps_of[graph.step(id).node.index()].push(id);
+        }
+        let received = vec![false; graph.steps.len()];
+        Self { graph, plan, device, steps_of, received, run: Vec::new(), actions: Vec::new() }
+    }
+
+    fn node(&mut self, node: NodeId) {
+        let steps = std::mem::take(&mut self.steps_of[node.index()]);
+        for &step in &steps {
+            for &input in &self.graph.step(step).inputs {
+                self.receive(input);
+            }
+        }
+        let output = steps.last().copied().unwrap_or(TensorId(0));
+        self.run.extend(steps);
+        self.send(node, output);
+    }
+
+    fn receive(&mut self, tensor: TensorId) {
+        let from = self.plan.device_of[self.graph.step(tensor).node.index()];
+        if from != self.device && !std::mem::replace(&mut self.received[tensor.index()], true) {
+            self.end_run();
+            self.actions.push(Action::Receive { tensor, from });
+        }
+    }
+
+    fn send(&mut self, node: NodeId, tensor: TensorId) {
+        // The plan orders transfers by the time at which they start, which is the order to send in.
+        let sent = self.plan.transfers.iter().filter(|transfer| transfer.node == node && transfer.from == self.device);
+        let to: Vec<DeviceId> = sent.map(|transfer| transfer.to).collect();
+        if !to.is_empty() {
+            self.end_run();
+            self.actions.push(Action::Send { tensor, to });
+        }
+    }
+
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            let steps = std::mem::take(&mut self.run);
+            self.actions.push(Action::Compute { steps });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Action> {
+        self.end_run();
+        self.actions
+    }
+}

@@ -1,0 +1,1 @@
+//! From a device's share to something that runs.
