@@ -239,7 +239,7 @@ pub enum Growth {
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
-    /// All of it.
+    /// All of it, with the parentheses around it if there are any.
     pub span: Span,
 }
 

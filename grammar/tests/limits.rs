@@ -1,0 +1,102 @@
+//! Texts made to be slow or to exhaust the stack: one error, soon.
+
+use cnasc_grammar::parse;
+use cnasc_grammar::parse::MAX_TEXT;
+use std::time::{Duration, Instant};
+
+const MANY: usize = 100_000;
+/// Errors in one text; each of them is explained.
+const MANY_ERRORS: usize = 10_000;
+
+/// Reads the value as that of an entry and gives its errors, in no more time than a text of its size may take.
+fn errors_of(value: &str) -> Vec<String> {
+    let text = format!("search s {{\n    where {value}\n    seed 7\n}}\n");
+    let start = Instant::now();
+    let errors = parse(&text).1;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?} for {:.40}", start.elapsed(), text);
+    errors.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = ["more than 64 levels inside each other"];
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("in {", "}"), ("f(", ")"), ("f(a: [", "])"), ("-(", ")"), ("a + (", ")")]
+    {
+        assert_eq!(errors_of(&open.repeat(MANY)), deep, "{open}");
+        assert_eq!(errors_of(&format!("{}1{}", open.repeat(MANY), close.repeat(MANY))), deep, "{open}{close}");
+        let some = 60 / open.matches(['(', '[', '{']).count();
+        assert_eq!(errors_of(&format!("{}1{}", open.repeat(some), close.repeat(some))), [""; 0], "{open}{close}");
+    }
+}
+
+#[test]
+fn operator_chains_are_bounded() {
+    let deep = ["more than 256 levels inside each other"];
+    for (begin, part, end) in [
+        ("", "- ", "a"),
+        ("", "not ", "a"),
+        ("a", " ^ a", ""),
+        ("a", " + a", ""),
+        ("a", " and not a", ""),
+        ("a", "^-a", ""),
+    ] {
+        assert_eq!(errors_of(&format!("{begin}{}{end}", part.repeat(MANY))), deep, "{part}");
+        assert_eq!(errors_of(&format!("{begin}{}{end}", part.repeat(100))), [""; 0], "{part}");
+    }
+    assert_eq!(errors_of(&format!("a{}", "->a".repeat(MANY))), [""; 0]);
+    assert_eq!(errors_of(&format!("[{}]", "1,".repeat(MANY))), [""; 0]);
+}
+
+#[test]
+fn closing_brackets_and_quotes_are_bounded() {
+    for part in [
+        ")",
+        "]",
+        "([",
+        "(]",
+        "\"",
+        "\\",
+        "$",
+        "{\n",
+        "}\n",
+        "(\n",
+        "fleet f {\n",
+        "fleet f (\n",
+        "/// d\n",
+        "a +\n",
+        "a b\n",
+    ] {
+        let start = Instant::now();
+        let _ = parse(&part.repeat(MANY_ERRORS));
+        let _ = parse(&format!("search s {{\n{}", part.repeat(MANY_ERRORS)));
+        assert!(start.elapsed() < Duration::from_secs(3), "{part:?}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn size_is_bounded() {
+    let errors = parse(&" ".repeat(MAX_TEXT + 1)).1;
+    assert_eq!(errors[0].to_string(), "a file of 4194305 bytes, where 4194304 are the most");
+    assert_eq!(parse(&" ".repeat(MAX_TEXT)).1, []);
+}
+
+#[test]
+fn ten_thousand_lines_are_quick() {
+    let items = include_str!("sample.cnas").split_once("use ").expect("the sample uses something").1;
+    let text = format!("use {items}\n").repeat(240);
+    assert!(text.lines().count() > 10_000);
+    let start = Instant::now();
+    assert_eq!(parse(&text).1, []);
+    // Generous, for machines that do other things at the same time; what is quadratic takes minutes.
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_small_stack_suffices() {
+    // Every level that is read, in a quarter of the stack that a thread has by default.
+    let text = format!("search s {{\n    x {}a{}\n}}\n", "f(a: -(".repeat(31), "))".repeat(31));
+    let reader = std::thread::Builder::new().stack_size(512 << 10);
+    let errors = reader.spawn(move || parse(&text).1).expect("a thread can be started").join();
+    assert_eq!(errors.ok(), Some(Vec::new()));
+}
