@@ -1,0 +1,175 @@
+//! Kernels generated for the CPU at hand, through cranelift, with every extent, stride and trip count fixed in the code.
+//!
+//! Tensor graph × weights × share → [`Jit`]: `lower` turns steps into kernel calls on buffers, [`crate::memory`] places the buffers, `driver` generates
+//! a function for each distinct kernel and drivers that call them, `code` runs them. Kernels use vectors of four floats, which every
+//! supported CPU has; tensors between kernels keep the blocked layout, with a border of zeros where a padded convolution reads (`view`).
+
+mod code;
+mod conv;
+mod copy;
+mod depthwise;
+mod driver;
+mod emit;
+mod kernel;
+mod lower;
+mod pool;
+mod sum;
+mod tiles;
+mod view;
+
+use crate::check::check;
+use crate::memory::{self, ALIGNMENT, Item};
+use crate::{CompileError, Executable, Memory};
+use cnasc_bundle::Share;
+use cnasc_ir::{TensorGraph, TensorId, Weights};
+use code::{Buffer, Machine};
+use driver::{CodeOptions, Generator, Places};
+use kernel::Kernel;
+use lower::Program;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Floats of one alignment unit.
+const UNIT: u64 = ALIGNMENT / 4;
+
+/// How to compile; the tests vary it.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    code: CodeOptions,
+    /// Gives every buffer a place of its own with so many floats before and behind it that nothing should touch.
+    guard: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None };
+        Self { code, guard: 0 }
+    }
+}
+
+/// A share as machine code.
+pub struct Jit {
+    machine: Machine,
+    /// By tensor, its place in the arena; only for those at the border of the share.
+    tensors: Vec<Option<Range<usize>>>,
+    code_bytes: u64,
+    #[cfg(test)]
+    guards: Vec<Range<usize>>,
+}
+
+/// Generates the kernels of `share` of `graph`.
+///
+/// # Errors
+/// Where the parts don't fit each other, the graph has steps that folding should have removed, memory can't be had, or there
+/// is no code generator for this CPU.
+pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Jit, CompileError> {
+    compile_with(graph, weights, share, Options::default())
+}
+
+fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: Options) -> Result<Jit, CompileError> {
+    let border = check(graph, weights, share)?;
+    let mut program = lower::lower(graph, weights, share, &border)?;
+    let tables = tables(&mut program);
+    let places = place(&program, options.guard);
+    let mut arena_len = places.bytes / 4;
+    if options.guard > 0 {
+        arena_len += 2 * options.guard;
+    }
+    let buffers: Vec<u64> = places.offsets.iter().map(|offset| offset / 4 + options.guard).collect();
+    let arena = Buffer::zeroed(arena_len, "the arena")?;
+    let (constants, sections) = constants(std::mem::take(&mut program.sections))?;
+
+    let mut generator = Generator::new(options.code)?;
+    let found = Places { buffers: &buffers, sections: &sections, tables: &tables };
+    let drivers: Vec<_> =
+        program.actions.iter().map(|calls| generator.drivers(calls, &found)).collect::<Result<_, _>>()?;
+    let (module, code_bytes) = generator.finish()?;
+
+    let range = |buffer: usize| {
+        let start = buffers[buffer] as usize;
+        start..start + program.buffers[buffer].len() as usize
+    };
+    let tensors = graph.ids().map(|id| program.buffer_of[id.index()].filter(|_| border.has(id)).map(range)).collect();
+    Ok(Jit {
+        machine: Machine::new(module, &drivers, arena, constants),
+        tensors,
+        code_bytes,
+        #[cfg(test)]
+        guards: (0..program.buffers.len()).map(range).collect(),
+    })
+}
+
+/// Adds the tables of all kernels to the constants; returns the section of each.
+fn tables(program: &mut Program) -> BTreeMap<Kernel, usize> {
+    let mut sections = BTreeMap::new();
+    for call in program.actions.iter().flatten() {
+        if !sections.contains_key(&call.kernel) {
+            let table = call.kernel.table();
+            if !table.is_empty() {
+                sections.insert(call.kernel.clone(), program.sections.len());
+                program.sections.push(table);
+            }
+        }
+    }
+    sections
+}
+
+fn place(program: &Program, guard: u64) -> memory::Placement {
+    if guard == 0 {
+        return memory::plan(program.timeline.items());
+    }
+    let apart: Vec<Item> = program
+        .timeline
+        .items()
+        .iter()
+        .map(|item| Item { bytes: item.bytes + 8 * guard, first: 0, last: u32::MAX })
+        .collect();
+    memory::plan(&apart)
+}
+
+/// All sections in one buffer, each at the alignment, and where each starts in floats.
+fn constants(sections: Vec<Vec<u32>>) -> Result<(Buffer, Vec<u64>), CompileError> {
+    let mut total = 0;
+    let mut starts = Vec::with_capacity(sections.len());
+    for section in &sections {
+        starts.push(total);
+        total += (section.len() as u64).next_multiple_of(UNIT);
+    }
+    let mut buffer = Buffer::zeroed(total, "the weights")?;
+    // Sections are given up one by one, so that large weights don't exist twice.
+    for (section, &start) in sections.into_iter().zip(&starts) {
+        let to = &mut buffer.floats_mut()[start as usize..][..section.len()];
+        for (to, word) in to.iter_mut().zip(section) {
+            *to = f32::from_bits(word);
+        }
+    }
+    Ok((buffer, starts))
+}
+
+impl Jit {
+    fn range(&self, id: TensorId) -> Range<usize> {
+        self.tensors[id.index()].clone().expect("only tensors at the border of the share are asked for")
+    }
+}
+
+impl Executable for Jit {
+    fn run(&mut self, action: usize) {
+        self.machine.run(action);
+    }
+
+    fn tensor(&self, id: TensorId) -> &[f32] {
+        &self.machine.arena().floats()[self.range(id)]
+    }
+
+    fn tensor_mut(&mut self, id: TensorId) -> &mut [f32] {
+        let range = self.range(id);
+        &mut self.machine.arena_mut().floats_mut()[range]
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { arena: self.machine.arena().bytes(), weights: self.machine.constants().bytes(), code: self.code_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,396 @@
+//! From steps to kernel calls: which buffer each tensor has, what is done in one pass, and when each buffer is in use.
+//!
+//! Tensor graph × share → calls by action, buffers with lives, packed weights. A ReLU that is the only reader of a sum or a convolution is done by
+//! it; an element-wise step writes over an input that nothing reads later; a tensor that only this device sees and that padded
+//! convolutions read gets its border when it is made, one that others see is copied.
+
+use super::conv::Conv;
+use super::copy::{Clear, Copy};
+use super::depthwise::Depthwise;
+use super::kernel::Kernel;
+use super::pool::{Pool, Reduce};
+use super::sum::{MOST_INPUTS, Sum};
+use super::view::View;
+use crate::CompileError;
+use crate::check::Border;
+use crate::memory::Timeline;
+use cnasc_bundle::{Action, Share};
+use cnasc_ir::op::Gate;
+use cnasc_ir::tensor::Step;
+use cnasc_ir::{Op, TensorGraph, TensorId, Weights};
+
+/// The most floats of one buffer: offsets in kernels' tables are 32-bit numbers of floats.
+const MOST_FLOATS: u64 = 1 << 32;
+
+/// One call of a kernel.
+#[derive(Debug)]
+pub struct Call {
+    pub kernel: Kernel,
+    /// Buffers.
+    pub inputs: Vec<usize>,
+    /// Buffer.
+    pub output: usize,
+    /// Section of the constants.
+    pub weights: Option<usize>,
+}
+
+/// All that is to be generated and placed.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// How each buffer holds its tensor.
+    pub buffers: Vec<View>,
+    /// When each buffer is in use.
+    pub timeline: Timeline,
+    /// Packed weights.
+    pub sections: Vec<Vec<u32>>,
+    /// By action of the share; empty where it is an exchange.
+    pub actions: Vec<Vec<Call>>,
+    /// By tensor, the buffer that it had last.
+    pub buffer_of: Vec<Option<usize>>,
+}
+
+/// Lowers a share that passed [`crate::check::check`].
+///
+/// # Errors
+/// Where an operator should have been folded away, or a tensor with its border is too large.
+pub fn lower(graph: &TensorGraph, weights: &Weights, share: &Share, border: &Border) -> Result<Program, CompileError> {
+    let uses = Uses::of(graph, share);
+    let program = Program { buffer_of: vec![None; graph.steps.len()], ..Program::default() };
+    let padded = vec![None; graph.steps.len()];
+    let mut lowering = Lowering { graph, weights, border, uses, program, padded, calls: Vec::new() };
+    if share.takes_image {
+        lowering.arrive(TensorId(0))?;
+    }
+    for action in &share.actions {
+        lowering.action(action)?;
+        let calls = std::mem::take(&mut lowering.calls);
+        lowering.program.actions.push(calls);
+    }
+    if share.gives_answer {
+        let buffer = lowering.buffer(graph.output());
+        lowering.program.timeline.keep(buffer);
+    }
+    Ok(lowering.program)
+}
+
+/// How the share uses its tensors.
+struct Uses {
+    /// Steps and sends to come, the answer counted as one that never comes.
+    left: Vec<u32>,
+    /// The last step in the list that reads it.
+    reader: Vec<Option<TensorId>>,
+    /// The most padding that a convolution reads it with.
+    padding: Vec<u32>,
+}
+
+impl Uses {
+    fn of(graph: &TensorGraph, share: &Share) -> Self {
+        let count = graph.steps.len();
+        let mut uses = Self { left: vec![0; count], reader: vec![None; count], padding: vec![0; count] };
+        for action in &share.actions {
+            match action {
+                Action::Compute { steps } => steps.iter().for_each(|&id| uses.step(id, graph.step(id))),
+                Action::Send { tensor, .. } => uses.left[tensor.index()] += 1,
+                Action::Receive { .. } => {}
+            }
+        }
+        if share.gives_answer {
+            uses.left[graph.output().index()] += 1;
+        }
+        uses
+    }
+
+    fn step(&mut self, id: TensorId, step: &Step) {
+        for (position, input) in step.inputs.iter().enumerate() {
+            if step.inputs[..position].contains(input) {
+                continue;
+            }
+            self.left[input.index()] += 1;
+            self.reader[input.index()] = Some(id);
+            if let Op::Conv { padding, .. } = step.op {
+                self.padding[input.index()] = self.padding[input.index()].max(padding);
+            }
+        }
+    }
+}
+
+struct Lowering<'a> {
+    graph: &'a TensorGraph,
+    weights: &'a Weights,
+    border: &'a Border,
+    uses: Uses,
+    program: Program,
+    /// By tensor, its copy with a border.
+    padded: Vec<Option<usize>>,
+    /// Of the action at hand.
+    calls: Vec<Call>,
+}
+
+impl Lowering<'_> {
+    fn action(&mut self, action: &Action) -> Result<(), CompileError> {
+        match action {
+            Action::Receive { tensor, .. } => self.arrive(*tensor),
+            Action::Send { tensor, .. } => {
+                self.program.timeline.tick();
+                let buffer = self.buffer(*tensor);
+                self.program.timeline.touch(buffer);
+                self.uses.left[tensor.index()] -= 1;
+                Ok(())
+            }
+            Action::Compute { steps } => {
+                let mut fused = None;
+                for &id in steps {
+                    if fused == Some(id) || self.program.buffer_of[id.index()].is_some() {
+                        continue;
+                    }
+                    self.program.timeline.tick();
+                    fused = self.relu_behind(id).filter(|relu| steps.contains(relu));
+                    self.step(id, fused)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A tensor that is written from outside.
+    fn arrive(&mut self, tensor: TensorId) -> Result<(), CompileError> {
+        self.program.timeline.tick();
+        let buffer = self.add(View::plain(self.graph.step(tensor).shape))?;
+        self.program.buffer_of[tensor.index()] = Some(buffer);
+        Ok(())
+    }
+
+    /// The ReLU that can be done in one pass with `id`: its only reader.
+    fn relu_behind(&self, id: TensorId) -> Option<TensorId> {
+        let op = &self.graph.step(id).op;
+        let able = matches!(op, Op::WeightedSum { .. } | Op::Sum | Op::Mean | Op::Conv { .. } | Op::Linear { .. });
+        let reader = self.uses.reader[id.index()].filter(|&reader| self.graph.step(reader).op == Op::Relu);
+        reader.filter(|_| able && self.uses.left[id.index()] == 1 && !self.border.has(id))
+    }
+
+    /// Adds the calls of a step, whose result is that of the ReLU `fused` where there is one.
+    fn step(&mut self, id: TensorId, fused: Option<TensorId>) -> Result<(), CompileError> {
+        let step = self.graph.step(id);
+        let output = fused.unwrap_or(id);
+        let relu = fused.is_some();
+        match step.op {
+            Op::WeightedSum { gate: Gate::SigmoidWeights } => {
+                return Err(unsupported(id, "has gates behind a sigmoid, which folding turns into plain ones first"));
+            }
+            Op::BatchNorm => return Err(unsupported(id, "is a batch norm, which folding removes first")),
+            Op::Input => return Err(unsupported(id, "is the image, which is not computed")),
+            Op::WeightedSum { gate } => {
+                let factors = self.weights.of(step.params[0]);
+                self.sum(step, output, Some(factors), gate == Gate::SigmoidInputs, relu)?;
+            }
+            Op::Mean => {
+                let factors = vec![1.0 / step.inputs.len() as f32; step.inputs.len()];
+                self.sum(step, output, Some(&factors), false, relu)?;
+            }
+            Op::Sum => self.sum(step, output, None, false, relu)?,
+            Op::Relu => self.sum(step, output, None, false, true)?,
+            Op::Sigmoid => self.sum(step, output, None, true, false)?,
+            Op::Concat => self.concat(step, output)?,
+            Op::Conv { .. } => self.conv(step, output, relu)?,
+            Op::Linear { bias, .. } => self.linear(step, output, bias, relu)?,
+            Op::MaxPool { kernel, stride } => self.pool(step, output, (kernel, kernel), stride, Reduce::Max)?,
+            Op::AvgPool { kernel, stride } => self.pool(step, output, (kernel, kernel), stride, Reduce::Mean)?,
+            Op::GlobalAvg => {
+                let shape = self.graph.step(step.inputs[0]).shape;
+                self.pool(step, output, (shape.height, shape.width), 1, Reduce::Mean)?;
+            }
+        }
+        for (position, input) in step.inputs.iter().enumerate() {
+            if !step.inputs[..position].contains(input) {
+                self.uses.left[input.index()] -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn sum(
+        &mut self,
+        step: &Step,
+        output: TensorId,
+        factors: Option<&[f32]>,
+        sigmoid: bool,
+        relu: bool,
+    ) -> Result<(), CompileError> {
+        let target = match self.reusable(step, output) {
+            Some(buffer) => {
+                self.program.timeline.touch(buffer);
+                self.program.buffer_of[output.index()] = Some(buffer);
+                buffer
+            }
+            None => self.make(output)?,
+        };
+        let inputs: Vec<usize> = step.inputs.iter().map(|&input| self.read(input)).collect();
+        let passes = inputs.len().div_ceil(MOST_INPUTS);
+        for (pass, inputs) in inputs.chunks(MOST_INPUTS).enumerate() {
+            let start = pass * MOST_INPUTS;
+            let weights = factors.map(|factors| {
+                let factors = &factors[start..start + inputs.len()];
+                self.section(factors.iter().map(|factor| factor.to_bits()).collect())
+            });
+            let kernel = Kernel::Sum(Sum {
+                inputs: inputs.iter().map(|&buffer| self.program.buffers[buffer]).collect(),
+                output: self.program.buffers[target],
+                weighted: factors.is_some(),
+                sigmoid,
+                accumulate: pass > 0,
+                relu: relu && pass + 1 == passes,
+            });
+            self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights });
+        }
+        Ok(())
+    }
+
+    /// The buffer of an input that an element-wise step may write over: read here for the last time, and of the output's view.
+    fn reusable(&self, step: &Step, output: TensorId) -> Option<usize> {
+        if step.inputs.len() > MOST_INPUTS {
+            // A later pass would read what an earlier one has overwritten.
+            return None;
+        }
+        let view = self.view(output);
+        let last = step.inputs.iter().filter(|input| self.uses.left[input.index()] == 1);
+        last.map(|&input| self.buffer(input)).find(|&buffer| self.program.buffers[buffer] == view)
+    }
+
+    fn concat(&mut self, step: &Step, output: TensorId) -> Result<(), CompileError> {
+        let target = self.make(output)?;
+        let mut channel = 0;
+        for &tensor in &step.inputs {
+            let input = self.read(tensor);
+            self.copy(input, target, channel);
+            channel += self.graph.step(tensor).shape.channels;
+        }
+        Ok(())
+    }
+
+    fn conv(&mut self, step: &Step, output: TensorId, relu: bool) -> Result<(), CompileError> {
+        let Op::Conv { kernel, stride, padding, groups, channels, .. } = step.op else { return Ok(()) };
+        let input = self.read_padded(step.inputs[0], padding)?;
+        let target = self.make(output)?;
+        let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
+        let weights = self.weights.of(step.params[0]);
+        let bias = step.params.get(1).map(|&param| self.weights.of(param));
+        let (kernel, packed) = if groups > 1 && groups == channels && groups == from.shape.channels {
+            let depthwise = Depthwise { input: from, output: to, kernel, stride, padding, relu };
+            let packed = depthwise.pack(weights, bias);
+            (Kernel::Depthwise(depthwise), packed)
+        } else {
+            let conv = Conv { input: from, output: to, window: (kernel, kernel), stride, padding, groups, relu };
+            let packed = conv.pack(weights, bias);
+            (Kernel::Conv(conv), packed)
+        };
+        let weights = Some(self.section(packed));
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights });
+        Ok(())
+    }
+
+    fn linear(&mut self, step: &Step, output: TensorId, bias: bool, relu: bool) -> Result<(), CompileError> {
+        let input = self.read(step.inputs[0]);
+        let target = self.make(output)?;
+        let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
+        let window = (from.shape.height, from.shape.width);
+        let conv = Conv { input: from, output: to, window, stride: 1, padding: 0, groups: 1, relu };
+        let bias = bias.then(|| self.weights.of(step.params[1]));
+        let packed = conv.pack(self.weights.of(step.params[0]), bias);
+        let weights = Some(self.section(packed));
+        self.calls.push(Call { kernel: Kernel::Conv(conv), inputs: vec![input], output: target, weights });
+        Ok(())
+    }
+
+    fn pool(
+        &mut self,
+        step: &Step,
+        output: TensorId,
+        window: (u32, u32),
+        stride: u32,
+        reduce: Reduce,
+    ) -> Result<(), CompileError> {
+        let input = self.read(step.inputs[0]);
+        let target = self.make(output)?;
+        let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
+        let kernel = Kernel::Pool(Pool { input: from, output: to, window, stride, reduce });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None });
+        Ok(())
+    }
+
+    /// How the output of a step is held.
+    fn view(&self, tensor: TensorId) -> View {
+        let border = if self.border.has(tensor) { 0 } else { self.uses.padding[tensor.index()] };
+        View { shape: self.graph.step(tensor).shape, border }
+    }
+
+    /// A new buffer for a tensor that is computed now, its border cleared.
+    fn make(&mut self, tensor: TensorId) -> Result<usize, CompileError> {
+        let buffer = self.add(self.view(tensor))?;
+        self.program.buffer_of[tensor.index()] = Some(buffer);
+        self.clear(buffer);
+        Ok(buffer)
+    }
+
+    fn clear(&mut self, buffer: usize) {
+        let view = self.program.buffers[buffer];
+        if view.border > 0 {
+            self.calls.push(Call {
+                kernel: Kernel::Clear(Clear { view }),
+                inputs: Vec::new(),
+                output: buffer,
+                weights: None,
+            });
+        }
+    }
+
+    /// The buffer of a tensor that is read now.
+    fn read(&mut self, tensor: TensorId) -> usize {
+        let buffer = self.buffer(tensor);
+        self.program.timeline.touch(buffer);
+        buffer
+    }
+
+    /// The same with a border of at least `padding`, copied where the tensor's own buffer has none.
+    fn read_padded(&mut self, tensor: TensorId, padding: u32) -> Result<usize, CompileError> {
+        let buffer = self.read(tensor);
+        if self.program.buffers[buffer].border >= padding {
+            return Ok(buffer);
+        }
+        if let Some(padded) = self.padded[tensor.index()] {
+            self.program.timeline.touch(padded);
+            return Ok(padded);
+        }
+        let view = View { border: self.uses.padding[tensor.index()], ..self.program.buffers[buffer] };
+        let padded = self.add(view)?;
+        self.padded[tensor.index()] = Some(padded);
+        self.clear(padded);
+        self.copy(buffer, padded, 0);
+        Ok(padded)
+    }
+
+    fn copy(&mut self, input: usize, output: usize, channel: u32) {
+        let copy = Copy { input: self.program.buffers[input], output: self.program.buffers[output], channel };
+        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None });
+    }
+
+    fn add(&mut self, view: View) -> Result<usize, CompileError> {
+        if view.len() > MOST_FLOATS {
+            return Err(CompileError::Memory { what: "a tensor", bytes: view.len().saturating_mul(4) });
+        }
+        self.program.buffers.push(view);
+        Ok(self.program.timeline.add(4 * view.len()))
+    }
+
+    fn section(&mut self, words: Vec<u32>) -> usize {
+        self.program.sections.push(words);
+        self.program.sections.len() - 1
+    }
+
+    fn buffer(&self, tensor: TensorId) -> usize {
+        self.program.buffer_of[tensor.index()].expect("a checked share makes tensors before it uses them")
+    }
+}
+
+fn unsupported(id: TensorId, problem: &str) -> CompileError {
+    CompileError::Unsupported { step: id.index(), problem: problem.to_owned() }
+}

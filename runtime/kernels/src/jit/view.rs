@@ -1,0 +1,65 @@
+//! How a buffer holds a tensor: the blocked layout of [`cnasc_bundle::layout`] with, where it helps, a border of zeros.
+//!
+//! A tensor that padded convolutions read is stored `[H + 2b][C/16][W + 2b][16]`, its outermost `b` rows and columns zero, so that
+//! no kernel has to ask whether a tap lies on the image. What leaves the device has no border.
+
+use cnasc_bundle::layout::{self, LANES};
+use cnasc_ir::Shape;
+
+/// A tensor's shape and the border around it. All distances are in floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct View {
+    /// Of the tensor itself.
+    pub shape: Shape,
+    /// Zero rows and columns on each side.
+    pub border: u32,
+}
+
+impl View {
+    /// Without a border: the bytes that are exchanged.
+    pub fn plain(shape: Shape) -> Self {
+        Self { shape, border: 0 }
+    }
+
+    pub fn blocks(&self) -> u64 {
+        layout::blocks(self.shape) as u64
+    }
+
+    pub fn height(&self) -> u64 {
+        u64::from(self.shape.height)
+    }
+
+    pub fn width(&self) -> u64 {
+        u64::from(self.shape.width)
+    }
+
+    /// From a pixel to the next in its row.
+    pub const PIXEL: u64 = LANES as u64;
+
+    /// From a block of channels to the next.
+    pub fn block_pitch(&self) -> u64 {
+        (self.width() + 2 * u64::from(self.border)) * Self::PIXEL
+    }
+
+    /// From a row to the next.
+    pub fn row_pitch(&self) -> u64 {
+        self.blocks() * self.block_pitch()
+    }
+
+    /// Of the first lane of the tensor's top left pixel; `reach` rows and columns further out, if those are wanted.
+    ///
+    /// `reach` must not exceed the border.
+    pub fn origin(&self, reach: u32) -> u64 {
+        u64::from(self.border - reach) * (self.row_pitch() + Self::PIXEL)
+    }
+
+    /// All floats, border included.
+    pub fn len(&self) -> u64 {
+        (self.height() + 2 * u64::from(self.border)).saturating_mul(self.row_pitch())
+    }
+
+    /// Channels of the last block that are padding.
+    pub fn spare_lanes(&self) -> u64 {
+        self.blocks() * Self::PIXEL - u64::from(self.shape.channels)
+    }
+}

@@ -1,0 +1,91 @@
+//! The oracle against values worked out by hand, since everything else is compared with it.
+
+use super::net::{Net, infer};
+use crate::reference;
+use cnasc_bundle::layout;
+use cnasc_ir::fleet::Backend;
+use cnasc_ir::op::Gate;
+use cnasc_ir::{Op, Shape, TensorId};
+
+const IMAGE: TensorId = TensorId(0);
+
+/// The plain answer of one step on an image, with parameters in their order.
+fn apply(op: Op, inputs: &[TensorId], shape: Shape, image: &[f32], params: &[&[f32]]) -> Vec<f32> {
+    let mut net = Net::new(shape, 1);
+    net.add(op, inputs);
+    net.weights.tensors = params.iter().map(|values| values.to_vec()).collect();
+    let share = net.whole(Backend::Reference);
+    let mut oracle = reference::compile(&net.graph, &net.weights, &share).unwrap();
+    let blocked = infer(&mut oracle, &net, &share, image);
+    let shape = net.graph.step(net.graph.output()).shape;
+    let mut plain = vec![0.0; shape.elements() as usize];
+    layout::to_plain(shape, &blocked, &mut plain);
+    assert_eq!(plain, oracle.plain(net.graph.output()));
+    plain
+}
+
+fn count(to: u32) -> Vec<f32> {
+    (1..=to).map(|value| value as f32).collect()
+}
+
+#[test]
+fn convolution() {
+    // One channel, 3 × 3, values 1 to 9; the kernel picks the right neighbour and ten times the one below.
+    let kernel = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0];
+    let op = |stride| Op::Conv { kernel: 3, stride, padding: 1, groups: 1, channels: 1, bias: true };
+    let found = apply(op(1), &[IMAGE], Shape::new(1, 3, 3), &count(9), &[&kernel, &[0.5]]);
+    assert_eq!(found, [42.5, 53.5, 60.5, 75.5, 86.5, 90.5, 8.5, 9.5, 0.5]);
+    let found = apply(op(2), &[IMAGE], Shape::new(1, 3, 3), &count(9), &[&kernel, &[0.5]]);
+    assert_eq!(found, [42.5, 60.5, 8.5, 0.5]);
+}
+
+#[test]
+fn grouped_convolution() {
+    // Two groups of two channels, one output each: 1 · 1 + 2 · 10 and 3 · 100 + 4 · 1000.
+    let op = Op::Conv { kernel: 1, stride: 1, padding: 0, groups: 2, channels: 2, bias: false };
+    let found = apply(op, &[IMAGE], Shape::new(4, 1, 1), &count(4), &[&[1.0, 10.0, 100.0, 1000.0]]);
+    assert_eq!(found, [21.0, 4300.0]);
+}
+
+#[test]
+fn pools() {
+    let shape = Shape::new(1, 2, 5);
+    assert_eq!(apply(Op::MaxPool { kernel: 2, stride: 2 }, &[IMAGE], shape, &count(10), &[]), [7.0, 9.0]);
+    assert_eq!(apply(Op::AvgPool { kernel: 2, stride: 3 }, &[IMAGE], shape, &count(10), &[]), [4.0, 7.0]);
+    assert_eq!(apply(Op::GlobalAvg, &[IMAGE], Shape::new(2, 1, 5), &count(10), &[]), [3.0, 8.0]);
+}
+
+#[test]
+fn element_wise() {
+    let shape = Shape::new(2, 1, 1);
+    let image = [1.0, -2.0];
+    let run = |op, inputs: &[TensorId], params: &[&[f32]]| apply(op, inputs, shape, &image, params);
+    assert_eq!(run(Op::Relu, &[IMAGE], &[]), [1.0, 0.0]);
+    assert_eq!(run(Op::Sum, &[IMAGE, IMAGE, IMAGE], &[]), [3.0, -6.0]);
+    assert_eq!(run(Op::Mean, &[IMAGE, IMAGE], &[]), image);
+    assert_eq!(run(Op::WeightedSum { gate: Gate::Plain }, &[IMAGE, IMAGE], &[&[2.0, -0.5]]), [1.5, -3.0]);
+    // σ(0) = 1/2.
+    assert_eq!(run(Op::WeightedSum { gate: Gate::SigmoidWeights }, &[IMAGE, IMAGE], &[&[0.0, 0.0]]), image);
+    assert_eq!(run(Op::Concat, &[IMAGE, IMAGE], &[]), [1.0, -2.0, 1.0, -2.0]);
+    assert_eq!(apply(Op::Sigmoid, &[IMAGE], shape, &[0.0, 0.0], &[]), [0.5, 0.5]);
+    let gate = Op::WeightedSum { gate: Gate::SigmoidInputs };
+    assert_eq!(apply(gate, &[IMAGE], shape, &[0.0, 0.0], &[&[4.0]]), [2.0, 2.0]);
+}
+
+#[test]
+fn batch_norm() {
+    // Scale, shift, mean, variance; the variance leaves 1 once ε is added.
+    let variance = 1.0 - cnasc_ir::op::BATCH_NORM_EPSILON;
+    let params: [&[f32]; 4] = [&[2.0, 3.0], &[0.5, -1.0], &[1.0, 0.0], &[variance, variance]];
+    let found = apply(Op::BatchNorm, &[IMAGE], Shape::new(2, 1, 2), &[1.0, 2.0, 3.0, -1.0], &params);
+    assert_eq!(found, [0.5, 2.5, 8.0, -4.0]);
+}
+
+#[test]
+fn linear() {
+    // Elements in the order channel, row, column.
+    let weights = [1.0, 10.0, 100.0, 1000.0, 0.0, 0.0, 0.0, 1.0];
+    let op = Op::Linear { outputs: 2, bias: true };
+    let found = apply(op, &[IMAGE], Shape::new(2, 1, 2), &count(4), &[&weights, &[0.0, 0.5]]);
+    assert_eq!(found, [4321.0, 4.5]);
+}
