@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Typed program × seed → architecture: search variables take values, graphs are drawn, nodes are staged, shapes are met.
+//!
+//! Reading order: [`value`] (what an expression becomes), [`mod@evaluate`], [`space`] (which arguments are still open, and
+//! drawing them), [`generate`] (random graphs and their direction), then [`expand()`] with its parts: operators, staging and joins.
+//!
+//! Pure: the result depends on the program, the closure and the seed alone, never on the order or the ids of declarations. This
+//! crate reads no file, no clock and no fleet, starts no thread, and never panics on a program, however wrong: every finding is a
+//! [`cnasc_base::Diagnostic`] with a code of [`codes`].
+
+#![allow(clippy::result_large_err, reason = "findings are rare and end the work; the fast paths carry none")]
+
+pub mod codes;
+
+pub mod evaluate;
+pub mod value;
+
+pub mod space;
+
+pub mod generate;
+
+mod expand;
+mod join;
+mod pipeline;
+mod staging;
+
+pub use evaluate::{Context, Scope, evaluate};
+pub use expand::expand;
+pub use generate::{Dag, Measures, draw};
+pub use space::{Condition, Sampled, SearchVariable, Setting, bind, sample, variables};
+pub use value::{Closure, Value};

@@ -1,0 +1,187 @@
+//! Operators of a declaration × arguments → operators with all numbers known.
+//!
+//! A pipeline is resolved once for its arguments and then applied to each node, where the channels that were left open become
+//! the node's. Convolutions are padded by half their kernel. Biases: a convolution or pointwise has one unless a `bn` follows
+//! somewhere behind it in its pipeline, whose shift would make it redundant; `linear` always has one, `depthwise` never.
+
+use crate::codes;
+use crate::evaluate::{self, Scope};
+use cnasc_base::{Diagnostic, Location};
+use cnasc_ir::Shape;
+use cnasc_ir::op::{Gate, Op};
+use cnasc_ir::program::{Aggregate, Operator, OperatorDefault, Stage};
+
+/// The largest kernel or stride.
+pub(crate) const MAX_KERNEL: i64 = 64;
+
+/// The most channels of one operator, and the most outputs of a linear one.
+pub(crate) const MAX_CHANNELS: i64 = 65_536;
+
+/// A pipeline with its arguments known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pipeline {
+    /// How several inputs become one, where the declaration says so.
+    pub(crate) aggregate: Option<Aggregate>,
+    steps: Vec<(Form, Location)>,
+}
+
+/// An operator whose channels may still depend on the node.
+#[derive(Debug, Clone)]
+enum Form {
+    Known(Op),
+    Conv { kernel: u32, stride: u32, channels: Option<u32>, bias: bool },
+    Depthwise { kernel: u32, stride: u32 },
+}
+
+impl Pipeline {
+    /// Evaluates the arguments of `stages`.
+    pub(crate) fn resolve(stages: &[Stage], scope: &Scope<'_>) -> Result<Self, Diagnostic> {
+        let mut pipeline = Self::default();
+        let last_norm = stages.iter().rposition(|stage| stage.operator == Operator::BatchNorm);
+        for (index, stage) in stages.iter().enumerate() {
+            match stage.operator {
+                Operator::Aggregate(aggregate) if index == 0 => pipeline.aggregate = Some(aggregate),
+                Operator::Aggregate(_) => {
+                    return Err(Diagnostic::error(codes::AGGREGATE, "an aggregate stands behind another operator")
+                        .label(stage.location, "move it to the front of its pipeline")
+                        .note("only the first operator of a node has several inputs"));
+                }
+                _ => {
+                    let bias = last_norm.is_none_or(|norm| norm < index);
+                    pipeline.steps.push((form(stage, bias, scope)?, stage.location));
+                }
+            }
+        }
+        Ok(pipeline)
+    }
+
+    /// Whether it does nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Appends the operators of a node that has `channels` to `ops`, and gives the shape behind them. `inputs` are its inputs'
+    /// shapes, joined by the aggregate where they are several.
+    pub(crate) fn apply(&self, inputs: &[Shape], channels: u32, ops: &mut Vec<Op>) -> Result<Shape, Misfit> {
+        let mut shape = match inputs {
+            [only] => *only,
+            several => {
+                let op = aggregate_op(self.aggregate.unwrap_or(Aggregate::Sum));
+                let shape =
+                    op.output(several).map_err(|error| Misfit { problem: error.to_string(), location: None })?;
+                ops.push(op);
+                shape
+            }
+        };
+        for (form, location) in &self.steps {
+            let op = form.op(shape, channels);
+            shape = op
+                .output(&[shape])
+                .map_err(|error| Misfit { problem: error.to_string(), location: Some(*location) })?;
+            ops.push(op);
+        }
+        Ok(shape)
+    }
+}
+
+/// An operator that can't take what reaches it.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub(crate) problem: String,
+    /// Absent where the operator is not written in the source.
+    pub(crate) location: Option<Location>,
+}
+
+impl Misfit {
+    /// As a finding about the node of this name, at `section` where the operator itself has no place.
+    pub(crate) fn at_node(self, node: &str, section: Location) -> Diagnostic {
+        let here = self.location.unwrap_or(section);
+        Diagnostic::error(codes::SHAPE, format!("node `{node}`: {}", self.problem)).label(here, "does not fit here")
+    }
+}
+
+impl Form {
+    fn op(&self, input: Shape, node_channels: u32) -> Op {
+        match *self {
+            Self::Known(ref op) => op.clone(),
+            Self::Conv { kernel, stride, channels, bias } => {
+                let channels = channels.unwrap_or(node_channels);
+                Op::Conv { kernel, stride, padding: kernel / 2, groups: 1, channels, bias }
+            }
+            Self::Depthwise { kernel, stride } => {
+                let channels = input.channels;
+                Op::Conv { kernel, stride, padding: kernel / 2, groups: channels, channels, bias: false }
+            }
+        }
+    }
+}
+
+/// A 1×1 convolution without bias, as scaling blocks and staging use it.
+pub(crate) fn projection(channels: u32) -> Op {
+    Op::Conv { kernel: 1, stride: 1, padding: 0, groups: 1, channels, bias: false }
+}
+
+fn aggregate_op(aggregate: Aggregate) -> Op {
+    match aggregate {
+        Aggregate::SigmoidWeights => Op::WeightedSum { gate: Gate::SigmoidWeights },
+        Aggregate::SigmoidInputs => Op::WeightedSum { gate: Gate::SigmoidInputs },
+        Aggregate::Sum => Op::Sum,
+        Aggregate::Mean => Op::Mean,
+        Aggregate::Concat => Op::Concat,
+    }
+}
+
+fn form(stage: &Stage, bias: bool, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
+    let args = Arguments::of(stage, scope)?;
+    Ok(match stage.operator {
+        Operator::Relu => Form::Known(Op::Relu),
+        Operator::Sigmoid => Form::Known(Op::Sigmoid),
+        Operator::BatchNorm => Form::Known(Op::BatchNorm),
+        Operator::GlobalAvg => Form::Known(Op::GlobalAvg),
+        Operator::Conv => Form::Conv { kernel: args.given(0)?, channels: args.values[1], stride: args.given(2)?, bias },
+        Operator::Pointwise => Form::Conv { kernel: 1, channels: args.values[0], stride: 1, bias },
+        Operator::Depthwise => Form::Depthwise { kernel: args.given(0)?, stride: args.given(1)? },
+        Operator::MaxPool => Form::Known(Op::MaxPool { kernel: args.given(0)?, stride: args.given(1)? }),
+        Operator::AvgPool => Form::Known(Op::AvgPool { kernel: args.given(0)?, stride: args.given(1)? }),
+        Operator::Linear => Form::Known(Op::Linear { outputs: args.given(0)?, bias: true }),
+        Operator::Aggregate(aggregate) => Form::Known(aggregate_op(aggregate)),
+    })
+}
+
+/// An operator's arguments in the order of its parameters, within their limits; absent where they are the node's to say.
+struct Arguments<'a> {
+    stage: &'a Stage,
+    values: [Option<u32>; 3],
+}
+
+impl<'a> Arguments<'a> {
+    fn of(stage: &'a Stage, scope: &Scope<'_>) -> Result<Self, Diagnostic> {
+        let mut values = [None; 3];
+        for (index, (name, default)) in stage.operator.params().iter().enumerate() {
+            values[index] = match (stage.args.get(index).and_then(Option::as_ref), default) {
+                (Some(arg), _) => Some(limited(name, evaluate::whole(arg, scope)?, arg.location)?),
+                (None, OperatorDefault::Is(value)) => Some(limited(name, *value, stage.location)?),
+                (None, OperatorDefault::First) => values[0],
+                (None, OperatorDefault::Required | OperatorDefault::NodeChannels) => None,
+            };
+        }
+        Ok(Self { stage, values })
+    }
+
+    fn given(&self, index: usize) -> Result<u32, Diagnostic> {
+        self.values[index].ok_or_else(|| {
+            let name = self.stage.operator.params().get(index).map_or("argument", |(name, _)| name);
+            Diagnostic::error(codes::ARGUMENT, format!("the operator needs its {name}"))
+                .label(self.stage.location, format!("has no {name}"))
+        })
+    }
+}
+
+fn limited(name: &str, value: i64, here: Location) -> Result<u32, Diagnostic> {
+    let limit = if matches!(name, "kernel" | "stride") { MAX_KERNEL } else { MAX_CHANNELS };
+    match u32::try_from(value) {
+        Ok(small) if (1..=limit).contains(&value) => Ok(small),
+        _ => Err(Diagnostic::error(codes::ARGUMENT, format!("{name} is {value}; it may be 1 to {limit}"))
+            .label(here, format!("this is {value}"))),
+    }
+}
