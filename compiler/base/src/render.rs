@@ -45,7 +45,8 @@ fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnost
     });
     let mut notes = diagnostic.notes.clone();
     if let Some(suggestion) = &diagnostic.suggestion {
-        notes.push(format!("help: {}: {}", suggestion.message, shown_replacement(sources, suggestion)));
+        let shown = shown_replacement(sources, suggestion).map(|line| format!(": `{line}`")).unwrap_or_default();
+        notes.push(format!("help: {}{shown}", suggestion.message));
     }
     codespan::Diagnostic::new(severity)
         .with_code(diagnostic.code.0)
@@ -54,13 +55,22 @@ fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnost
         .with_notes(notes)
 }
 
-/// The replaced line as it will read, so that the reader sees the mended text and not only the fragment.
-fn shown_replacement(sources: &Sources, suggestion: &crate::diagnostic::Suggestion) -> String {
+/// The replaced line as it will read, so that the reader sees the mended text and not only the fragment; of added lines those
+/// alone, and nothing where nothing remains.
+fn shown_replacement(sources: &Sources, suggestion: &crate::diagnostic::Suggestion) -> Option<String> {
+    if suggestion.replacement.trim().contains('\n') || suggestion.replacement.starts_with('\n') {
+        return Some(suggestion.replacement.trim().to_owned());
+    }
+    if let Some(line) = suggestion.replacement.strip_suffix('\n') {
+        return Some(line.trim().to_owned());
+    }
     let text = sources.text(suggestion.location.file);
     let range = suggestion.location.range();
     let from = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
     let to = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
-    format!("`{}{}{}`", text[from..range.start].trim_start(), suggestion.replacement, text[range.end..to].trim_end())
+    let line = format!("{}{}{}", &text[from..range.start], suggestion.replacement, &text[range.end..to]);
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 /// One diagnostic in the JSON shape of the command line's contract.

@@ -1,1 +1,76 @@
-//! Placeholder.
+//! The command line over the compiler and the runtime, and the one function that chains their stations ([`pipeline::compile`]).
+//!
+//! This is the only compiler crate that reads and writes files, looks at the terminal, and starts threads. A command is a
+//! function from its arguments to an [`Exit`] status; what it can't do is a [`Failure`], whose findings are printed here.
+
+pub mod cli;
+pub mod failure;
+pub mod images;
+pub mod model;
+pub mod output;
+pub mod pages;
+pub mod pipeline;
+
+mod commands;
+
+use cli::{Cli, Command};
+use cnasc_base::Sources;
+use failure::{Exit, Failure};
+use output::Output;
+
+/// What a command works with: the texts that diagnostics point into, and how to print.
+#[derive(Debug)]
+pub struct Session {
+    /// Every source read so far.
+    pub sources: Sources,
+    /// How to print.
+    pub output: Output,
+}
+
+/// Runs the command and prints why where it failed.
+#[must_use]
+pub fn run(cli: &Cli) -> Exit {
+    let mut session = Session { sources: Sources::default(), output: Output::new(&cli.output) };
+    match dispatch(cli, &mut session) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            session.output.findings(&session.sources, &failure.diagnostics);
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Check(args) => commands::check::run(session, args),
+        Command::Fmt(args) => commands::fmt::run(session, args),
+        Command::Explain(args) => commands::explain::run(session, args),
+        Command::Expand(args) => commands::expand::run(session, args),
+        Command::Score(args) => commands::score::run(session, args),
+        Command::Plan(args) => commands::plan::run(session, args),
+        Command::Search(args) => commands::search::run(session, args),
+        Command::Build(args) => commands::build::run(session, args),
+        Command::Run(args) => commands::run::run(session, args),
+        Command::Bench(args) => commands::bench::run(session, args),
+        Command::Completions(args) => Ok(commands::completions::run(args)),
+        Command::Train(_) => Err(commands::later("train")),
+        Command::Node(_) => Err(commands::later("node")),
+        Command::Fleet(_) => Err(commands::later("fleet")),
+        Command::Import(_) => Err(commands::later("import")),
+        Command::Report(_) => Err(commands::later("report")),
+        Command::Test(_) => Err(commands::later("test")),
+        Command::Lsp(_) => Err(commands::later("lsp")),
+        Command::Doc(_) => Err(commands::later("doc")),
+    }
+}
+
+/// A panic is a fault of ours, never of the input: says so, and what to send us.
+pub fn report_panics_as_bugs() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        let words: Vec<String> = std::env::args().collect();
+        eprintln!("bug: cnasc {} failed{place}: {info}", env!("CARGO_PKG_VERSION"));
+        eprintln!("This is a fault of cnasc, not of your input. Please report it with the input and this command:");
+        eprintln!("  {}", words.join(" "));
+    }));
+}

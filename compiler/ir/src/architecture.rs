@@ -68,6 +68,17 @@ impl Default for Preprocess {
     }
 }
 
+impl Preprocess {
+    /// Whether there is one finite mean and one positive deviation for each of `channels`, or one for all.
+    #[must_use]
+    pub fn fits(&self, channels: u32) -> bool {
+        let fits = |values: &[f32]| {
+            (values.len() == 1 || values.len() == channels as usize) && values.iter().all(|value| value.is_finite())
+        };
+        fits(&self.mean) && fits(&self.deviation) && self.deviation.iter().all(|&value| value > 0.0)
+    }
+}
+
 /// What a node is for. The structural measures of the paper count blocks only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,12 +291,7 @@ impl Architecture {
     }
 
     fn verify_preprocess(&self) -> Result<(), ArchitectureError> {
-        let channels = self.nodes[0].shape.channels as usize;
-        let fits = |values: &[f32]| {
-            (values.len() == 1 || values.len() == channels) && values.iter().all(|value| value.is_finite())
-        };
-        let Preprocess { mean, deviation } = &self.preprocess;
-        if fits(mean) && fits(deviation) && deviation.iter().all(|&value| value > 0.0) {
+        if self.preprocess.fits(self.nodes[0].shape.channels) {
             Ok(())
         } else {
             Err(ArchitectureError::Graph(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// What made it: `single`, `components`, `hypergraph`, `heft`.
+    /// What made it: the name that `--strategy` takes, such as `heft`.
     pub strategy: String,
     /// For each node the device that computes it.
     pub device_of: Vec<DeviceId>,

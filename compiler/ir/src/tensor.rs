@@ -60,10 +60,10 @@ pub struct ParamSpec {
 }
 
 impl ParamSpec {
-    /// Number of elements.
+    /// Number of elements; the greatest number there is where a file gives extents whose product is greater.
     #[must_use]
     pub fn elements(&self) -> u64 {
-        self.extents.iter().map(|&extent| u64::from(extent)).product()
+        self.extents.iter().fold(1, |product, &extent| product.saturating_mul(u64::from(extent)))
     }
 }
 

@@ -1,10 +1,23 @@
 //! What is shipped to devices: the folded tensor graph, its weights, the plan and the fleet, and what each device does of it.
 //!
-//! [`Bundle`] is the whole, made by the compiler; [`Share::of`] cuts out one device's list of actions, which kernels compile and a
-//! node executes. [`layout`] fixes the bytes of a tensor, in memory and on the wire, the same on every device.
+//! [`Bundle`] is the whole, made by the compiler; [`file`](mod@file) is its bytes on disk. [`Share::of`] cuts out one device's list of
+//! actions, which kernels compile and a node executes; [`verify`] shows before anything runs that the shares of all devices together
+//! compute the network and can't wait for each other forever. [`layout`] fixes the bytes of a tensor, in memory and on the wire, the
+//! same on every device, and [`image`] brings pixels into it.
 //! The runtime knows networks through this crate only; it never sees the language.
 
 pub mod layout;
 pub mod share;
 
+mod alone;
+pub mod bundle;
+pub mod file;
+pub mod image;
+pub mod verify;
+
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+
+pub use bundle::{Bundle, BundleError};
+pub use image::{ImageError, prepare};
 pub use share::{Action, Share};

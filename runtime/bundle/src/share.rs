@@ -44,10 +44,13 @@ pub enum Action {
 }
 
 impl Share {
-    /// What `device` does of `plan`, which must fit `graph` (a plan of the architecture that the graph was lowered from).
+    /// What `device` does of `plan`, which must fit `graph` and `fleet`: those of a verified [`Bundle`](crate::Bundle) do.
     ///
     /// A node's inputs from elsewhere are received just before the first node that needs them, and its output is sent as
     /// soon as it is complete.
+    ///
+    /// # Panics
+    /// Where the plan names a node or a device that is not there.
     #[must_use]
     pub fn of(graph: &TensorGraph, plan: &Plan, fleet: &Fleet, device: DeviceId) -> Self {
         let mut builder = Builder::new(graph, plan, device);
@@ -79,6 +82,8 @@ struct Builder<'a> {
     plan: &'a Plan,
     device: DeviceId,
     steps_of: Vec<Vec<TensorId>>,
+    /// For each node to whom this device sends its output, in the order of the plan: by the time at which the transfer starts.
+    sent_to: Vec<Vec<DeviceId>>,
     received: Vec<bool>,
     run: Vec<TensorId>,
     actions: Vec<Action>,
@@ -90,8 +95,12 @@ impl<'a> Builder<'a> {
         for id in graph.ids().skip(1) {
             steps_of[graph.step(id).node.index()].push(id);
         }
+        let mut sent_to = vec![Vec::new(); graph.nodes as usize];
+        for transfer in plan.transfers.iter().filter(|transfer| transfer.from == device) {
+            sent_to[transfer.node.index()].push(transfer.to);
+        }
         let received = vec![false; graph.steps.len()];
-        Self { graph, plan, device, steps_of, received, run: Vec::new(), actions: Vec::new() }
+        Self { graph, plan, device, steps_of, sent_to, received, run: Vec::new(), actions: Vec::new() }
     }
 
     fn node(&mut self, node: NodeId) {
@@ -115,9 +124,7 @@ impl<'a> Builder<'a> {
     }
 
     fn send(&mut self, node: NodeId, tensor: TensorId) {
-        // The plan orders transfers by the time at which they start, which is the order to send in.
-        let sent = self.plan.transfers.iter().filter(|transfer| transfer.node == node && transfer.from == self.device);
-        let to: Vec<DeviceId> = sent.map(|transfer| transfer.to).collect();
+        let to = std::mem::take(&mut self.sent_to[node.index()]);
         if !to.is_empty() {
             self.end_run();
             self.actions.push(Action::Send { tensor, to });

@@ -1,1 +1,116 @@
-//! Placeholder.
+//! Devices that execute one bundle together: bundle × images → answers, with what each device did and when.
+//!
+//! [`Local`] is a fleet of threads in this process. [`measure`] times it, [`trace`] draws one of its answers. An answer is given only
+//! where every device reports exactly the operators and bytes that the plan gives it: a distribution that did not happen is an
+//! error, not a slow success.
+
+pub mod local;
+pub mod promise;
+pub mod worker;
+
+pub mod measure;
+pub mod trace;
+
+pub use cnasc_node::Timing;
+pub use local::Local;
+pub use measure::{Latency, latency};
+
+use cnasc_bundle::BundleError;
+use cnasc_ir::DeviceId;
+use cnasc_node::NodeError;
+
+/// The answer to one image, and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The network's output in plain order (channel, row, column).
+    pub output: Vec<f32>,
+    /// Seconds from handing over the image to having the answer.
+    pub seconds: f64,
+    /// What each device of the fleet did, in the order of their ids.
+    pub devices: Vec<DeviceReport>,
+}
+
+/// What one device did in one inference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceReport {
+    /// Which.
+    pub device: DeviceId,
+    /// Operators executed.
+    pub operators: usize,
+    /// Their floating-point operations ([`Op::flops`](cnasc_ir::Op::flops)).
+    pub flops: u64,
+    /// Bytes sent, in the blocked order that travels: channels filled up to a multiple of 16.
+    pub bytes_sent: u64,
+    /// Bytes received, likewise.
+    pub bytes_received: u64,
+    /// Seconds spent computing.
+    pub busy_seconds: f64,
+    /// For each action of the device's share when it ran, in seconds from handing over the image.
+    pub timings: Vec<Timing>,
+}
+
+/// Why there is no fleet, or no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// The bundle was changed so that it no longer fits together.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// There must be one endpoint a device.
+    #[error("the fleet has {wanted} devices, found are {found} endpoints")]
+    Endpoints {
+        /// Devices.
+        wanted: usize,
+        /// Endpoints.
+        found: usize,
+    },
+    /// The system gives no thread.
+    #[error("can't start a thread for device {}: {problem}", device.0)]
+    Thread {
+        /// For whom.
+        device: DeviceId,
+        /// What the system says.
+        problem: String,
+    },
+    /// The image is not one of this network.
+    #[error("the network takes an image of {wanted} floats in blocked order, found {found}")]
+    Image {
+        /// Floats needed.
+        wanted: usize,
+        /// Floats found.
+        found: usize,
+    },
+    /// A device can't start or did not finish.
+    #[error("device {}: {error}", device.0)]
+    Node {
+        /// Which.
+        device: DeviceId,
+        /// Why.
+        error: NodeError,
+    },
+    /// A device's code panicked, which is a mistake in this program. The fleet has to be started anew.
+    #[error("device {} panicked: {message}", device.0)]
+    Panic {
+        /// Which.
+        device: DeviceId,
+        /// What it said.
+        message: String,
+    },
+    /// The device stopped in an earlier inference. The fleet has to be started anew.
+    #[error("device {} has stopped", device.0)]
+    Stopped {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device did something else than the plan says.
+    #[error("device {} reports {found} {what}, the plan gives it {wanted}", device.0)]
+    Distribution {
+        /// Which.
+        device: DeviceId,
+        /// `operators`, `bytes sent`, `bytes received` or `answers`.
+        what: &'static str,
+        /// As planned.
+        wanted: u64,
+        /// As reported.
+        found: u64,
+    },
+}

@@ -1,1 +1,232 @@
-//! Placeholder.
+//! One device at work: a compiled share and a way to the others → one inference after the other.
+//!
+//! A [`Node`] goes through the actions of its share in order, waits where a tensor of another device is needed, and records when
+//! each action began and ended. It starts no thread and knows no other device than by its id; who calls it, and what is done about
+//! one that fails, is the fleet's affair.
+
+use cnasc_bundle::{Action, Share, layout};
+use cnasc_ir::{DeviceId, Shape, TensorGraph, TensorId, Weights};
+use cnasc_kernels::{CompileError, Executable};
+use cnasc_transport::{Endpoint, Expected, Frame, TransportError};
+use std::sync::Arc;
+use std::time::Instant;
+
+#[cfg(test)]
+mod tests;
+
+/// A device that is ready for inferences.
+pub struct Node {
+    share: Share,
+    executable: Box<dyn Executable>,
+    endpoint: Box<dyn Endpoint>,
+    /// The network's answer: its tensor and its shape.
+    output: (TensorId, Shape),
+    /// For each send the values on their way; used again once all receivers have copied them. Empty for other actions.
+    outgoing: Vec<Arc<[f32]>>,
+    /// The inference that comes next at the earliest.
+    next: u64,
+}
+
+/// What one inference was like on one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The answer in plain order (channel, row, column), where this device makes it.
+    pub answer: Option<Vec<f32>>,
+    /// Operators executed.
+    pub operators: usize,
+    /// Bytes handed to the transport: a tensor counts once a receiver, in blocked order.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// When the device began.
+    pub began: Instant,
+    /// For each action of the share when it ran, in seconds from `began`.
+    pub timings: Vec<Timing>,
+}
+
+/// From `start` to `end`, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Timing {
+    /// When it began.
+    pub start: f64,
+    /// When it was over.
+    pub end: f64,
+}
+
+/// Why a device can't start, or did not finish an inference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// The share can't be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The share is another device's.
+    #[error("the share is of device {}, the endpoint of device {}", share.0, endpoint.0)]
+    Device {
+        /// Whose share.
+        share: DeviceId,
+        /// Whose endpoint.
+        endpoint: DeviceId,
+    },
+    /// The image is missing, has a wrong size, or was given to a device that takes none.
+    #[error("the device takes an image of {wanted} floats, found {found}")]
+    Image {
+        /// Floats in blocked order; 0 where it takes none.
+        wanted: usize,
+        /// Floats found.
+        found: usize,
+    },
+    /// The number was used before.
+    #[error("inference {found} comes after inference {next} was due: numbers must grow")]
+    Past {
+        /// The number given.
+        found: u64,
+        /// The least that is free.
+        next: u64,
+    },
+    /// Time was up before this action.
+    #[error("the deadline passed before action {action}")]
+    Deadline {
+        /// The action's index.
+        action: usize,
+    },
+    /// A tensor did not get through.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+}
+
+impl Node {
+    /// Compiles `share` of `graph` and tells `endpoint` what to expect.
+    ///
+    /// # Errors
+    /// Where the share can't be compiled, or belongs to another device than the endpoint.
+    pub fn new(
+        graph: &TensorGraph,
+        weights: &Weights,
+        share: Share,
+        mut endpoint: Box<dyn Endpoint>,
+    ) -> Result<Self, NodeError> {
+        if share.device != endpoint.device() {
+            return Err(NodeError::Device { share: share.device, endpoint: endpoint.device() });
+        }
+        // Compiling checks every tensor that the share names, so that the shapes below are there.
+        let executable = cnasc_kernels::compile(graph, weights, &share)?;
+        let len = |tensor: TensorId| layout::len(graph.step(tensor).shape);
+        let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, len)).collect();
+        endpoint.expect(&expected);
+        let buffer = |action: &Action| match action {
+            Action::Send { tensor, .. } => vec![0.0; len(*tensor)].into(),
+            Action::Receive { .. } | Action::Compute { .. } => Arc::default(),
+        };
+        let outgoing = share.actions.iter().map(buffer).collect();
+        let output = (graph.output(), graph.step(graph.output()).shape);
+        Ok(Self { share, executable, endpoint, output, outgoing, next: 0 })
+    }
+
+    /// What this device does.
+    #[must_use]
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Executes the share once. `image` is the input tensor in blocked order, given where the share takes it. After an error the
+    /// node is ready for the next inference, and the others know that they need not wait for it in this one.
+    ///
+    /// # Errors
+    /// Where the image is not as the share says, a number is used twice, or a tensor does not get through before `deadline`.
+    pub fn infer(&mut self, inference: u64, image: Option<&[f32]>, deadline: Instant) -> Result<Outcome, NodeError> {
+        let began = Instant::now();
+        if inference < self.next {
+            return Err(NodeError::Past { found: inference, next: self.next });
+        }
+        self.next = inference.saturating_add(1);
+        let outcome = self.take_image(image).and_then(|()| self.execute(inference, began, deadline));
+        if outcome.is_err() {
+            self.endpoint.give_up(inference);
+        }
+        outcome
+    }
+
+    fn execute(&mut self, inference: u64, began: Instant, deadline: Instant) -> Result<Outcome, NodeError> {
+        let actions = self.share.actions.len();
+        let timings = Vec::with_capacity(actions);
+        let mut outcome = Outcome { answer: None, operators: 0, bytes_sent: 0, bytes_received: 0, began, timings };
+        let mut start = Instant::now();
+        for action in 0..actions {
+            if start >= deadline {
+                return Err(NodeError::Deadline { action });
+            }
+            self.act(action, inference, deadline, &mut outcome)?;
+            let end = Instant::now();
+            let seconds = |time: Instant| time.duration_since(began).as_secs_f64();
+            outcome.timings.push(Timing { start: seconds(start), end: seconds(end) });
+            start = end;
+        }
+        self.endpoint.flush()?;
+        outcome.answer = self.share.gives_answer.then(|| self.answer());
+        Ok(outcome)
+    }
+
+    fn take_image(&mut self, image: Option<&[f32]>) -> Result<(), NodeError> {
+        let into = if self.share.takes_image { self.executable.tensor_mut(TensorId(0)) } else { &mut [] };
+        let image = image.unwrap_or_default();
+        if image.len() != into.len() {
+            return Err(NodeError::Image { wanted: into.len(), found: image.len() });
+        }
+        into.copy_from_slice(image);
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        index: usize,
+        inference: u64,
+        deadline: Instant,
+        outcome: &mut Outcome,
+    ) -> Result<(), TransportError> {
+        match &self.share.actions[index] {
+            Action::Receive { tensor, from } => {
+                let into = self.executable.tensor_mut(*tensor);
+                self.endpoint.receive(*from, inference, *tensor, into, deadline)?;
+                outcome.bytes_received += bytes(into);
+            }
+            Action::Compute { steps } => {
+                self.executable.run(index);
+                outcome.operators += steps.len();
+            }
+            Action::Send { tensor, to } => {
+                let values = self.executable.tensor(*tensor);
+                let payload = &mut self.outgoing[index];
+                match Arc::get_mut(payload) {
+                    Some(free) => free.copy_from_slice(values),
+                    // A receiver has not taken the last one yet.
+                    None => *payload = Arc::from(values),
+                }
+                for &receiver in to {
+                    let payload = Arc::clone(payload);
+                    let frame = Frame { inference, tensor: *tensor, from: self.share.device, payload };
+                    self.endpoint.send(receiver, frame)?;
+                    outcome.bytes_sent += bytes(values);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self) -> Vec<f32> {
+        let (tensor, shape) = self.output;
+        let mut plain = vec![0.0; shape.elements() as usize];
+        layout::to_plain(shape, self.executable.tensor(tensor), &mut plain);
+        plain
+    }
+}
+
+fn expected(action: &Action, len: impl Fn(TensorId) -> usize) -> Option<Expected> {
+    match *action {
+        Action::Receive { tensor, from } => Some(Expected { from, tensor, len: len(tensor) }),
+        Action::Compute { .. } | Action::Send { .. } => None,
+    }
+}
+
+fn bytes(values: &[f32]) -> u64 {
+    size_of_val(values) as u64
+}

@@ -1,0 +1,360 @@
+//! The command line's words: what may be asked for, before anything is done about it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
+#[derive(Debug, Parser)]
+#[command(name = "cnasc", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What is asked for.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to print and how much.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// Text for people, or one JSON document on standard output.
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Colours in diagnostics and tables.
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub color: Color,
+    /// No progress and no remarks on standard error.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// More remarks on standard error.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Who reads the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// People.
+    Human,
+    /// Programs.
+    Json,
+}
+
+/// Whether to write colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// Where the output is a terminal.
+    Auto,
+    /// Even into files.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Finds everything that is wrong with source files, drawing nothing.
+    Check(CheckArgs),
+    /// Writes source files in the one canonical form.
+    Fmt(FmtArgs),
+    /// Tells the rest about a diagnostic's code.
+    Explain(ExplainArgs),
+    /// Draws networks and shows them.
+    Expand(ExpandArgs),
+    /// Says how well networks distribute: the concurrency score and its parts.
+    Score(ScoreArgs),
+    /// Places a network on a fleet: who computes what, when.
+    Plan(PlanArgs),
+    /// Searches a space for the best networks, and runs the best.
+    Search(SearchArgs),
+    /// Compiles a placed network with its weights into one file for devices.
+    Build(BuildArgs),
+    /// Classifies images.
+    Run(RunArgs),
+    /// Measures the latency of single inferences.
+    Bench(BenchArgs),
+    /// Prints a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Train(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Node(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Fleet(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Import(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Report(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Test(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Lsp(LaterArgs),
+    /// Part of the command line's contract, not there yet.
+    #[command(hide = true)]
+    Doc(LaterArgs),
+}
+
+/// Whatever is given to a command that is not there yet.
+#[derive(Debug, Args)]
+pub struct LaterArgs {
+    /// Taken, so that the answer is about the command and not about its options.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// `cnasc check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Source files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `cnasc fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Source files, rewritten in place.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 where a file is not in the canonical form.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `cnasc explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Such as E0201; without one, all codes are listed.
+    pub code: Option<String>,
+}
+
+/// Which networks of a source file, and which draw of them.
+#[derive(Debug, Clone, Args)]
+pub struct DrawArgs {
+    /// The search or network to draw from; needed only where the file has several.
+    #[arg(long, value_name = "NAME")]
+    pub item: Option<String>,
+    /// Fixes an argument of the network: `width=16`, `wiring.n=24`, `wiring=er(n: 16, p: 0.2)`.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// What the draw grows from; the same seed gives the same network. The search's own, or 1, where absent.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// `cnasc expand`
+#[derive(Debug, Args)]
+pub struct ExpandArgs {
+    /// A source file, or an architecture file to be shown in another form.
+    pub file: PathBuf,
+    /// How many; the seeds count up from the first.
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub count: u64,
+    #[command(flatten)]
+    /// Which ones.
+    pub draw: DrawArgs,
+    /// In which form.
+    #[arg(long, value_enum, default_value = "ir")]
+    pub emit: Emit,
+    /// A folder for one file a network, instead of standard output.
+    #[arg(short, long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Forms of an architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// The short text form.
+    Ir,
+    /// The canonical architecture file.
+    Json,
+    /// Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+}
+
+/// A fleet to place on.
+#[derive(Debug, Clone, Args)]
+pub struct FleetArgs {
+    /// A fleet of the source file by name, or `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub fleet: Option<String>,
+}
+
+/// `cnasc score`
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// Source files or architecture files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How many networks of each source file.
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub count: u64,
+    #[command(flatten)]
+    /// Which ones.
+    pub draw: DrawArgs,
+    /// On so many equal devices.
+    #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub devices: Option<u32>,
+    #[command(flatten)]
+    /// On which fleet.
+    pub fleet: FleetArgs,
+}
+
+/// `cnasc plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// An architecture file, or a source file to draw one from.
+    pub file: PathBuf,
+    #[command(flatten)]
+    /// Which draw of a source file.
+    pub draw: DrawArgs,
+    #[command(flatten)]
+    /// On which fleet.
+    pub fleet: FleetArgs,
+    /// How to place.
+    #[arg(long, default_value = "best")]
+    pub strategy: String,
+    /// In which form; a table where absent.
+    #[arg(long, value_enum)]
+    pub emit: Option<EmitPlan>,
+}
+
+/// Forms of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EmitPlan {
+    /// All of it.
+    Json,
+    /// A picture of the network, coloured by device.
+    Svg,
+    /// The simulated inference as a Chrome trace, for Perfetto.
+    Trace,
+}
+
+/// `cnasc search`
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// A source file.
+    pub file: PathBuf,
+    /// The search; needed only where the file has several.
+    #[arg(long, value_name = "NAME")]
+    pub item: Option<String>,
+    /// Instead of the search's own.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Instead of the search's own: so many candidates.
+    #[arg(long, value_name = "CANDIDATES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub budget: Option<u64>,
+    /// Threads; all cores where absent. The result does not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// How many of the best are compiled and measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub top: u16,
+    /// A folder with images to classify, in IDX form; `examples/data` beside the source file where absent.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A folder for the winner's architecture and picture; `results/NAME` where absent.
+    #[arg(short, long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// `cnasc build`
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// An architecture file, or a source file to draw one from.
+    pub file: PathBuf,
+    #[command(flatten)]
+    /// Which draw of a source file.
+    pub draw: DrawArgs,
+    #[command(flatten)]
+    /// For which fleet.
+    pub fleet: FleetArgs,
+    /// How to place.
+    #[arg(long, default_value = "best")]
+    pub strategy: String,
+    /// The file to write.
+    #[arg(short, long, value_name = "BUNDLE")]
+    pub output: PathBuf,
+}
+
+/// `cnasc run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A bundle, an architecture file, or a source file to draw one from.
+    pub file: PathBuf,
+    #[command(flatten)]
+    /// Which draw of a source file.
+    pub draw: DrawArgs,
+    /// Images (PNG, JPEG, an IDX file with `#INDEX` behind its name), or tensors (`.npy`).
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub input: Vec<PathBuf>,
+    /// The raw output of the first input, as `.npy`.
+    #[arg(long, value_name = "FILE.npy")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    /// Where: its devices become threads of this process.
+    pub fleet: FleetArgs,
+    /// On so many equal devices, threads of this process.
+    #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub local: Option<u32>,
+    /// How to place.
+    #[arg(long, default_value = "best")]
+    pub strategy: String,
+    /// What executes it, instead of what the fleet declares.
+    #[arg(long, value_enum)]
+    pub backend: Option<BackendArg>,
+    /// What happened when, as a Chrome trace, for Perfetto.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Checks every answer against the whole network on the reference backend.
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// What executes a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendArg {
+    /// Kernels compiled for this CPU.
+    Jit,
+    /// Plain loops.
+    Reference,
+    /// The burn library; not there yet.
+    Burn,
+}
+
+/// `cnasc bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A bundle, an architecture file, or a source file to draw one from.
+    pub file: PathBuf,
+    #[command(flatten)]
+    /// Which draw of a source file.
+    pub draw: DrawArgs,
+    /// Placed over so many threads.
+    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Vec<u32>,
+    /// What executes it.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
+    pub backend: Vec<BackendArg>,
+    /// Counted inferences; as many more warm up, at most 20.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub runs: u32,
+}
+
+/// `cnasc completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell.
+    pub shell: clap_complete::Shell,
+}

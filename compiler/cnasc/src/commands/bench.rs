@@ -1,0 +1,98 @@
+//! `cnasc bench FILE`: the latency of single inferences, warm, batch 1, fp32.
+
+use crate::Session;
+use crate::cli::{BackendArg, BenchArgs};
+use crate::commands::run::{backend, start};
+use crate::failure::{Exit, Failure, codes};
+use crate::output::{milliseconds, table};
+use crate::{model, pipeline};
+use cnasc_base::Seed;
+use cnasc_bundle::{Bundle, layout};
+use cnasc_fleet::measure::latency;
+use cnasc_place::Strategy;
+use serde::Serialize;
+
+/// One measurement; the fields are the command line's contract.
+#[derive(Debug, Serialize)]
+struct Row {
+    model: String,
+    backend: &'static str,
+    threads: u32,
+    median_ms: f64,
+    min_ms: f64,
+    gflops: f64,
+}
+
+/// Inferences before counting starts.
+const MAX_WARMUP: u32 = 20;
+
+/// Measures each backend on each number of threads.
+pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
+    let mut rows = Vec::new();
+    for &word in &args.backend {
+        if pipeline::is_bundle(&args.file) {
+            let mut bundle = pipeline::read_bundle(&args.file)?;
+            let threads = u32::try_from(bundle.fleet.devices.len()).expect("a fleet has at most 256 devices");
+            rows.push(measure(args, &mut bundle, word, threads)?);
+            continue;
+        }
+        for &threads in &args.threads {
+            let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+            let fleet = model::local_fleet(session, threads)?;
+            let mut bundle = pipeline::compile(&architecture, &fleet, Strategy::Best)?;
+            rows.push(measure(args, &mut bundle, word, threads)?);
+        }
+    }
+    if session.output.is_json() {
+        session.output.json(&rows);
+        return Ok(Exit::Done);
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.model.clone(),
+                row.backend.to_owned(),
+                row.threads.to_string(),
+                milliseconds(row.median_ms / 1e3),
+                milliseconds(row.min_ms / 1e3),
+                format!("{:.2}", row.gflops),
+            ]
+        })
+        .collect();
+    let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s"];
+    session.output.text(&table(&headings, &[0, 1], &cells));
+    Ok(Exit::Done)
+}
+
+fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32) -> Result<Row, Failure> {
+    let backend = backend(word)?;
+    bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
+    let mut fleet = start(bundle)?;
+    let image = noise(bundle);
+    let warmup = args.runs.min(MAX_WARMUP);
+    let found = latency(&mut fleet, &image, warmup as usize, args.runs as usize)
+        .map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    Ok(Row {
+        model: format!("{}-{}", bundle.name, &bundle.hash[..8]),
+        backend: match word {
+            BackendArg::Jit => "jit",
+            BackendArg::Reference => "reference",
+            BackendArg::Burn => "burn",
+        },
+        threads,
+        median_ms: found.median * 1e3,
+        min_ms: found.min * 1e3,
+        gflops: bundle.graph.total_flops() as f64 / found.median / 1e9,
+    })
+}
+
+/// Uniform noise from a fixed seed, prepared as an image is.
+fn noise(bundle: &Bundle) -> Vec<f32> {
+    let shape = bundle.input();
+    let mut rng = Seed::new(0).child("bench").rng();
+    let plain: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
+    let mut blocked = vec![0.0; layout::len(shape)];
+    layout::to_blocked(shape, &plain, &mut blocked);
+    blocked
+}

@@ -1,0 +1,60 @@
+//! `cnasc build FILE --fleet … -o BUNDLE`: a placed network with its weights in one file for devices.
+
+use crate::Session;
+use crate::cli::BuildArgs;
+use crate::commands::plan::strategy;
+use crate::failure::{Exit, Failure, codes};
+use crate::output::{count, milliseconds, write_file};
+use crate::{model, pipeline};
+use cnasc_base::Diagnostic;
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+struct Built<'a> {
+    bundle: String,
+    bytes: usize,
+    network: &'a str,
+    hash: &'a str,
+    devices: usize,
+    latency_ms: f64,
+}
+
+/// Compiles and writes.
+pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
+    let strategy = strategy(&args.strategy)?;
+    let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
+    let fleet = match (&args.fleet.fleet, loaded.fleet) {
+        (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
+        (None, Some(fleet)) => fleet,
+        (None, None) => {
+            let message = "for which fleet? name one by --fleet".to_owned();
+            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
+        }
+    };
+    let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
+    let bytes = bundle.write();
+    write_file(&args.output, &bytes)?;
+    let built = Built {
+        bundle: args.output.display().to_string(),
+        bytes: bytes.len(),
+        network: &architecture.name,
+        hash: &architecture.hash,
+        devices: fleet.devices.len(),
+        latency_ms: bundle.plan.latency * 1e3,
+    };
+    if session.output.is_json() {
+        session.output.json(&built);
+    } else {
+        session.output.text(&format!(
+            "{}: {} ({}) for {} devices, {}B, predicted {} ms\n",
+            built.bundle,
+            built.network,
+            &built.hash[..12],
+            built.devices,
+            count(built.bytes as u64),
+            milliseconds(bundle.plan.latency),
+        ));
+        session.output.remark(pipeline::UNTRAINED);
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,148 @@
+//! `cnasc plan FILE --fleet …`: who computes what, in which order, and what is sent when.
+
+use crate::Session;
+use crate::cli::{EmitPlan, PlanArgs};
+use crate::failure::{Exit, Failure, codes};
+use crate::model;
+use crate::output::{count, milliseconds, table};
+use crate::pipeline;
+use cnasc_base::{Diagnostic, Seed};
+use cnasc_ir::{Architecture, Fleet, Plan};
+use cnasc_place::{Strategy, Workload, plan};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The plan as programs read it; the fields of the command line's contract first.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    strategy: &'a str,
+    latency_ms: f64,
+    bound_ms: f64,
+    connectivity: u64,
+    device_of: BTreeMap<&'a str, &'a str>,
+    sent_bytes: u64,
+    network: &'a str,
+    hash: &'a str,
+    fleet: &'a Fleet,
+    plan: &'a Plan,
+}
+
+/// Places and prints.
+pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    let strategy = strategy(&args.strategy)?;
+    let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
+    let fleet = match (&args.fleet.fleet, loaded.fleet) {
+        (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
+        (None, Some(fleet)) => fleet,
+        (None, None) => {
+            let message = "on which fleet? name one by --fleet".to_owned();
+            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
+        }
+    };
+    let (_, workload) = pipeline::analyse(&architecture);
+    let seed = Seed::new(architecture.provenance.seed).child("place");
+    let placed = plan(&workload, &fleet, strategy, &seed)
+        .map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
+    match args.emit {
+        Some(EmitPlan::Svg) => session.output.text(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
+        Some(EmitPlan::Trace) => session.output.text(&trace(&architecture, &fleet, &placed)),
+        Some(EmitPlan::Json) => session.output.json(&document(&architecture, &fleet, &placed)),
+        None if session.output.is_json() => session.output.json(&document(&architecture, &fleet, &placed)),
+        None => session.output.text(&for_people(&architecture, &fleet, &placed, &workload)),
+    }
+    Ok(Exit::Done)
+}
+
+/// The strategy that a word names.
+pub fn strategy(word: &str) -> Result<Strategy, Failure> {
+    word.parse().map_err(|problem| Failure::usage(Diagnostic::error(codes::OPTION, format!("{problem}"))))
+}
+
+fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Plan) -> Document<'a> {
+    let pairs = architecture.nodes.iter().zip(&placed.device_of);
+    Document {
+        strategy: &placed.strategy,
+        latency_ms: placed.latency * 1e3,
+        bound_ms: placed.bound * 1e3,
+        connectivity: placed.connectivity,
+        device_of: pairs.map(|(node, &device)| (node.name.as_str(), fleet.device(device).name.as_str())).collect(),
+        sent_bytes: placed.sent_bytes,
+        network: &architecture.name,
+        hash: &architecture.hash,
+        fleet,
+        plan: placed,
+    }
+}
+
+fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workload: &Workload) -> String {
+    let total = workload.total_flops();
+    let mut rows = Vec::new();
+    for id in fleet.ids() {
+        let nodes = &placed.order[id.index()];
+        let flops: u64 = nodes.iter().map(|&node| workload.cost(node).flops).sum();
+        let busy: f64 = nodes.iter().map(|node| placed.spans[node.index()]).map(|span| span.end - span.start).sum();
+        let sent: u64 = placed.transfers.iter().filter(|one| one.from == id).map(|one| one.bytes).sum();
+        let received: u64 = placed.transfers.iter().filter(|one| one.to == id).map(|one| one.bytes).sum();
+        rows.push(vec![
+            fleet.device(id).name.clone(),
+            fleet.device(id).kind.clone(),
+            nodes.len().to_string(),
+            format!("{:.1} %", 100.0 * flops as f64 / total.max(1) as f64),
+            milliseconds(busy),
+            format!("{:.0} %", 100.0 * busy / placed.latency.max(f64::MIN_POSITIVE)),
+            format!("{}B", count(sent)),
+            format!("{}B", count(received)),
+        ]);
+    }
+    let gap = 100.0 * (placed.latency / placed.bound.max(f64::MIN_POSITIVE) - 1.0);
+    format!(
+        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; no placement is below {} ms (gap {gap:.0} %); \
+         {} transfers, {}B\n",
+        architecture.name,
+        &architecture.hash[..12],
+        fleet.name,
+        placed.strategy,
+        table(&["device", "kind", "nodes", "work", "busy ms", "busy", "sends", "receives"], &[0, 1], &rows),
+        milliseconds(placed.latency),
+        milliseconds(placed.bound),
+        placed.transfers.len(),
+        count(placed.sent_bytes),
+    )
+}
+
+/// One event of the Chrome trace format.
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    name: &'a str,
+    cat: &'a str,
+    ph: &'a str,
+    ts: f64,
+    dur: f64,
+    pid: u32,
+    tid: &'a str,
+}
+
+/// The simulated inference: a process a device, one row for computing and one for sending.
+fn trace(architecture: &Architecture, fleet: &Fleet, placed: &Plan) -> String {
+    let micro = |seconds: f64| seconds * 1e6;
+    let mut events = Vec::new();
+    for id in architecture.ids() {
+        let span = placed.spans[id.index()];
+        let name = architecture.node(id).name.as_str();
+        let (ts, dur) = (micro(span.start), micro(span.end - span.start));
+        let pid = placed.device_of[id.index()].0;
+        events.push(Event { name, cat: "compute", ph: "X", ts, dur, pid, tid: "compute" });
+    }
+    for one in &placed.transfers {
+        let name = architecture.node(one.node).name.as_str();
+        let (ts, dur) = (micro(one.span.start), micro(one.span.end - one.span.start));
+        events.push(Event { name, cat: "send", ph: "X", ts, dur, pid: one.from.0, tid: "send" });
+    }
+    let names = fleet.ids().map(|id| {
+        serde_json::json!({ "name": "process_name", "ph": "M", "pid": id.0, "args": { "name": fleet.device(id).name } })
+    });
+    let mut all: Vec<serde_json::Value> = names.collect();
+    all.extend(events.iter().map(|event| serde_json::to_value(event).expect("plain records serialise")));
+    let document = serde_json::json!({ "traceEvents": all, "displayTimeUnit": "ms" });
+    format!("{document:#}\n")
+}

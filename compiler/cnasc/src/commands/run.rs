@@ -1,0 +1,209 @@
+//! `cnasc run FILE --input …`: classifies images on several devices at once, each a thread of this process.
+
+use crate::Session;
+use crate::cli::{BackendArg, RunArgs};
+use crate::commands::plan::strategy;
+use crate::failure::{Exit, Failure, codes};
+use crate::images::{self, Input};
+use crate::output::{count, milliseconds, table, write_file};
+use crate::{model, pipeline};
+use cnasc_base::Diagnostic;
+use cnasc_bundle::Bundle;
+use cnasc_fleet::{Answer, Local};
+use cnasc_ir::fleet::Backend;
+use serde::Serialize;
+use std::path::Path;
+
+/// One classified input.
+#[derive(Debug, Serialize)]
+struct Row {
+    input: String,
+    class: usize,
+    class_name: Option<String>,
+    label: Option<usize>,
+    output: Vec<f32>,
+    latency_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<f64>,
+    devices: Vec<DeviceRow>,
+}
+
+/// What one device did of it, counted while it did it.
+#[derive(Debug, Serialize)]
+struct DeviceRow {
+    device: String,
+    backend: Backend,
+    operators: usize,
+    sent_bytes: u64,
+    received_bytes: u64,
+    busy_ms: f64,
+}
+
+/// Starts the fleet, classifies every input, prints.
+pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
+    let bundle = load(session, args)?;
+    let mut fleet = start(&bundle)?;
+    let mut oracle = args.verify.then(|| pipeline::whole(&bundle, Backend::Reference)).transpose()?;
+    let mut rows = Vec::new();
+    for path in &args.input {
+        let input = images::read(path, bundle.input())?;
+        let answer = infer(&mut fleet, &bundle, &input)?;
+        let difference = oracle.as_mut().map(|oracle| check(oracle, &bundle, &input, &answer)).transpose()?;
+        if rows.is_empty() {
+            write_first(args, &bundle, &answer)?;
+        }
+        let names = images::class_names(path.parent().unwrap_or(Path::new(".")));
+        rows.push(row(&bundle, &input, &answer, &names, difference));
+    }
+    if session.output.is_json() {
+        session.output.json(&rows);
+    } else {
+        session.output.text(&for_people(&bundle, &rows));
+        session.output.remark(pipeline::UNTRAINED);
+    }
+    Ok(Exit::Done)
+}
+
+/// The bundle to run: read from a file, or compiled here from an architecture or source file.
+fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
+    let mut bundle = if pipeline::is_bundle(&args.file) {
+        if args.fleet.fleet.is_some() || args.local.is_some() {
+            let message = "a bundle is placed already: --fleet and --local have nothing to do".to_owned();
+            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
+        }
+        pipeline::read_bundle(&args.file)?
+    } else {
+        let strategy = strategy(&args.strategy)?;
+        let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
+        let fleet = match (&args.fleet.fleet, args.local) {
+            (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
+            (None, Some(count)) => model::local_fleet(session, count)?,
+            (None, None) => model::local_fleet(session, 1)?,
+        };
+        pipeline::compile(&architecture, &fleet, strategy)?
+    };
+    if let Some(wanted) = args.backend {
+        let backend = backend(wanted)?;
+        bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
+    }
+    Ok(bundle)
+}
+
+/// What a word of the command line names.
+pub fn backend(word: BackendArg) -> Result<Backend, Failure> {
+    match word {
+        BackendArg::Jit => Ok(Backend::Jit),
+        BackendArg::Reference => Ok(Backend::Reference),
+        BackendArg::Burn => {
+            let message = "the backend `burn` is not there yet".to_owned();
+            Err(Failure::usage(Diagnostic::error(codes::LATER, message).note("there are `jit` and `reference`")))
+        }
+    }
+}
+
+/// The in-process fleet of a bundle, its shares compiled.
+pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
+    Local::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+}
+
+/// One inference.
+pub fn infer(fleet: &mut Local, bundle: &Bundle, input: &Input) -> Result<Answer, Failure> {
+    let image = pipeline::prepare(bundle, input)?;
+    fleet.infer(&image).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+}
+
+/// The largest difference to the oracle's answer, relative to its largest output; more than the promised 1e-4 is a failure.
+pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer) -> Result<f64, Failure> {
+    let wanted = infer(oracle, bundle, input)?;
+    let largest = wanted.output.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let pairs = wanted.output.iter().zip(&answer.output);
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
+    // A difference that is not a number compares as false and must not pass.
+    if difference <= 1e-4 {
+        return Ok(f64::from(difference));
+    }
+    let message = format!("`{}`: the answer differs from the reference by {difference:.1e} of its largest value", input.name);
+    Err(Failure::running(codes::DISAGREE, message))
+}
+
+fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), Failure> {
+    if let Some(path) = &args.output {
+        images::write_npy(path, &answer.output)?;
+    }
+    if let Some(path) = &args.trace {
+        write_file(path, cnasc_fleet::trace::chrome(bundle, answer).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], difference: Option<f64>) -> Row {
+    let class = largest(&answer.output);
+    let devices = answer.devices.iter().map(|report| {
+        let device = bundle.fleet.device(report.device);
+        DeviceRow {
+            device: device.name.clone(),
+            backend: device.backend,
+            operators: report.operators,
+            sent_bytes: report.bytes_sent,
+            received_bytes: report.bytes_received,
+            busy_ms: report.busy_seconds * 1e3,
+        }
+    });
+    Row {
+        input: input.name.clone(),
+        class,
+        class_name: names.get(class).cloned(),
+        label: input.label,
+        output: answer.output.clone(),
+        latency_ms: answer.seconds * 1e3,
+        difference,
+        devices: devices.collect(),
+    }
+}
+
+/// The place of the largest output; the first of equals.
+#[must_use]
+pub fn largest(output: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in output.iter().enumerate() {
+        if *value > output[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+fn for_people(bundle: &Bundle, rows: &[Row]) -> String {
+    let mut text = String::new();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let name = row.class_name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let check = row.difference.map_or_else(String::new, |difference| format!("{difference:.0e}"));
+            let label = row.label.map_or_else(String::new, |label| label.to_string());
+            vec![row.input.clone(), format!("{}{name}", row.class), label, milliseconds(row.latency_ms / 1e3), check]
+        })
+        .collect();
+    text.push_str(&table(&["input", "class", "label", "latency ms", "off reference"], &[0, 1], &cells));
+    if let Some(last) = rows.last() {
+        let cells: Vec<Vec<String>> = last
+            .devices
+            .iter()
+            .map(|device| {
+                vec![
+                    device.device.clone(),
+                    format!("{:?}", device.backend).to_lowercase(),
+                    device.operators.to_string(),
+                    format!("{}B", count(device.sent_bytes)),
+                    format!("{}B", count(device.received_bytes)),
+                    milliseconds(device.busy_ms / 1e3),
+                ]
+            })
+            .collect();
+        let title = format!("\n{} on fleet `{}`, the last inference:\n", bundle.name, bundle.fleet.name);
+        text.push_str(&title);
+        let headings = ["device", "backend", "operators", "sent", "received", "busy ms"];
+        text.push_str(&table(&headings, &[0, 1], &cells));
+    }
+    text
+}

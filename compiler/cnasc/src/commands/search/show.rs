@@ -1,0 +1,223 @@
+//! A finished search as people and programs read it.
+
+use super::Found;
+use super::finish::Measured;
+use crate::output::{count, milliseconds, table};
+use cnasc_ir::program::Measure;
+use cnasc_search::Candidate;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The word of the language for `measure`.
+pub fn word(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Params => "params",
+        Measure::Flops => "flops",
+        Measure::Macs => "macs",
+        Measure::Latency => "latency",
+        Measure::Memory => "memory",
+        Measure::ConcurrencyScore => "concurrency_score",
+        Measure::Depth => "depth",
+        Measure::Width => "width",
+        Measure::Nodes => "nodes",
+        Measure::Communication => "communication",
+        Measure::Accuracy => "accuracy",
+        Measure::Energy => "energy",
+    }
+}
+
+/// The search as programs read it; the fields of the command line's contract first.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    study: &'a str,
+    evaluated: u64,
+    front: Vec<Row<'a>>,
+    measured: Vec<MeasuredRow<'a>>,
+    seed: u64,
+    feasible: u64,
+    duplicates: u64,
+    broken: BTreeMap<&'static str, u64>,
+    impossible: &'a BTreeMap<String, u64>,
+    unit_bytes: u64,
+    seconds: f64,
+    weights: &'static str,
+    answer: Answer<'a>,
+    files: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    hash: &'a str,
+    seed: u64,
+    values: BTreeMap<&'static str, f64>,
+    params: &'a BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct MeasuredRow<'a> {
+    hash: &'a str,
+    seed: u64,
+    predicted_single_ms: f64,
+    predicted_fleet_ms: f64,
+    measured_single_ms: f64,
+    measured_fleet_ms: f64,
+    devices_used: usize,
+    difference: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    image: &'a str,
+    class: usize,
+    class_name: Option<&'a String>,
+    label: Option<usize>,
+}
+
+/// All of it in one document.
+pub fn document<'a>(found: &'a Found<'_>, measured: &'a Measured) -> Document<'a> {
+    let outcome = &found.outcome;
+    let best = outcome.ranked.iter().zip(&measured.rows);
+    Document {
+        study: &found.search.name,
+        evaluated: found.evaluated,
+        front: outcome.ranked[..outcome.front].iter().map(front_row).collect(),
+        measured: best
+            .map(|(candidate, row)| MeasuredRow {
+                hash: &candidate.hash,
+                seed: candidate.seed,
+                predicted_single_ms: row.predicted_single * 1e3,
+                predicted_fleet_ms: candidate.figures.latency * 1e3,
+                measured_single_ms: row.measured_single * 1e3,
+                measured_fleet_ms: row.measured_fleet * 1e3,
+                devices_used: row.used,
+                difference: row.difference,
+            })
+            .collect(),
+        seed: found.seed,
+        feasible: outcome.feasible,
+        duplicates: outcome.duplicates,
+        broken: outcome.broken.iter().map(|(measure, count)| (word(*measure), *count)).collect(),
+        impossible: &outcome.impossible,
+        unit_bytes: outcome.unit,
+        seconds: found.seconds,
+        weights: "seeded random, not trained",
+        answer: Answer {
+            image: &measured.answer.image,
+            class: measured.answer.class,
+            class_name: measured.answer.names.get(measured.answer.class),
+            label: measured.answer.label,
+        },
+        files: measured.files.iter().map(|path| path.display().to_string()).collect(),
+    }
+}
+
+fn front_row(candidate: &Candidate) -> Row<'_> {
+    let measures = [
+        Measure::ConcurrencyScore,
+        Measure::Latency,
+        Measure::Params,
+        Measure::Flops,
+        Measure::Macs,
+        Measure::Memory,
+        Measure::Depth,
+        Measure::Width,
+        Measure::Nodes,
+        Measure::Communication,
+    ];
+    let values = measures.iter().filter_map(|&measure| Some((word(measure), candidate.figures.value(measure)?)));
+    Row { hash: &candidate.hash, seed: candidate.seed, values: values.collect(), params: &candidate.arguments }
+}
+
+/// The summary, the table of the best, the winner's answer, and where its files are.
+pub fn for_people(found: &Found<'_>, measured: &Measured) -> String {
+    let mut text = summary(found);
+    text.push('\n');
+    text.push_str(&best(found, measured));
+    text.push_str(&legend(found, measured));
+    let winner = &found.outcome.ranked[0];
+    let arguments: Vec<String> = winner.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    text.push_str(&format!("\nwinner   {}\n", arguments.join(", ")));
+    let answer = &measured.answer;
+    let name = |class: usize| answer.names.get(class).map_or_else(|| class.to_string(), |name| format!("{class} {name}"));
+    let label = answer.label.map_or_else(String::new, |label| format!(", labelled {}", name(label)));
+    text.push_str(&format!("answer   {}: class {}{label}\n", answer.image, name(answer.class)));
+    for path in &measured.files {
+        text.push_str(&format!("wrote    {}\n", path.display()));
+    }
+    text
+}
+
+fn summary(found: &Found<'_>) -> String {
+    let outcome = &found.outcome;
+    let mut text = format!(
+        "search {}: {} candidates in {:.1} s ({:.0} a second), seed {}\n",
+        found.search.name,
+        found.evaluated,
+        found.seconds,
+        found.evaluated as f64 / found.seconds.max(1e-9),
+        found.seed,
+    );
+    text.push_str(&format!("  {} keep every constraint, {} of them on the front", outcome.feasible, outcome.front));
+    if outcome.duplicates > 0 {
+        text.push_str(&format!("; {} drawn twice", outcome.duplicates));
+    }
+    text.push('\n');
+    for (measure, count) in &outcome.broken {
+        text.push_str(&format!("  {count} break the constraint on {}\n", word(*measure)));
+    }
+    for (why, count) in outcome.impossible.iter().take(5) {
+        text.push_str(&format!("  {count} give no network: {why}\n"));
+    }
+    text
+}
+
+fn best(found: &Found<'_>, measured: &Measured) -> String {
+    let headings = [
+        "rank", "CS", "δ_w", "Λ′", "η", "one dev. pred", "meas", "fleet pred", "meas", "used", "params", "FLOPs", "seed",
+    ];
+    let rows: Vec<Vec<String>> = found
+        .outcome
+        .ranked
+        .iter()
+        .zip(&measured.rows)
+        .enumerate()
+        .map(|(rank, (candidate, row))| {
+            let score = &candidate.figures.score;
+            vec![
+                (rank + 1).to_string(),
+                format!("{:.3}{}", score.cs, if score.floored { "*" } else { "" }),
+                format!("{:.3}", score.delta_w),
+                format!("{:.2}", score.lambda),
+                format!("{:.3}", score.eta),
+                milliseconds(row.predicted_single),
+                milliseconds(row.measured_single),
+                milliseconds(candidate.figures.latency),
+                milliseconds(row.measured_fleet),
+                row.used.to_string(),
+                count(candidate.figures.counts.params),
+                count(candidate.figures.counts.flops),
+                candidate.seed.to_string(),
+            ]
+        })
+        .collect();
+    table(&headings, &[], &rows)
+}
+
+fn legend(found: &Found<'_>, measured: &Measured) -> String {
+    let fleet = found.study.fleet();
+    let worst = measured.rows.iter().map(|row| row.difference).fold(0.0, f64::max);
+    let mut text = format!(
+        "\nLatencies in ms. Predicted: on fleet `{}` as declared ({} × {}). Measured: on this machine, a thread a device.\n",
+        fleet.name,
+        fleet.devices.len(),
+        fleet.devices[0].kind,
+    );
+    text.push_str(&format!(
+        "Every answer on {} real images is within {worst:.0e} of the scalar reference. U_c = {} B.\n",
+        measured.images, found.outcome.unit
+    ));
+    if found.outcome.ranked.iter().take(measured.rows.len()).any(|candidate| candidate.figures.score.floored) {
+        text.push_str("* nothing is sent: Λ is taken as one smallest edge, so that CS does not vanish\n");
+    }
+    text
+}

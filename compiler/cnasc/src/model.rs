@@ -1,0 +1,245 @@
+//! From the words of the command line to networks and fleets: which file, which item of it, which draw, which devices.
+
+use crate::Session;
+use crate::cli::DrawArgs;
+use crate::failure::{Failure, codes};
+use crate::pipeline;
+use cnasc_base::Diagnostic;
+use cnasc_expand::space::{self, Setting};
+use cnasc_ir::program::{Declared, Make, NetworkId, Search};
+use cnasc_ir::{Architecture, Fleet, Program};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The greatest architecture or fleet file, in bytes.
+const MAX_JSON: u64 = 256 << 20;
+
+/// Networks that a file gives, and the program that they were drawn from, if they were.
+#[derive(Debug)]
+pub struct Loaded {
+    /// At least one.
+    pub architectures: Vec<Architecture>,
+    /// Of a source file.
+    pub program: Option<Program>,
+    /// The fleet of the search that was drawn from.
+    pub fleet: Option<Fleet>,
+}
+
+/// Reads an architecture file, or draws `count` networks from a source file.
+///
+/// # Errors
+/// Where the file is neither, or wrong, or `draw` does not fit it.
+pub fn load(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
+    if path.extension().is_some_and(|ending| ending == "cnas") {
+        return draw_from(session, path, draw, count);
+    }
+    if draw.item.is_some() || !draw.set.is_empty() || draw.seed.is_some() {
+        let message = format!("`{}` is an architecture: there is nothing to draw", path.display());
+        let note = "--item, --set and --seed choose a draw from a source file (.cnas)";
+        return Err(Failure::usage(Diagnostic::error(codes::ITEM, message).note(note)));
+    }
+    let text = read_json(path)?;
+    let architecture = Architecture::from_json(&text)
+        .map_err(|error| Failure::input(Diagnostic::error(codes::FORM, format!("`{}`: {error}", path.display()))))?;
+    Ok(Loaded { architectures: vec![architecture], program: None, fleet: None })
+}
+
+/// The same where exactly one network is meant.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_one(session: &mut Session, path: &Path, draw: &DrawArgs) -> Result<(Architecture, Loaded), Failure> {
+    let mut loaded = load(session, path, draw, 1)?;
+    let architecture = loaded.architectures.pop().expect("one network was asked for");
+    Ok((architecture, loaded))
+}
+
+fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
+    let program = pipeline::check(&mut session.sources, session.output, path)?;
+    let item = Item::find(&program, draw.item.as_deref(), path)?;
+    let over = item.over(&program)?;
+    let settings = settings(&program, &over, draw)?;
+    let first = draw.seed.unwrap_or_else(|| item.seed());
+    let mut architectures = Vec::new();
+    for offset in 0..count {
+        let seed = first.wrapping_add(offset);
+        architectures.push(cnasc_search::draw(&program, &over, &settings, seed)?.architecture);
+    }
+    let fleet = item.fleet(&program);
+    Ok(Loaded { architectures, program: Some(program), fleet })
+}
+
+/// A declaration that networks can be drawn from.
+enum Item<'a> {
+    Search(&'a Search),
+    Network(NetworkId),
+}
+
+impl<'a> Item<'a> {
+    /// The item called `name`; without a name the only search, or else the only network.
+    fn find(program: &'a Program, name: Option<&str>, path: &Path) -> Result<Self, Diagnostic> {
+        let searches = program.searches.iter().map(|search| (search.name.as_str(), Item::Search(search)));
+        let networks = program
+            .networks
+            .iter()
+            .enumerate()
+            .map(|(index, network)| (network.name.as_str(), Item::Network(NetworkId::new(index))));
+        let mut all: Vec<(&str, Item<'a>)> = searches.chain(networks).collect();
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let list = names.join("`, `");
+        if let Some(name) = name {
+            let place = names.iter().position(|other| *other == name);
+            return place.map(|place| all.swap_remove(place).1).ok_or_else(|| {
+                let message = format!("`{}` has no search or network called `{name}`", path.display());
+                Diagnostic::error(codes::ITEM, message).note(format!("it has `{list}`"))
+            });
+        }
+        let only = if program.searches.len() == 1 || all.len() == 1 { Some(0) } else { None };
+        only.map(|place| all.swap_remove(place).1).ok_or_else(|| {
+            let message = if all.is_empty() {
+                format!("`{}` declares no search and no network", path.display())
+            } else {
+                format!("`{}` declares several networks: name one by --item", path.display())
+            };
+            Diagnostic::error(codes::ITEM, message).note(format!("it has `{list}`"))
+        })
+    }
+
+    /// The space to draw from. A network alone is drawn with its parameters' defaults.
+    fn over(&self, program: &Program) -> Result<Make, Diagnostic> {
+        match self {
+            Self::Search(search) => Ok(search.over.clone()),
+            Self::Network(id) => {
+                let network = &program.networks[id.index()];
+                let mut args = Vec::new();
+                for param in &network.params {
+                    args.push(param.default.clone().ok_or_else(|| {
+                        let message = format!("network `{}` needs a value for `{}`", network.name, param.name);
+                        Diagnostic::error(codes::SET, message).note("draw from a search that gives it, or give a default")
+                    })?);
+                }
+                Ok(Make { of: Declared::Network(*id), args })
+            }
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        match self {
+            Self::Search(search) => search.seed,
+            Self::Network(_) => 1,
+        }
+    }
+
+    fn fleet(&self, program: &Program) -> Option<Fleet> {
+        match self {
+            Self::Search(search) => Some(program.fleets[search.on.index()].clone()),
+            Self::Network(_) => None,
+        }
+    }
+}
+
+/// `--set name=value`, read as each variable's domain has it.
+fn settings(program: &Program, over: &Make, draw: &DrawArgs) -> Result<BTreeMap<String, Setting>, Diagnostic> {
+    let variables = space::variables(program, over);
+    let mut settings = BTreeMap::new();
+    for setting in &draw.set {
+        let Some((name, text)) = setting.split_once('=') else {
+            return Err(Diagnostic::error(codes::SET, format!("`{setting}` is not NAME=VALUE")));
+        };
+        let Some(variable) = variables.iter().find(|variable| variable.name == name.trim()) else {
+            let names: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
+            let message = format!("`--set {setting}`: there is no search variable `{}`", name.trim());
+            return Err(Diagnostic::error(codes::SET, message).note(format!("there are `{}`", names.join("`, `"))));
+        };
+        settings.insert(variable.name.clone(), variable.read(text)?);
+    }
+    Ok(settings)
+}
+
+/// The fleet that `--fleet` names: one of the program at hand, `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON.
+///
+/// # Errors
+/// Where there is none, with those that there are.
+pub fn named_fleet(session: &mut Session, name: &str, program: Option<&Program>) -> Result<Fleet, Failure> {
+    if let Some(fleet) = program.and_then(|program| program.fleets.iter().find(|fleet| fleet.name == name)) {
+        return Ok(fleet.clone());
+    }
+    let (file, item) = match name.rsplit_once(".cnas:") {
+        Some((stem, item)) => (format!("{stem}.cnas"), Some(item)),
+        None => (name.to_owned(), None),
+    };
+    let path = Path::new(&file);
+    if file.ends_with(".cnas") {
+        let program = pipeline::check(&mut session.sources, session.output, path)?;
+        return pick_fleet(&program, item, &file).map_err(Failure::from);
+    }
+    if file.ends_with(".json") {
+        let wrong = |problem: String| {
+            Failure::input(Diagnostic::error(codes::FORM, format!("`{file}` is no fleet: {problem}")))
+        };
+        let fleet: Fleet = serde_json::from_str(&read_json(path)?).map_err(|error| wrong(error.to_string()))?;
+        fleet.verify().map_err(wrong)?;
+        return Ok(fleet);
+    }
+    let known: Vec<&str> =
+        program.map_or_else(Vec::new, |program| program.fleets.iter().map(|fleet| fleet.name.as_str()).collect());
+    let note = match known.as_slice() {
+        [] => "name a source file that declares one: FILE.cnas or FILE.cnas:NAME".to_owned(),
+        known => format!("the file declares `{}`", known.join("`, `")),
+    };
+    Err(Failure::usage(Diagnostic::error(codes::FLEET, format!("there is no fleet `{name}`")).note(note)))
+}
+
+fn pick_fleet(program: &Program, item: Option<&str>, file: &str) -> Result<Fleet, Diagnostic> {
+    let names: Vec<&str> = program.fleets.iter().map(|fleet| fleet.name.as_str()).collect();
+    let found = match item {
+        Some(item) => program.fleets.iter().find(|fleet| fleet.name == item),
+        None if program.fleets.len() == 1 => program.fleets.first(),
+        None => None,
+    };
+    found.cloned().ok_or_else(|| {
+        let message = match item {
+            Some(item) => format!("`{file}` declares no fleet `{item}`"),
+            None => format!("`{file}` declares {} fleets: name one as {file}:NAME", names.len()),
+        };
+        Diagnostic::error(codes::FLEET, message).note(format!("it has `{}`", names.join("`, `")))
+    })
+}
+
+/// `count` equal devices of this machine, as threads of this process.
+///
+/// # Errors
+/// None that a user can cause: the declaration compiled here is part of the program.
+pub fn local_fleet(session: &mut Session, count: u32) -> Result<Fleet, Failure> {
+    // The link is memory: a copy at a few GB/s, after a thread has been woken.
+    let link = if count > 1 { "link core <-> core: 40 Gbit/s, 20 us" } else { "" };
+    declared_fleet(session, &format!("use std::devices::x86_core\n\nfleet local {{\n    node core[{count}]: x86_core\n    {link}\n}}\n"))
+}
+
+/// `count` equal small boards on one switch, the fleet that scores are about where none is named.
+///
+/// # Errors
+/// None that a user can cause.
+pub fn small_boards(session: &mut Session, count: u32) -> Result<Fleet, Failure> {
+    let link = if count > 1 { "link pi <-> pi: 1 Gbit/s, 200 us" } else { "" };
+    declared_fleet(session, &format!("use std::devices::rpi4\n\nfleet boards {{\n    node pi[{count}]: rpi4\n    {link}\n}}\n"))
+}
+
+/// A fleet declared in the language, so that the figures of devices come from the standard library alone.
+fn declared_fleet(session: &mut Session, text: &str) -> Result<Fleet, Failure> {
+    let file = session.sources.add("<fleet>", text);
+    let (program, diagnostics) = cnasc_frontend::compile(&mut session.sources, file);
+    let fleet = program.and_then(|program| program.fleets.into_iter().next());
+    fleet.ok_or_else(|| Failure::input(diagnostics))
+}
+
+/// A JSON file of bounded size.
+fn read_json(path: &Path) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| Failure::unreadable(path, &error);
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_JSON {
+        let message = format!("`{}` has {size} bytes; such a file may have {MAX_JSON}", path.display());
+        return Err(Failure::input(Diagnostic::error(codes::FORM, message)));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}

@@ -1,0 +1,290 @@
+//! The command line end to end, through the real binary: exit statuses, the JSON of the contract, and what lands in files.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is above").to_owned()
+}
+
+fn quickstart() -> String {
+    root().join("examples/quickstart.cnas").display().to_string()
+}
+
+fn cnasc(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cnasc")).args(args).output().expect("the binary starts")
+}
+
+/// Standard output of a run that exits with `status`.
+#[track_caller]
+fn text(status: i32, args: &[&str]) -> String {
+    let output = cnasc(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "cnasc {args:?}\n{stderr}");
+    assert!(!stderr.contains("bug:"), "{stderr}");
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// The one JSON document of a run.
+#[track_caller]
+fn json(status: i32, args: &[&str]) -> Value {
+    let all: Vec<&str> = args.iter().copied().chain(["--format", "json", "-q"]).collect();
+    let text = text(status, &all);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A file of its own folder.
+fn file(name: &str, contents: impl AsRef<[u8]>) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    std::fs::write(&path, contents).expect("a file");
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+#[track_caller]
+fn first_code(document: &Value) -> &str {
+    document[0]["code"].as_str().unwrap_or_else(|| panic!("no code in {document}"))
+}
+
+#[test]
+fn check_says_where() {
+    assert_eq!(json(0, &["check", &quickstart()]), serde_json::json!([]));
+    let wrong = std::fs::read_to_string(quickstart()).expect("the example").replace("sepconv staged", "sepcon staged");
+    let (_folder, path) = file("wrong.cnas", &wrong);
+    let found = json(1, &["check", &path]);
+    let first = &found[0];
+    let start = first["spans"][0]["start"].as_u64().expect("a span") as usize;
+    let end = first["spans"][0]["end"].as_u64().expect("a span") as usize;
+    assert_eq!(&wrong[start..end], "sepcon");
+    assert_eq!(first["suggestion"]["replacement"], "sepconv");
+    for field in ["code", "severity", "message", "file"] {
+        assert!(first[field].is_string(), "{field} is missing: {first}");
+    }
+    for field in ["line", "column"] {
+        assert!(first["spans"][0][field].is_u64(), "{field} is missing: {first}");
+    }
+    let code = first_code(&found);
+    assert!(text(0, &["explain", code]).starts_with(&format!("# {code}")));
+}
+
+#[test]
+fn exit_statuses() {
+    text(2, &["frobnicate"]);
+    text(2, &["expand"]);
+    assert_eq!(first_code(&json(1, &["check", "no/such/file.cnas"])), "E0601");
+    assert_eq!(first_code(&json(2, &["explain", "E9999"])), "E0606");
+    assert_eq!(first_code(&json(2, &["train", "--data", "x"])), "E0901");
+    assert_eq!(first_code(&json(2, &["plan", &quickstart(), "--strategy", "luck"])), "E0606");
+    assert_eq!(first_code(&json(2, &["plan", &quickstart(), "--fleet", "nowhere"])), "E0605");
+    assert_eq!(first_code(&json(1, &["expand", &quickstart(), "--item", "nothing"])), "E0603");
+    assert_eq!(first_code(&json(1, &["expand", &quickstart(), "--set", "wiring.m=3"])), "E0604");
+    assert_eq!(first_code(&json(1, &["expand", &quickstart(), "--set", "width=17"])), "E0531");
+}
+
+#[test]
+fn what_is_not_there_yet_is_said_by_code() {
+    let program = std::fs::read_to_string(root().join("grammar/tests/sample.cnas")).expect("the sample");
+    let (_folder, path) = file("sample.cnas", &program);
+    json(0, &["check", &path]);
+    let found = json(1, &["search", &path]);
+    let mut codes: Vec<&str> = found.as_array().expect("a list").iter().map(|one| one["code"].as_str().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["E0910", "E0911"], "the sample asks for evolution and accuracy");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let example = quickstart();
+    let draw = |seed: &str| text(0, &["expand", &example, "--seed", seed, "--emit", "json"]);
+    assert_eq!(draw("5"), draw("5"));
+    assert_ne!(draw("5"), draw("6"));
+    let several = json(0, &["expand", &example, "--seed", "5", "-n", "2", "--emit", "json"]);
+    let six: Value = serde_json::from_str(&draw("6")).expect("an architecture");
+    assert_eq!(several[1]["hash"], six["hash"], "seeds count up");
+}
+
+#[test]
+fn the_order_of_declarations_does_not_matter() {
+    let program = std::fs::read_to_string(quickstart()).expect("the example");
+    // Declarations begin in the first column behind an empty line.
+    let mut parts: Vec<&str> = program.split("\n\n").collect();
+    let head: Vec<&str> = parts.drain(..2).collect();
+    parts.reverse();
+    let reordered = format!("{}\n\n{}\n", head.join("\n\n"), parts.join("\n\n"));
+    assert_ne!(program, reordered);
+    let (_folder, path) = file("reordered.cnas", reordered);
+    for seed in ["1", "2", "3"] {
+        let hash = |file: &str| json(0, &["expand", file, "--seed", seed])[0]["hash"].clone();
+        assert_eq!(hash(&path), hash(&quickstart()));
+    }
+}
+
+#[test]
+fn an_architecture_goes_through_its_file() {
+    let written = text(0, &["expand", &quickstart(), "--seed", "3", "--emit", "json"]);
+    let (_folder, path) = file("net.arch.json", &written);
+    assert_eq!(text(0, &["expand", &path, "--emit", "json"]), written);
+    let short = text(0, &["expand", &path]);
+    let drawn = text(0, &["expand", &quickstart(), "--seed", "3"]);
+    assert_eq!(short, drawn);
+    assert!(text(0, &["expand", &path, "--emit", "dot"]).starts_with("digraph"));
+    assert!(text(0, &["expand", &path, "--emit", "svg"]).contains("<svg"));
+    let (_folder, broken) = file("net.arch.json", written.replacen("\"kernel\": 3", "\"kernel\": 5", 1));
+    assert_eq!(first_code(&json(1, &["expand", &broken])), "E0602");
+}
+
+#[test]
+fn scores_follow_from_their_parts() {
+    let rows = json(0, &["score", &quickstart(), "-n", "4"]);
+    let rows = rows.as_array().expect("a list");
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("{field} is missing: {row}"));
+        let cube = number("delta_w") * number("lambda").powi(3).sqrt() * number("eta");
+        assert!((number("cs") - cube.cbrt()).abs() < 1e-9 * number("cs"), "{row}");
+        for field in ["seed", "nodes", "latency_ms", "params", "flops"] {
+            assert!(number(field) > 0.0, "{field}: {row}");
+        }
+        assert_eq!(row["hash"].as_str().map(str::len), Some(64));
+    }
+}
+
+#[test]
+fn plans_never_lose_to_one_device() {
+    let example = quickstart();
+    let latency = |strategy: &str| {
+        let plan = json(0, &["plan", &example, "--strategy", strategy]);
+        for field in ["bound_ms", "connectivity", "sent_bytes"] {
+            assert!(plan[field].is_number(), "{field} is missing: {plan}");
+        }
+        assert_eq!(plan["device_of"]["image"].as_str().map(|name| name.starts_with("pi")), Some(true));
+        let (latency, bound) = (plan["latency_ms"].as_f64().unwrap(), plan["bound_ms"].as_f64().unwrap());
+        assert!(latency >= bound * (1.0 - 1e-12), "{strategy}: {latency} is below {bound}");
+        latency
+    };
+    let best = latency("best");
+    for strategy in ["single", "hypergraph", "heft", "components"] {
+        assert!(best <= latency(strategy) * (1.0 + 1e-12), "best loses to {strategy}");
+    }
+    assert!(text(0, &["plan", &example, "--emit", "svg"]).contains("<svg"));
+    let trace: Value = serde_json::from_str(&text(0, &["plan", &example, "--emit", "trace"])).expect("a trace");
+    assert!(trace["traceEvents"].as_array().is_some_and(|events| events.len() > 10));
+}
+
+#[test]
+fn a_search_does_not_depend_on_its_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let example = quickstart();
+    let search = |workers: &str| {
+        json(0, &["search", &example, "--budget", "40", "--top", "1", "--workers", workers, "-o", &out])
+    };
+    let (one, two) = (search("1"), search("2"));
+    assert_eq!(one["front"], two["front"]);
+    assert_eq!(one["evaluated"], 40);
+    assert!(one["study"].is_string());
+    let first = &one["front"][0];
+    for field in ["hash", "seed", "values", "params"] {
+        assert!(!first[field].is_null(), "{field} is missing: {first}");
+    }
+    assert!(one["measured"][0]["measured_fleet_ms"].as_f64().is_some_and(|ms| ms > 0.0));
+    assert!(one["measured"][0]["difference"].as_f64().is_some_and(|difference| difference <= 1e-4));
+    // The winner's seed alone draws it again.
+    let seed = first["seed"].to_string();
+    assert_eq!(json(0, &["expand", &example, "--seed", &seed])[0]["hash"], first["hash"]);
+    assert!(folder.path().join("best.svg").exists());
+    assert!(folder.path().join("best.arch.json").exists());
+}
+
+#[test]
+fn constraints_that_nothing_keeps() {
+    let program = std::fs::read_to_string(quickstart()).expect("the example").replace("params <= 1.5 M", "params <= 1");
+    let (_folder, path) = file("tight.cnas", program);
+    let found = json(3, &["search", &path, "--budget", "20"]);
+    assert_eq!(first_code(&found), "E0705");
+    assert!(found[0]["notes"][0].as_str().is_some_and(|note| note.contains("params")), "{found}");
+}
+
+#[test]
+fn the_answer_is_the_same_on_any_number_of_devices() {
+    let boot = root().join("examples/data/ankle-boot.png").display().to_string();
+    let images = root().join("examples/data/t10k-images-idx3-ubyte.gz#0").display().to_string();
+    let outputs = |extra: &[&str]| -> Vec<f64> {
+        let example = quickstart();
+        let mut args = vec!["run", &example, "--seed", "3", "--verify", "--input", &boot, &images];
+        args.extend(extra);
+        let rows = json(0, &args);
+        assert_eq!(rows[0]["output"], rows[1]["output"], "the picture is the first image of the set");
+        assert_eq!(rows[1]["label"], 9);
+        let output = rows[0]["output"].as_array().expect("a list");
+        output.iter().map(|value| value.as_f64().expect("a number")).collect()
+    };
+    let wanted = outputs(&["--backend", "reference"]);
+    assert_eq!(wanted.len(), 10);
+    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for extra in [&["--local", "1"][..], &["--local", "2"], &["--local", "4"], &["--fleet", "shelf"]] {
+        for (a, b) in outputs(extra).iter().zip(&wanted) {
+            assert!((a - b).abs() <= 1e-4 * largest, "{extra:?}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn tensors_and_bundles_go_through_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let boot = root().join("examples/data/ankle-boot.png").display().to_string();
+    text(0, &["build", &quickstart(), "--seed", "3", "--fleet", "shelf", "-o", &path("net.bundle")]);
+    let (output, trace) = (path("out.npy"), path("trace.json"));
+    let rows = json(0, &["run", &path("net.bundle"), "--input", &boot, "--output", &output, "--trace", &trace, "--verify"]);
+    let npy = std::fs::read(&output).expect("the output");
+    assert_eq!(&npy[..6], b"\x93NUMPY");
+    let last = f32::from_le_bytes(npy[npy.len() - 4..].try_into().expect("four bytes"));
+    assert_eq!(Some(f64::from(last)), rows[0]["output"][9].as_f64());
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(&trace).expect("the trace")).expect("JSON");
+    assert!(trace["traceEvents"].is_array());
+
+    let mut bytes = std::fs::read(path("net.bundle")).expect("the bundle");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path("changed.bundle"), &bytes).expect("a file");
+    assert_eq!(first_code(&json(1, &["run", &path("changed.bundle"), "--input", &boot])), "E0602");
+    assert_eq!(first_code(&json(1, &["run", &quickstart(), "--input", &output])), "E0607");
+    let (_folder, text_file) = file("fake.png", "not a picture");
+    assert_eq!(first_code(&json(1, &["run", &quickstart(), "--input", &text_file])), "E0602");
+}
+
+#[test]
+fn bench_keeps_the_contract() {
+    let rows = json(0, &["bench", &quickstart(), "--threads", "1,2", "--backend", "jit", "--runs", "5"]);
+    let rows = rows.as_array().expect("a list");
+    assert_eq!(rows.len(), 2);
+    for (row, threads) in rows.iter().zip([1, 2]) {
+        assert_eq!(row["threads"], threads);
+        assert_eq!(row["backend"], "jit");
+        for field in ["median_ms", "min_ms", "gflops"] {
+            assert!(row[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {row}");
+        }
+        assert!(row["model"].is_string());
+    }
+}
+
+#[test]
+fn fmt_is_canonical() {
+    let example = quickstart();
+    text(0, &["fmt", "--check", &example]);
+    let canonical = std::fs::read_to_string(&example).expect("the example");
+    let (_folder, path) = file("loose.cnas", canonical.replace("    ", "  "));
+    text(1, &["fmt", "--check", &path]);
+    text(0, &["fmt", &path]);
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), canonical);
+    let (_folder, broken) = file("broken.cnas", "network {");
+    text(1, &["fmt", &broken]);
+}
+
+#[test]
+fn completions_name_the_commands() {
+    assert!(text(0, &["completions", "bash"]).contains("cnasc"));
+}

@@ -1,0 +1,90 @@
+//! Batch norm moves into the convolution or linear layer before it: w′ = f·w and b′ = f·(b − mean) + shift, per output channel, with
+//! f = scale / √(variance + ε).
+
+use super::{Pass, rewrite};
+use cnasc_ir::op::{BATCH_NORM_EPSILON, Op, ParamRole};
+use cnasc_ir::tensor::{ParamId, ParamSpec, Step, TensorGraph};
+use cnasc_ir::weights::Weights;
+
+pub(super) const PASS: Pass = Pass {
+    name: "batch-norm",
+    about: "moves batch norm into the convolution or linear layer before it in the node",
+    run,
+};
+
+fn run(graph: &mut TensorGraph, weights: &mut Weights) {
+    let readers = rewrite::readers(graph);
+    let mut kept = vec![true; graph.steps.len()];
+    for index in 0..graph.steps.len() {
+        let step = &graph.steps[index];
+        let (Op::BatchNorm, &[input]) = (&step.op, step.inputs.as_slice()) else { continue };
+        // A producer in another node is that node's output, which must stay as it is.
+        if readers[input.index()] != 1 || graph.step(input).node != step.node {
+            continue;
+        }
+        let Some(op) = with_bias(&graph.step(input).op) else { continue };
+        let params = fold_params(graph, weights, index, input.index());
+        // Takes the place of the batch norm, because that one may be the output of the node.
+        let Step { inputs, .. } = graph.step(input).clone();
+        let step = &mut graph.steps[index];
+        (step.op, step.inputs, step.params) = (op, inputs, params);
+        kept[input.index()] = false;
+    }
+    rewrite::retain(graph, &kept);
+}
+
+fn with_bias(op: &Op) -> Option<Op> {
+    match *op {
+        Op::Conv { kernel, stride, padding, groups, channels, .. } => {
+            Some(Op::Conv { kernel, stride, padding, groups, channels, bias: true })
+        }
+        Op::Linear { outputs, .. } => Some(Op::Linear { outputs, bias: true }),
+        _ => None,
+    }
+}
+
+/// The weight and bias that the layer at `layer` has with the batch norm at `norm` in it.
+fn fold_params(graph: &mut TensorGraph, weights: &mut Weights, norm: usize, layer: usize) -> Vec<ParamId> {
+    let affine = affine(weights, &graph.steps[norm].params);
+    let old = graph.steps[layer].params.clone();
+    let spec = graph.params[old[0].index()].clone();
+    let values = weights.of(old[0]);
+    let row = values.len() / affine.len();
+    let scaled = |(row, map): (&[f32], &Affine)| -> Vec<f32> {
+        row.iter().map(|&weight| (f64::from(weight) * map.factor) as f32).collect()
+    };
+    let weight = values.chunks(row).zip(&affine).flat_map(scaled).collect();
+    let before = |channel: usize| old.get(1).map_or(0.0, |&bias| f64::from(weights.of(bias)[channel]));
+    let bias = affine.iter().enumerate().map(|(channel, map)| map.of(before(channel)) as f32).collect();
+    let bias_spec = bias_spec(&spec);
+    vec![rewrite::add(graph, weights, spec, weight), rewrite::add(graph, weights, bias_spec, bias)]
+}
+
+/// The bias that stands beside a weight of these extents.
+pub(super) fn bias_spec(weight: &ParamSpec) -> ParamSpec {
+    let name = rewrite::sibling(&weight.name, ParamRole::Bias);
+    ParamSpec { name, role: ParamRole::Bias, extents: vec![weight.extents[0]] }
+}
+
+/// What batch norm does to the values of one channel: x → factor·x + summand.
+pub(super) struct Affine {
+    pub(super) factor: f64,
+    pub(super) summand: f64,
+}
+
+impl Affine {
+    fn of(&self, value: f64) -> f64 {
+        self.factor * value + self.summand
+    }
+}
+
+/// What batch norm with these parameters does, by channel.
+pub(super) fn affine(weights: &Weights, params: &[ParamId]) -> Vec<Affine> {
+    let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| weights.of(params[index]));
+    let channel = |index: usize| {
+        let [scale, shift, mean, variance] = [scale, shift, mean, variance].map(|values| f64::from(values[index]));
+        let factor = scale / (variance + f64::from(BATCH_NORM_EPSILON)).sqrt();
+        Affine { factor, summand: shift - mean * factor }
+    };
+    (0..scale.len()).map(channel).collect()
+}

@@ -1,0 +1,116 @@
+//! The meaning of a tensor graph, as directly as it can be written, in f64. Shares no code with folding or with any kernel.
+
+use cnasc_ir::op::Gate;
+use cnasc_ir::tensor::Step;
+use cnasc_ir::{Op, Shape, TensorGraph, Weights};
+
+/// The values of all tensors in the order channel, row, column.
+pub fn evaluate(graph: &TensorGraph, weights: &Weights, image: &[f64]) -> Vec<Vec<f64>> {
+    let mut tensors: Vec<Vec<f64>> = Vec::new();
+    for step in &graph.steps {
+        let inputs: Vec<&[f64]> = step.inputs.iter().map(|input| tensors[input.index()].as_slice()).collect();
+        let made = if step.op == Op::Input { image.to_vec() } else { apply(graph, weights, step, &inputs) };
+        assert_eq!(made.len() as u64, step.shape.elements(), "{}", step.op);
+        tensors.push(made);
+    }
+    tensors
+}
+
+fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]]) -> Vec<f64> {
+    let param = |index: usize| -> Vec<f64> {
+        step.params.get(index).map_or(Vec::new(), |&id| weights.of(id).iter().map(|&value| f64::from(value)).collect())
+    };
+    let shape = graph.input_shapes(step)[0];
+    let map = |function: &dyn Fn(f64) -> f64| inputs[0].iter().map(|&value| function(value)).collect();
+    let join = |term: &dyn Fn(usize, f64) -> f64| -> Vec<f64> {
+        (0..inputs[0].len()).map(|at| inputs.iter().enumerate().map(|(j, input)| term(j, input[at])).sum()).collect()
+    };
+    let first = param(0);
+    match step.op {
+        Op::Input => unreachable!("the image is given"),
+        Op::WeightedSum { gate: Gate::Plain } => join(&|j, x| first[j] * x),
+        Op::WeightedSum { gate: Gate::SigmoidWeights } => join(&|j, x| sigmoid(first[j]) * x),
+        Op::WeightedSum { gate: Gate::SigmoidInputs } => join(&|j, x| first[j] * sigmoid(x)),
+        Op::Sum => join(&|_, x| x),
+        Op::Mean => join(&|_, x| x / inputs.len() as f64),
+        Op::Concat => inputs.concat(),
+        Op::Relu => map(&|x| x.max(0.0)),
+        Op::Sigmoid => map(&sigmoid),
+        Op::Conv { kernel, stride, padding, groups, .. } => {
+            conv((shape, inputs[0]), step.shape, &first, &param(1), [kernel, stride, padding, groups])
+        }
+        Op::BatchNorm => {
+            let [shift, mean, variance] = [1, 2, 3].map(param);
+            let plane = shape.plane() as usize;
+            let norm = |(at, x): (usize, &f64)| {
+                let c = at / plane;
+                (x - mean[c]) / (variance[c] + 1e-5).sqrt() * first[c] + shift[c]
+            };
+            inputs[0].iter().enumerate().map(norm).collect()
+        }
+        Op::MaxPool { kernel, stride } => {
+            windows((shape, inputs[0]), step.shape, kernel, stride, |window| window.fold(f64::MIN, f64::max))
+        }
+        Op::AvgPool { kernel, stride } => {
+            let area = f64::from(kernel * kernel);
+            windows((shape, inputs[0]), step.shape, kernel, stride, |window| window.sum::<f64>() / area)
+        }
+        Op::GlobalAvg => {
+            let plane = shape.plane() as usize;
+            inputs[0].chunks(plane).map(|channel| channel.iter().sum::<f64>() / plane as f64).collect()
+        }
+        Op::Linear { outputs, bias } => {
+            let row = |index: usize| -> f64 {
+                let row = &first[index * inputs[0].len()..][..inputs[0].len()];
+                row.iter().zip(inputs[0]).map(|(w, x)| w * x).sum::<f64>() + if bias { param(1)[index] } else { 0.0 }
+            };
+            (0..outputs as usize).map(row).collect()
+        }
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-x))
+}
+
+fn places(shape: Shape) -> impl Iterator<Item = [i64; 3]> {
+    let [channels, height, width] = [shape.channels, shape.height, shape.width].map(i64::from);
+    (0..channels).flat_map(move |c| (0..height).flat_map(move |y| (0..width).map(move |x| [c, y, x])))
+}
+
+fn at((shape, values): (Shape, &[f64]), [c, y, x]: [i64; 3]) -> f64 {
+    let (height, width) = (i64::from(shape.height), i64::from(shape.width));
+    let inside = (0..height).contains(&y) && (0..width).contains(&x);
+    if inside { values[((c * height + y) * width + x) as usize] } else { 0.0 }
+}
+
+fn conv(input: (Shape, &[f64]), output: Shape, weight: &[f64], bias: &[f64], numbers: [u32; 4]) -> Vec<f64> {
+    let [kernel, stride, padding, groups] = numbers.map(i64::from);
+    let (per_group, out_per_group) = (i64::from(input.0.channels) / groups, i64::from(output.channels) / groups);
+    let value = |[c, y, x]: [i64; 3]| {
+        let taps = Shape::new(per_group as u32, kernel as u32, kernel as u32);
+        let sum: f64 = places(taps)
+            .map(|[i, dy, dx]| {
+                let from = [c / out_per_group * per_group + i, y * stride + dy - padding, x * stride + dx - padding];
+                weight[(((c * per_group + i) * kernel + dy) * kernel + dx) as usize] * at(input, from)
+            })
+            .sum();
+        sum + bias.get(c as usize).copied().unwrap_or(0.0)
+    };
+    places(output).map(value).collect()
+}
+
+fn windows(
+    input: (Shape, &[f64]),
+    output: Shape,
+    kernel: u32,
+    stride: u32,
+    reduce: impl Fn(&mut dyn Iterator<Item = f64>) -> f64,
+) -> Vec<f64> {
+    let stride = i64::from(stride);
+    let value = |[c, y, x]: [i64; 3]| {
+        let taps = places(Shape::new(1, kernel, kernel));
+        reduce(&mut taps.map(|[_, dy, dx]| at(input, [c, y * stride + dy, x * stride + dx])))
+    };
+    places(output).map(value).collect()
+}

@@ -1,0 +1,174 @@
+//! Backends and placements on drawn networks: compiled kernels on 1, 2, 3 and 4 devices against plain loops on one.
+
+use cnasc_base::{Seed, Sources};
+use cnasc_bundle::{Bundle, layout};
+use cnasc_fleet::Local;
+use cnasc_ir::fleet::{Backend, Device, Link};
+use cnasc_ir::{Architecture, Fleet, Program};
+use cnasc_lower::{fold, lower, random_weights};
+use cnasc_place::{Strategy, Workload, plan};
+use std::collections::BTreeMap;
+
+/// Every family, block, aggregate and staging, in sizes that many of can be run.
+const SPACE: &str = "
+use std::generators::er
+use std::generators::ba
+use std::generators::ws
+use std::generators::distance
+use std::devices::rpi4
+
+fleet pair {
+    node pi[2]: rpi4
+    link pi <-> pi: 1 Gbit/s, 200 us
+}
+
+block weighted(kernel: int) = aggregate(weighted) -> relu -> depthwise(kernel) -> pointwise -> bn
+block gated(kernel: int) = aggregate(sigmoid_inputs) -> conv(kernel) -> bn -> relu
+block added(kernel: int) = aggregate(sum) -> relu -> conv(kernel) -> bn
+block averaged(kernel: int) = aggregate(mean) -> bn -> relu -> pointwise -> sigmoid
+block joined(kernel: int) = aggregate(concat) -> relu -> conv(kernel)
+
+staging halving(p: real) {
+    policy   probabilistic(p)
+    channels double up to 48
+    shrink   maxpool(2)
+}
+
+staging slow(p: real) {
+    policy   probabilistic(p)
+    channels times 1.5 up to 40
+    shrink   avgpool(2)
+}
+
+network any(wiring: generator, unit: block, scale: staging, channels: int, size: int, width: int) {
+    input image(channels, size, size)
+    stem  conv(3, width) -> bn -> relu
+    body  wiring of unit staged scale
+    head  global_avg -> linear(7)
+}
+
+search space {
+    over any(
+        wiring: in {
+            er(n: in 2 .. 9, p: in 0.1 .. 0.8),
+            ba(n: in 4 .. 9, m: in 1 .. 3),
+            ws(n: in 5 .. 9, k: in {2, 4}, p: in 0.0 .. 1.0),
+            distance(n: in 2 .. 9)
+        },
+        unit: in {
+            weighted(kernel: in {1, 3, 5}),
+            gated(kernel: in {1, 3}),
+            added(kernel: in {1, 3}),
+            averaged(kernel: 1),
+            joined(kernel: in {1, 3})
+        },
+        scale: in {halving(p: in 0.0 .. 0.6), slow(p: in 0.0 .. 0.6)},
+        channels: in {1, 3},
+        size: in 5 .. 14,
+        width: in 3 .. 20
+    )
+    on pair
+    minimize concurrency_score
+    strategy random
+    budget 1 candidates
+    seed 1
+}
+";
+
+/// Networks drawn; each is run on every number of devices.
+const NETWORKS: u64 = 200;
+
+fn program() -> Program {
+    let mut sources = Sources::default();
+    let file = sources.add("space.cnas", SPACE);
+    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
+    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
+}
+
+/// `devices` unequal boards, so that plans are not symmetric.
+fn fleet(devices: usize, backend: Backend) -> Fleet {
+    let board = Device {
+        name: "pi".to_owned(),
+        kind: "board".to_owned(),
+        compute: 1e9,
+        memory: 1e9,
+        cores: 1,
+        backend,
+    };
+    let mut fleet = Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 });
+    fleet.devices.iter_mut().enumerate().for_each(|(index, device)| device.compute *= 1.0 + index as f64 / 4.0);
+    fleet
+}
+
+fn bundle(architecture: &Architecture, devices: usize, strategy: Strategy, backend: Backend) -> Bundle {
+    let graph = lower(architecture);
+    let workload = Workload::new(architecture, &graph).expect("the graph was lowered from the architecture");
+    let seed = Seed::new(architecture.provenance.seed);
+    let fleet = fleet(devices, backend);
+    let placed = plan(&workload, &fleet, strategy, &seed).expect("the boards have memory enough");
+    let weights = random_weights(&graph, &seed);
+    let (graph, weights) = fold(&graph, &weights);
+    Bundle::new(architecture, graph, weights, placed, fleet).expect("the parts fit together")
+}
+
+fn answer(bundle: &Bundle, image: &[f32]) -> Vec<f32> {
+    let mut fleet = Local::start(bundle).expect("the fleet starts");
+    fleet.infer(image).expect("the fleet answers").output
+}
+
+fn image(bundle: &Bundle, seed: u64) -> Vec<f32> {
+    let shape = bundle.input();
+    let mut rng = Seed::new(seed).child("image").rng();
+    let plain: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
+    let mut blocked = vec![0.0; layout::len(shape)];
+    layout::to_blocked(shape, &plain, &mut blocked);
+    blocked
+}
+
+#[test]
+fn compiled_and_spread_is_as_reference_on_one() {
+    let program = program();
+    let over = &program.searches[0].over;
+    let mut spread = [0_u32; 5];
+    for seed in 0..NETWORKS {
+        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
+        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let wanted_bundle = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
+        let image = image(&wanted_bundle, seed);
+        let wanted = answer(&wanted_bundle, &image);
+        let largest = wanted.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        for devices in 1..=4 {
+            // The hypergraph strategy spreads whether or not that pays.
+            let placed = bundle(&architecture, devices, Strategy::Hypergraph, Backend::Jit);
+            let used = placed.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
+            spread[used] += 1;
+            for (found, wanted) in answer(&placed, &image).iter().zip(&wanted) {
+                let off = (found - wanted).abs() / largest;
+                assert!(off <= 1e-4, "seed {seed} on {devices} devices is off by {off:e}");
+            }
+        }
+    }
+    // Spreading must really have happened, or this test would say nothing about it.
+    assert!(spread[2] > 100 && spread[3] > 100 && spread[4] > 50, "devices used: {spread:?}");
+}
+
+#[test]
+fn folding_keeps_the_answer() {
+    let program = program();
+    let over = &program.searches[0].over;
+    for seed in 0..40 {
+        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
+        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let folded = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
+        let graph = lower(&architecture);
+        let weights = random_weights(&graph, &Seed::new(seed));
+        let plain = Bundle::new(&architecture, graph, weights, folded.plan.clone(), folded.fleet.clone())
+            .expect("the parts fit together");
+        let image = image(&folded, seed);
+        let (a, b) = (answer(&folded, &image), answer(&plain, &image));
+        let largest = b.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        for (a, b) in a.iter().zip(&b) {
+            assert!((a - b).abs() <= 1e-4 * largest, "seed {seed}: {a} and {b}");
+        }
+    }
+}
