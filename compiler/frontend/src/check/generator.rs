@@ -1,0 +1,144 @@
+//! `generator` declarations: how many nodes, which edges, and how the graph is directed.
+
+use super::entries::{Body, Slot};
+use super::{Checker, Scope, Typed};
+use crate::types::{describe, is_number};
+use crate::{codes, limits};
+use cnasc_base::{Diagnostic, Location};
+use cnasc_grammar::tree::{EdgeRule, EntryKind, Name, Span};
+use cnasc_ir::program::{Generator, Order, Type, Variable, Wiring};
+
+impl<'a> Checker<'a> {
+    pub(super) fn generator(&mut self, body: &mut Body<'a>) -> Option<Generator> {
+        let (mut nodes, mut order): (Slot<_>, Slot<Option<Order>>) = (None, None);
+        let mut wiring: Slot<Option<Wiring>> = None;
+        let declaration = body.declaration;
+        for entry in &declaration.entries {
+            let location = body.scope.at(entry.span);
+            match &entry.kind {
+                EntryKind::Property { name, value } if name.text == "nodes" => {
+                    let checked = self.of_type(value, &body.scope, &Type::Int, "`nodes`");
+                    let checked = checked.filter(|expr| self.within(expr, limits::NODES).is_some());
+                    self.once(&mut nodes, checked, "nodes", location);
+                }
+                EntryKind::Property { name, value } if name.text == "order" => {
+                    let word = self.word(value, &body.scope, "order", &["index", "dfs"]);
+                    let checked = word.map(|word| if word == "dfs" { Order::Dfs } else { Order::Index });
+                    self.once(&mut order, checked, "order", location);
+                }
+                EntryKind::Edge { ends, rule } => {
+                    let checked = self.edge(ends, rule, body);
+                    self.wiring(&mut wiring, checked, location);
+                }
+                EntryKind::Attach { edges } => {
+                    let scope = with_nodes(&body.scope);
+                    let edges = self.of_type(edges, &scope, &Type::Int, "the number of edges");
+                    self.wiring(&mut wiring, edges.map(|edges| Wiring::Attach { edges }), location);
+                }
+                EntryKind::Lattice { neighbours, rewired } => {
+                    let scope = with_nodes(&body.scope);
+                    let neighbours = self.of_type(neighbours, &scope, &Type::Int, "the number of neighbours");
+                    let rewired = self.probability(rewired, &scope, "a probability");
+                    let checked = neighbours.zip(rewired);
+                    let checked = checked.map(|(neighbours, rewired)| Wiring::Lattice { neighbours, rewired });
+                    self.wiring(&mut wiring, checked, location);
+                }
+                EntryKind::Bad => {}
+                _ => self.stranger(body, entry),
+            }
+        }
+        let nodes = self.required(nodes, body, "nodes", "nodes 16");
+        if wiring.is_none() {
+            self.missing(body, "edge`, `attach` or `lattice", "edge(i, j) with probability 0.2");
+        }
+        let params = self.params(body.id);
+        Some(Generator {
+            name: declaration.name.text.clone(),
+            params: params?,
+            nodes: nodes?.0?,
+            wiring: wiring?.0?,
+            order: order.map_or(Some(Order::Index), |order| order.0)?,
+            location: body.name_location(),
+        })
+    }
+
+    /// Keeps the one rule for edges; reports a second one.
+    fn wiring(&mut self, slot: &mut Slot<Option<Wiring>>, checked: Option<Wiring>, location: Location) {
+        let Some((_, first)) = slot else {
+            *slot = Some((checked, location));
+            return;
+        };
+        self.push(
+            Diagnostic::error(codes::SEVERAL_WIRINGS, "a generator has one rule for its edges")
+                .label(location, "a second rule")
+                .label(*first, "the first rule")
+                .note("join conditions with `and` and `or`, and probabilities by computing one from the other"),
+        );
+    }
+
+    fn edge(&mut self, ends: &(Name, Name), rule: &EdgeRule, body: &Body<'_>) -> Option<Wiring> {
+        let mut scope = with_nodes(&body.scope);
+        let twice = ends.0.text == ends.1.text;
+        for (name, variable, known) in [(&ends.0, Variable::I, false), (&ends.1, Variable::J, twice)] {
+            let param = scope.params.iter().any(|(param, _)| *param == name.text);
+            if param || known {
+                let what = if known { "both ends of the edge are called" } else { "an end and a parameter are called" };
+                self.push(
+                    Diagnostic::error(codes::DUPLICATE_NAME, format!("{what} `{}`", name.text))
+                        .label(scope.at(name.span), "needs another name"),
+                );
+                return None;
+            }
+            scope.variables.insert(0, (name.text.clone(), variable));
+        }
+        let (value, words, instead) = match rule {
+            EdgeRule::Probability(value) => (value, "with probability", "if"),
+            EdgeRule::Condition(value) => (value, "if", "with probability"),
+        };
+        let typed = self.value(value, &scope)?;
+        let other = match rule {
+            EdgeRule::Probability(_) => typed.ty == Type::Bool,
+            EdgeRule::Condition(_) => is_number(&typed.ty),
+        };
+        if other {
+            self.other_rule(&typed, words, instead, scope.at(Span { start: ends.1.span.end, end: value.span.start }));
+            return None;
+        }
+        let odds = match rule {
+            EdgeRule::Probability(_) => self.probability_of(typed, value, &scope, "a probability"),
+            EdgeRule::Condition(_) => {
+                self.constant(&typed.expr)?;
+                self.fitted(typed, value, &scope, &Type::Bool, "a condition")
+            }
+        };
+        odds.map(Wiring::Edges)
+    }
+
+    /// Reports a condition where a probability is needed, or the other way round. `between` lies between the edge and the value.
+    fn other_rule(&mut self, typed: &Typed, words: &str, instead: &str, between: Location) {
+        let is = describe(&typed.ty);
+        let message = format!(
+            "`edge … {words}` takes a {}, found {is}",
+            if words == "if" { "truth value" } else { "probability" }
+        );
+        let found = Diagnostic::error(codes::WRONG_TYPE, message).label(typed.expr.location, format!("this is {is}"));
+        let first = words.split(' ').next().unwrap_or(words);
+        let place = self.text(between).find(first).and_then(|at| u32::try_from(at).ok());
+        self.push(match place {
+            Some(at) => {
+                let place = Location { start: between.start + at, end: typed.expr.location.start, ..between };
+                found.suggest(place, format!("{instead} "), format!("write `{instead}`"))
+            }
+            None => found,
+        });
+    }
+}
+
+/// The scope of a rule for edges: `n` is the number of nodes where no parameter has that name.
+fn with_nodes(scope: &Scope) -> Scope {
+    let mut scope = scope.clone();
+    if scope.params.iter().all(|(param, _)| param != "n") {
+        scope.variables.push(("n".to_owned(), Variable::Nodes));
+    }
+    scope
+}

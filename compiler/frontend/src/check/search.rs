@@ -1,0 +1,383 @@
+//! `search` declarations: space, fleet, constraints, objectives, strategy, budget and seed.
+
+use super::entries::{Body, Slot};
+use super::operators::binary_op;
+use super::{Checker, Scope, Typed};
+use crate::constant::Value;
+use crate::limits;
+use crate::resolve::{Kind, listed};
+use crate::units::{self, DATA, ENERGY, PLAIN, TIME, WORK};
+use crate::{codes, nearest, types};
+use cnasc_base::{Diagnostic, Location};
+use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
+use cnasc_ir::program::{
+    BinaryOp, Budget, Constraint, Dimension, ExprKind, FleetId, Make, Measure, Objective, Search, Strategy, Type,
+};
+
+/// Words, measures and their dimensions.
+const MEASURES: [(&str, Measure, Dimension); 13] = [
+    ("params", Measure::Params, PLAIN),
+    ("flops", Measure::Flops, WORK),
+    ("macs", Measure::Macs, PLAIN),
+    ("latency", Measure::Latency, TIME),
+    ("memory", Measure::Memory, DATA),
+    ("concurrency_score", Measure::ConcurrencyScore, PLAIN),
+    ("parallelization_score", Measure::ConcurrencyScore, PLAIN),
+    ("depth", Measure::Depth, PLAIN),
+    ("width", Measure::Width, PLAIN),
+    ("nodes", Measure::Nodes, PLAIN),
+    ("communication", Measure::Communication, DATA),
+    ("accuracy", Measure::Accuracy, PLAIN),
+    ("energy", Measure::Energy, ENERGY),
+];
+
+/// Strategies and their settings, all whole numbers of at least 1.
+const STRATEGIES: [(&str, &[&str]); 7] = [
+    ("random", &[]),
+    ("evolution", &["population", "sample"]),
+    ("nsga2", &["population"]),
+    ("tpe", &["startup", "candidates"]),
+    ("grid", &[]),
+    ("successive_halving", &["reduction", "rungs"]),
+    ("hyperband", &["reduction", "brackets"]),
+];
+
+fn measure_names() -> impl Iterator<Item = &'static str> + Clone {
+    MEASURES.iter().map(|(name, ..)| *name)
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn search(&mut self, body: &mut Body<'a>) -> Option<Search> {
+        let (mut over, mut on): (Slot<Option<Make>>, Slot<Option<FleetId>>) = (None, None);
+        let (mut strategy, mut budget): (Slot<Option<Strategy>>, Slot<Option<Budget>>) = (None, None);
+        let mut seed: Slot<Option<i64>> = None;
+        let mut constraints: Vec<Option<Constraint>> = Vec::new();
+        let mut objectives: Vec<Option<Objective>> = Vec::new();
+        let declaration = body.declaration;
+        for entry in &declaration.entries {
+            let location = body.scope.at(entry.span);
+            let EntryKind::Property { name, value } = &entry.kind else {
+                self.stranger(body, entry);
+                continue;
+            };
+            let word = name.text.as_str();
+            match word {
+                "over" => {
+                    let space = self.space(value, &body.scope);
+                    self.once(&mut over, space, word, location);
+                }
+                "on" => {
+                    let id = self.item_of(value, &body.scope, Kind::Fleet, "on");
+                    let fleet = id.map(|id| FleetId::new(self.names.item(id).number));
+                    self.once(&mut on, fleet, word, location);
+                }
+                "where" => constraints.push(self.constraint(value, &body.scope)),
+                "maximize" | "minimize" => {
+                    let objective = self.objective(word == "maximize", value, &body.scope, location, &objectives);
+                    objectives.push(objective);
+                }
+                "strategy" => {
+                    let checked = self.strategy(value, &body.scope, location);
+                    self.once(&mut strategy, checked, word, location);
+                }
+                "budget" => {
+                    let checked = self.budget(value, &body.scope);
+                    self.once(&mut budget, checked, word, location);
+                }
+                "seed" => {
+                    let checked = self.count(value, &body.scope, limits::SEED, "a seed");
+                    self.once(&mut seed, checked, word, location);
+                }
+                _ => self.stranger(body, entry),
+            }
+        }
+        let over = self.required(over, body, "over", &self.over_example(body));
+        let on = self.required(on, body, "on", &format!("on {}", self.some(body, Kind::Fleet).unwrap_or("shelf")));
+        let budget = self.required(budget, body, "budget", "budget 200 candidates");
+        if objectives.is_empty() {
+            self.missing(body, "maximize` or `minimize", "minimize latency");
+        }
+        let seed = seed.map_or(Some(0), |seed| seed.0)?;
+        Some(Search {
+            name: declaration.name.text.clone(),
+            over: over?.0?,
+            on: on?.0?,
+            constraints: constraints.into_iter().collect::<Option<_>>()?,
+            objectives: objectives.into_iter().collect::<Option<_>>()?,
+            strategy: strategy.map_or(Some(Strategy::Random), |strategy| strategy.0)?,
+            budget: budget?.0?,
+            seed: u64::try_from(seed).ok()?,
+            location: body.name_location(),
+        })
+    }
+
+    /// A declaration of a kind that is visible, for an example.
+    fn some(&self, body: &Body<'_>, kind: Kind) -> Option<&'a str> {
+        let names = self.names;
+        let first = names.items.iter().find(|item| item.module == body.scope.module && item.kind == kind);
+        first.map(|item| item.name.text.as_str())
+    }
+
+    fn over_example(&self, body: &Body<'_>) -> String {
+        format!("over {}", self.some(body, Kind::Network).unwrap_or("fashion"))
+    }
+
+    /// The family that is searched: a network with domains among its arguments.
+    fn space(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Make> {
+        let here = scope.at(value.span);
+        if matches!(value.kind, Written::Choice(_)) {
+            self.push(
+                Diagnostic::error(codes::LATER_NETWORKS, "a choice between whole networks is not there yet")
+                    .label(here, "expected one network")
+                    .note("give one network a parameter, and that parameter the choice"),
+            );
+            return None;
+        }
+        let scope = Scope { domains: true, ..scope.clone() };
+        let expr = self.argument(value, &scope, &Type::Network, "what a search is over")?;
+        match expr.kind {
+            ExprKind::Make(make) => Some(make),
+            _ => None,
+        }
+    }
+
+    /// `measure <= limit`, or the other way round.
+    fn constraint(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Constraint> {
+        let location = scope.at(value.span);
+        let form = |checker: &mut Self, label: &str| {
+            checker.push(
+                Diagnostic::error(codes::CONDITION_FORM, "`where` compares one measure with one number")
+                    .label(location, label)
+                    .note("as in `where params <= 1.5 M`; for several conditions write `where` several times"),
+            );
+            None
+        };
+        let (op, left, right) = match &value.kind {
+            Written::Bad => return None,
+            Written::Binary { op, left, right, .. } => (binary_op(*op), left, right),
+            _ => return form(self, "expected a comparison"),
+        };
+        if !matches!(op, BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual) {
+            return form(self, "expected `<=`, `<`, `>=` or `>`");
+        }
+        let is_word = |side: &tree::Expr| matches!(side.kind, Written::Path(_));
+        let (word, number, op) = match (is_word(left), is_word(right)) {
+            (true, false) => (left, right, op),
+            (false, true) => (right, left, reversed(op)),
+            (true, true) => return form(self, "expected a number on one side"),
+            (false, false) => return form(self, "expected a measure on one side"),
+        };
+        let (measure, dimension) = self.measure(word, scope)?;
+        let limit = self.limit(number, scope, measure, dimension)?;
+        Some(Constraint { measure, op, limit, location })
+    }
+
+    /// A number to compare a measure with, in the units of measures.
+    fn limit(&mut self, number: &tree::Expr, scope: &Scope, measure: Measure, dimension: Dimension) -> Option<f64> {
+        let Typed { ty, expr } = self.value(number, scope)?;
+        self.constant(&expr)?;
+        // Work may be counted with or without its unit: `300 MFLOP` and `300 M` are the same.
+        let plain = types::fits(&ty, &Type::Real(PLAIN)) && dimension == WORK;
+        let wanted = if plain { PLAIN } else { dimension };
+        let name = MEASURES.iter().find(|(_, known, _)| *known == measure).map_or("", |(name, ..)| *name);
+        let role = format!("the limit of `{name}`");
+        let expr = self.fitted(Typed { ty, expr }, number, scope, &Type::Real(wanted), &role)?;
+        let value = self.constant(&expr)?.and_then(|value| value.number())?;
+        if measure == Measure::Accuracy && !(0.0..=1.0).contains(&value) {
+            let found = Diagnostic::error(codes::LIMIT, format!("an accuracy is within 0..1, this limit is {value}"))
+                .label(expr.location, "expected a share");
+            let percent = (1.0..=100.0).contains(&value);
+            self.push(if percent {
+                found.suggest(expr.location, format!("{:?}", value / 100.0), "if this is in percent, write the share")
+            } else {
+                found
+            });
+            return None;
+        }
+        Some(if dimension == DATA { value / super::devices::BITS } else { value })
+    }
+
+    fn measure(&mut self, written: &tree::Expr, scope: &Scope) -> Option<(Measure, Dimension)> {
+        let here = scope.at(written.span);
+        let word = match &written.kind {
+            Written::Bad => return None,
+            Written::Path(path) => self.simple(path, scope)?.text.as_str(),
+            _ => {
+                self.push(
+                    Diagnostic::error(codes::UNKNOWN_MEASURE, "expected a measure, found something else")
+                        .label(here, "not a measure")
+                        .note(format!("measures are {}", listed(measure_names()))),
+                );
+                return None;
+            }
+        };
+        if let Some((_, measure, dimension)) = MEASURES.iter().find(|(name, ..)| *name == word) {
+            return Some((*measure, *dimension));
+        }
+        let found = Diagnostic::error(codes::UNKNOWN_MEASURE, format!("there is no measure `{word}`"))
+            .label(here, "not a measure")
+            .note(format!("measures are {}", listed(measure_names())));
+        let meant = match word {
+            "cs" => Some("concurrency_score"),
+            "parameters" => Some("params"),
+            "time" => Some("latency"),
+            _ => nearest::nearest(word, measure_names()),
+        };
+        self.push(match meant {
+            Some(meant) => found.suggest(here, meant, "did you mean this"),
+            None => found,
+        });
+        None
+    }
+
+    fn objective(
+        &mut self,
+        maximize: bool,
+        value: &tree::Expr,
+        scope: &Scope,
+        location: Location,
+        earlier: &[Option<Objective>],
+    ) -> Option<Objective> {
+        let (measure, _) = self.measure(value, scope)?;
+        if let Some(first) = earlier.iter().flatten().find(|objective| objective.measure == measure) {
+            self.push(
+                Diagnostic::error(codes::DUPLICATE_OBJECTIVE, "one measure is an objective twice")
+                    .label(location, "the second one")
+                    .label(first.location, "the first one")
+                    .suggest(location, "", "leave one out"),
+            );
+            return None;
+        }
+        Some(Objective { measure, maximize, location })
+    }
+
+    fn strategy(&mut self, value: &tree::Expr, scope: &Scope, location: Location) -> Option<Strategy> {
+        let (path, args) = match &value.kind {
+            Written::Path(path) => (path, [].as_slice()),
+            Written::Call { callee, args } => (callee, args.as_slice()),
+            Written::Bad => return None,
+            _ => {
+                let names = STRATEGIES.map(|(name, _)| name);
+                self.unknown_word("", scope.at(value.span), "strategy", &names);
+                return None;
+            }
+        };
+        let name = self.simple(path, scope)?;
+        let Some((word, known)) = STRATEGIES.iter().find(|(word, _)| *word == name.text) else {
+            let names = STRATEGIES.map(|(name, _)| name);
+            self.unknown_word(&name.text, scope.at(name.span), "strategy", &names);
+            return None;
+        };
+        let mut settings: Vec<(String, i64)> = Vec::new();
+        let mut whole = true;
+        for arg in args {
+            match self.setting(word, known, arg, scope, &settings) {
+                Some(setting) => settings.push(setting),
+                None => whole = false,
+            }
+        }
+        if !whole {
+            return None;
+        }
+        Some(match *word {
+            "random" => Strategy::Random,
+            word => Strategy::Later { name: word.to_owned(), settings, location },
+        })
+    }
+
+    fn setting(
+        &mut self,
+        strategy: &str,
+        known: &[&str],
+        arg: &tree::Arg,
+        scope: &Scope,
+        earlier: &[(String, i64)],
+    ) -> Option<(String, i64)> {
+        let takes = if known.is_empty() {
+            format!("`{strategy}` has no settings")
+        } else {
+            format!("`{strategy}` has {}", listed(known.iter().copied()))
+        };
+        let Some(name) = &arg.name else {
+            let here = scope.at(arg.value.span);
+            let found = Diagnostic::error(codes::UNKNOWN_WORD, "a setting is given with its name")
+                .label(here, "of which setting?")
+                .note(takes);
+            self.push(match known {
+                [only] => found.suggest(here, format!("{only}: {}", self.text(here)), "write its name"),
+                _ => found,
+            });
+            return None;
+        };
+        let here = scope.at(name.span);
+        if !known.contains(&name.text.as_str()) {
+            let found = Diagnostic::error(codes::UNKNOWN_WORD, format!("`{strategy}` has no setting `{}`", name.text))
+                .label(here, "not a setting")
+                .note(takes);
+            self.push(match nearest::nearest(&name.text, known.iter().copied()) {
+                Some(meant) => found.suggest(here, meant, "did you mean this"),
+                None => found,
+            });
+            return None;
+        }
+        if earlier.iter().any(|(earlier, _)| *earlier == name.text) {
+            let message = format!("`{}` of `{strategy}` is given twice", name.text);
+            self.push(Diagnostic::error(codes::DUPLICATE_ARGUMENT, message).label(here, "the second one"));
+            return None;
+        }
+        let role = format!("`{}` of `{strategy}`", name.text);
+        let value = self.count(&arg.value, scope, limits::SETTING, &role)?;
+        Some((name.text.clone(), value))
+    }
+
+    fn budget(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Budget> {
+        let here = scope.at(value.span);
+        if let Written::Number { text, unit: Some(unit) } = &value.kind
+            && unit.text == units::CANDIDATES
+        {
+            return match text.parse::<i64>() {
+                Ok(count) if limits::BUDGET.allows(count) => u64::try_from(count).ok().map(Budget::Candidates),
+                _ => {
+                    let limits::Limit { least, most, .. } = limits::BUDGET;
+                    self.push(
+                        Diagnostic::error(codes::LIMIT, format!("a budget is {least} to {most} candidates"))
+                            .label(here, "expected a whole number within these"),
+                    );
+                    None
+                }
+            };
+        }
+        let Typed { ty, expr } = self.value(value, scope)?;
+        let number = self.constant(&expr)?;
+        if let (Type::Int, Some(Value::Int(count))) = (&ty, &number) {
+            self.push(
+                Diagnostic::error(codes::MISSING_UNIT, "a budget is counted in candidates or in time")
+                    .label(here, "a number without a unit")
+                    .suggest(here, format!("{count} candidates"), "write the unit, for example"),
+            );
+            return None;
+        }
+        let expr = self.fitted(Typed { ty, expr }, value, scope, &Type::Real(TIME), "a budget")?;
+        match number.and_then(|number| number.number()) {
+            Some(seconds) if seconds > 0.0 && seconds <= limits::BUDGET_SECONDS => Some(Budget::Seconds(seconds)),
+            _ => {
+                self.push(
+                    Diagnostic::error(codes::LIMIT, "a budget of time is above 0 and at most ten years")
+                        .label(expr.location, "outside these bounds"),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The comparison seen from its other side.
+fn reversed(op: BinaryOp) -> BinaryOp {
+    match op {
+        BinaryOp::Less => BinaryOp::Greater,
+        BinaryOp::LessEqual => BinaryOp::GreaterEqual,
+        BinaryOp::Greater => BinaryOp::Less,
+        BinaryOp::GreaterEqual => BinaryOp::LessEqual,
+        other => other,
+    }
+}

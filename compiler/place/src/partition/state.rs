@@ -1,0 +1,221 @@
+//! An assignment with everything that a move changes, kept up to date: pins of each net in each part, the parts' weights, Λ,
+//! and the two terms of every gain.
+//!
+//! Moving v from a to b saves the cost of each net whose last pin in a it is (`leave`) and pays that of each net without a
+//! pin in b: gain = `leave[v]` − (`total[v]` − `reach[v][b]`). Only nets whose count passes 0, 1 or 2 change any term.
+
+use super::Quality;
+use super::balance::Balance;
+use super::queue::BLOCKED;
+use crate::hypergraph::Hypergraph;
+
+pub(super) struct State<'a> {
+    pub(super) graph: &'a Hypergraph,
+    pub(super) balance: &'a Balance,
+    pub(super) part_of: Vec<u32>,
+    pub(super) loads: Vec<u64>,
+    /// Λ.
+    pub(super) connectivity: u64,
+    parts: usize,
+    /// Pins of net e in part p, at `e * parts + p`.
+    pins_in: Vec<u32>,
+    /// Cost of the nets of v whose only pin in v's part is v.
+    leave: Vec<i64>,
+    /// Cost of the nets of v with a pin in part p, at `v * parts + p`.
+    reach: Vec<i64>,
+    /// Cost of the nets of v.
+    total: Vec<i64>,
+    /// Whether a vertex stands in a list of changed ones.
+    marked: Vec<bool>,
+}
+
+impl<'a> State<'a> {
+    pub(super) fn new(graph: &'a Hypergraph, balance: &'a Balance) -> Self {
+        let (vertices, parts) = (graph.vertices(), balance.parts());
+        let cost_of = |&net: &u32| signed(graph.costs()[net as usize]);
+        Self {
+            graph,
+            balance,
+            part_of: vec![0; vertices],
+            loads: vec![0; parts],
+            connectivity: 0,
+            parts,
+            pins_in: vec![0; graph.nets() * parts],
+            leave: vec![0; vertices],
+            reach: vec![0; vertices * parts],
+            marked: vec![false; vertices],
+            total: (0..vertices).map(|vertex| graph.nets_of(vertex).iter().map(cost_of).sum()).collect(),
+        }
+    }
+
+    /// Takes another assignment and counts everything anew.
+    pub(super) fn reset(&mut self, part_of: &[u32]) {
+        self.part_of.copy_from_slice(part_of);
+        self.loads.fill(0);
+        self.pins_in.fill(0);
+        self.leave.fill(0);
+        self.reach.fill(0);
+        self.connectivity = 0;
+        for (&part, &weight) in self.part_of.iter().zip(self.graph.weights()) {
+            self.loads[part as usize] += weight;
+        }
+        for net in 0..self.graph.nets() {
+            let pins = self.graph.pins(net);
+            let counts = &mut self.pins_in[net * self.parts..(net + 1) * self.parts];
+            for &pin in pins {
+                counts[self.part_of[pin as usize] as usize] += 1;
+            }
+            let cost = signed(self.graph.costs()[net]);
+            let touched = counts.iter().filter(|&&count| count > 0).count() as u64;
+            self.connectivity += self.graph.costs()[net] * touched.saturating_sub(1);
+            for &pin in pins {
+                let pin = pin as usize;
+                if counts[self.part_of[pin] as usize] == 1 {
+                    self.leave[pin] += cost;
+                }
+                for (reach, &count) in self.reach[pin * self.parts..(pin + 1) * self.parts].iter_mut().zip(&*counts) {
+                    if count > 0 {
+                        *reach += cost;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What moving `vertex` to `part` takes off Λ.
+    pub(super) fn gain(&self, vertex: usize, part: usize) -> i64 {
+        self.leave[vertex] + self.reach[vertex * self.parts + part] - self.total[vertex]
+    }
+
+    /// The greatest gain of a vertex over the parts that it would not fill beyond `caps`, and that part; of equals the one
+    /// with the most room. [`BLOCKED`] where no part has room.
+    pub(super) fn best_target(&self, vertex: usize, caps: &[u64]) -> (i64, u32) {
+        let home = self.part_of[vertex];
+        let weight = self.graph.weights()[vertex];
+        let reach = &self.reach[vertex * self.parts..(vertex + 1) * self.parts];
+        let (mut most, mut room, mut target) = (i64::MIN, 0, home);
+        for (part, ((&reach, &load), &cap)) in (0_u32..).zip(reach.iter().zip(&self.loads).zip(caps)) {
+            let rest = cap.saturating_sub(load);
+            // Without short circuits: which part wins is a coin toss to a branch predictor.
+            let allowed = (part != home) & (weight <= rest);
+            let better = allowed & ((reach > most) | ((reach == most) & (rest > room)));
+            most = if better { reach } else { most };
+            room = if better { rest } else { room };
+            target = if better { part } else { target };
+        }
+        if target == home { (BLOCKED, home) } else { (most + self.leave[vertex] - self.total[vertex], target) }
+    }
+
+    /// Moves `vertex` to `part`; `changed` takes the other vertices whose gains changed, each once until [`State::unmark`].
+    pub(super) fn apply(&mut self, vertex: usize, part: usize, changed: &mut Vec<u32>) {
+        let from = self.part_of[vertex] as usize;
+        self.connectivity = self.connectivity.wrapping_add_signed(-self.gain(vertex, part));
+        let weight = self.graph.weights()[vertex];
+        self.loads[from] -= weight;
+        self.loads[part] += weight;
+        self.part_of[vertex] = u32::try_from(part).expect("parts are devices, of which there are few");
+        self.leave[vertex] = 0;
+        let graph = self.graph;
+        for &net in graph.nets_of(vertex) {
+            self.cross(net as usize, vertex, from, part, changed);
+        }
+    }
+
+    /// What one net sees of a move.
+    fn cross(&mut self, net: usize, vertex: usize, from: usize, part: usize, changed: &mut Vec<u32>) {
+        let graph = self.graph;
+        let counts = &mut self.pins_in[net * self.parts..(net + 1) * self.parts];
+        counts[from] -= 1;
+        let (left, before) = (counts[from], counts[part]);
+        counts[part] += 1;
+        if left > 1 && before > 1 {
+            return;
+        }
+        let cost = signed(graph.costs()[net]);
+        let when = |happens: bool| if happens { cost } else { 0 };
+        // The net leaves a part, enters one, depends on a last pin, no longer depends on one.
+        let (gone, come, released, joined) = (when(left == 0), when(before == 0), when(left == 1), when(before == 1));
+        let everywhere = (gone | come) != 0;
+        for &pin in graph.pins(net) {
+            let other = pin as usize;
+            let reach = &mut self.reach[other * self.parts..(other + 1) * self.parts];
+            reach[from] -= gone;
+            reach[part] += come;
+            let home = self.part_of[other] as usize;
+            let delta = (if home == from { released } else { 0 }) - (if home == part { joined } else { 0 });
+            self.leave[other] += delta;
+            let news = (everywhere | (delta != 0)) & !self.marked[other] & (other != vertex);
+            if news {
+                self.marked[other] = true;
+                changed.push(pin);
+            }
+        }
+        // The vertex is in its new part already, and is no pin that was joined but the one that joined.
+        self.leave[vertex] += come + joined;
+    }
+
+    /// Lets `changed` be reported again, and empties it.
+    pub(super) fn unmark(&mut self, changed: &mut Vec<u32>) {
+        for &vertex in &*changed {
+            self.marked[vertex as usize] = false;
+        }
+        changed.clear();
+    }
+
+    /// How good the assignment is now.
+    pub(super) fn quality(&self) -> Quality {
+        Quality {
+            excess: self.excess(),
+            connectivity: self.connectivity,
+            imbalance: self.balance.imbalance(&self.loads),
+        }
+    }
+
+    fn excess(&self) -> u64 {
+        self.loads.iter().zip(self.balance.limits()).map(|(&load, &limit)| load.saturating_sub(limit)).sum()
+    }
+
+    /// The part that is furthest above its limit.
+    pub(super) fn overfull(&self) -> Option<usize> {
+        let over = |part: usize| self.loads[part].saturating_sub(self.balance.limits()[part]);
+        let worst = (0..self.parts).max_by_key(|&part| (over(part), std::cmp::Reverse(part)))?;
+        (over(worst) > 0).then_some(worst)
+    }
+}
+
+fn signed(cost: u64) -> i64 {
+    i64::try_from(cost).expect("a hypergraph's costs sum to less than 2^60")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use cnasc_base::random::Seed;
+
+    #[test]
+    fn what_moves_keep_equals_what_counting_gives() {
+        let graph = Hypergraph::of_blocks(&sample::workload(&Seed::new(2), 40));
+        let balance = Balance::new(&graph, &[1.0; 3], 1.2);
+        let mut state = State::new(&graph, &balance);
+        state.reset(&vec![0; graph.vertices()]);
+        let mut rng = Seed::new(3).rng();
+        let mut fresh = State::new(&graph, &balance);
+        for _ in 0..300 {
+            let (vertex, part) = (rng.below(graph.vertices()), rng.below(3));
+            if state.part_of[vertex] as usize != part {
+                let expected = state.connectivity as i64 - state.gain(vertex, part);
+                let mut changed = Vec::new();
+                state.apply(vertex, part, &mut changed);
+                state.unmark(&mut changed);
+                assert_eq!(state.connectivity as i64, expected);
+            }
+            fresh.reset(&state.part_of);
+            assert_eq!(state.connectivity, graph.connectivity(&state.part_of));
+            assert_eq!(
+                (&state.leave, &state.reach, &state.pins_in, &state.loads),
+                (&fresh.leave, &fresh.reach, &fresh.pins_in, &fresh.loads)
+            );
+        }
+    }
+}

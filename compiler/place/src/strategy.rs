@@ -1,0 +1,204 @@
+//! Ways of placing a network on a fleet. Input: workload, fleet, strategy, seed; output: a plan that [`crate::verify()`]
+//! accepts, or why there is none.
+//!
+//! One strategy a file; each gives a [`Placement`], and [`crate::schedule::finish`] simulates it. How to add one stands in
+//! the crate's README.
+
+mod best;
+mod components;
+mod heft;
+mod hypergraph;
+mod single;
+
+use crate::memory::{self, Shortage};
+use crate::partition::Effort;
+use crate::schedule::{Placement, finish};
+use crate::score::EPSILONS;
+use crate::simulate::Simulator;
+use crate::workload::Workload;
+use cnasc_base::random::Seed;
+use cnasc_ir::fleet::{DeviceId, Fleet};
+use cnasc_ir::plan::Plan;
+use std::fmt;
+use std::str::FromStr;
+
+/// A way of placing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strategy {
+    /// Everything on the fastest device that has the memory.
+    Single,
+    /// The paper's own: components to the least loaded units, the output on a unit that merges.
+    Components,
+    /// The balanced partition that sends least.
+    Hypergraph,
+    /// Heterogeneous earliest finish time, with insertion.
+    Heft,
+    /// The fastest of the above and of partitions over fewer devices, each found quickly: for use inside a search.
+    Portfolio,
+    /// The same found with care, and improved by local search: for the plan that will run.
+    Best,
+}
+
+/// Why a network has no plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlaceError {
+    /// A share that is too large for its device.
+    #[error("device `{device}` needs {needs} bytes of memory and has {has}")]
+    Memory {
+        /// The device's name.
+        device: String,
+        /// Bytes that its share needs.
+        needs: u64,
+        /// Bytes that it has.
+        has: u64,
+    },
+    /// An output can't get where it is consumed.
+    #[error("the placement sends from device `{from}` to `{to}`, and no link leads there")]
+    Link {
+        /// The sender's name.
+        from: String,
+        /// The receiver's name.
+        to: String,
+    },
+    /// The fleet is none.
+    #[error("the fleet is unsound: {0}")]
+    Fleet(String),
+}
+
+impl PlaceError {
+    pub(crate) fn memory(fleet: &Fleet, lack: Shortage) -> Self {
+        // The cast saturates; a fleet's memory is positive and finite.
+        Self::Memory { device: fleet.device(lack.device).name.clone(), needs: lack.needs, has: lack.has as u64 }
+    }
+
+    pub(crate) fn link(fleet: &Fleet, from: DeviceId, to: DeviceId) -> Self {
+        Self::Link { from: fleet.device(from).name.clone(), to: fleet.device(to).name.clone() }
+    }
+}
+
+impl Strategy {
+    /// All of them, in the order of the listing.
+    pub const ALL: [Self; 6] =
+        [Self::Single, Self::Components, Self::Hypergraph, Self::Heft, Self::Portfolio, Self::Best];
+
+    /// As `--strategy` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Components => "components",
+            Self::Hypergraph => "hypergraph",
+            Self::Heft => "heft",
+            Self::Portfolio => "portfolio",
+            Self::Best => "best",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no strategy's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StrategyError {
+    /// A strategy that this release does not have.
+    #[error("strategy `{name}` is not there yet; there are {}", names())]
+    Missing {
+        /// What was asked for.
+        name: String,
+    },
+    /// No strategy at all.
+    #[error("there is no strategy `{name}`; there are {}", names())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+fn names() -> String {
+    Strategy::ALL.map(|strategy| format!("`{strategy}`")).join(", ")
+}
+
+impl FromStr for Strategy {
+    type Err = StrategyError;
+
+    fn from_str(name: &str) -> Result<Self, StrategyError> {
+        if let Some(found) = Self::ALL.into_iter().find(|strategy| strategy.name() == name) {
+            return Ok(found);
+        }
+        let name = name.to_owned();
+        match name.as_str() {
+            "model-parallel" | "data-parallel" => Err(StrategyError::Missing { name }),
+            _ => Err(StrategyError::Unknown { name }),
+        }
+    }
+}
+
+/// Places `workload` on `fleet`. The seed decides among equals; the same seed gives the same plan.
+///
+/// # Errors
+/// Where the strategy's placement, or for `best` every one, lacks memory or a link.
+pub fn plan(workload: &Workload, fleet: &Fleet, strategy: Strategy, seed: &Seed) -> Result<Plan, PlaceError> {
+    fleet.verify().map_err(PlaceError::Fleet)?;
+    let placement = match strategy {
+        Strategy::Single => single::place(workload, fleet)?,
+        Strategy::Components => components::place(workload, fleet),
+        Strategy::Hypergraph => hypergraph::place(workload, fleet, Care::FULL, seed),
+        Strategy::Heft => heft::place(workload, fleet),
+        Strategy::Portfolio => best::portfolio(workload, fleet, seed)?,
+        Strategy::Best => best::place(workload, fleet, seed)?,
+    };
+    finish(workload, fleet, strategy.name(), &placement)
+}
+
+/// How much work goes into the partitions of a placement.
+#[derive(Debug, Clone, Copy)]
+struct Care {
+    /// Balance bounds, each giving a partition, in ascending order.
+    bounds: &'static [f64],
+    /// The effort for each bound.
+    effort: Effort,
+}
+
+impl Care {
+    /// For a plan that will run: tens of milliseconds.
+    const FULL: Self = Self { bounds: &EPSILONS, effort: Effort { starts: 12, kicks: 100 } };
+    /// For one candidate of thousands: under a millisecond.
+    const QUICK: Self = Self { bounds: &[1.2], effort: Effort::FAST };
+}
+
+/// Devices by falling speed; of equals the first comes first.
+fn by_speed(fleet: &Fleet) -> Vec<DeviceId> {
+    let mut devices: Vec<DeviceId> = fleet.ids().collect();
+    devices.sort_by(|a, b| fleet.device(*b).compute.total_cmp(&fleet.device(*a).compute));
+    devices
+}
+
+/// Compares placements: simulated latency, infinite where memory or a link is lacking.
+struct Evaluator<'a> {
+    workload: &'a Workload,
+    fleet: &'a Fleet,
+    simulator: Simulator<'a>,
+    scarce: bool,
+}
+
+impl<'a> Evaluator<'a> {
+    fn new(workload: &'a Workload, fleet: &'a Fleet) -> Self {
+        let scarce = memory::is_scarce(workload, fleet);
+        Self { workload, fleet, simulator: Simulator::new(workload, fleet), scarce }
+    }
+
+    fn latency(&mut self, placement: &Placement) -> f64 {
+        let Placement { device_of, order } = placement;
+        if self.scarce && memory::shortage(self.workload, self.fleet, device_of, order).is_some() {
+            return f64::INFINITY;
+        }
+        self.simulator.latency(device_of, order)
+    }
+}
+
+#[cfg(test)]
+mod tests;
