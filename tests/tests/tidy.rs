@@ -18,7 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cnasc-search", &["base", "ir", "expand", "lower", "place"]),
     ("cnasc-bundle", &["base", "ir"]),
     ("cnasc-kernels", &["base", "bundle", "ir"]),
-    ("cnasc-transport", &["bundle", "ir"]),
+    ("cnasc-transport", &["base", "bundle", "ir"]),
     ("cnasc-node", &["bundle", "ir", "kernels", "transport"]),
     ("cnasc-fleet", &["bundle", "ir", "kernels", "node", "place", "transport"]),
 ];
@@ -114,7 +114,8 @@ fn crates(folder: &str) -> Vec<String> {
 #[test]
 fn every_library_used_is_in_the_workspace_table() {
     let mut findings = Vec::new();
-    for folder in ["grammar".to_owned(), "tests".to_owned()].into_iter().chain(crates("compiler")).chain(crates("runtime"))
+    for folder in
+        ["grammar".to_owned(), "tests".to_owned()].into_iter().chain(crates("compiler")).chain(crates("runtime"))
     {
         let text = std::fs::read_to_string(root().join(&folder).join("Cargo.toml")).expect("a manifest");
         for section in text.split("\n[").filter(|section| section.contains("dependencies]")) {
@@ -131,4 +132,21 @@ fn the_readme_names_the_two_commands() {
     for command in ["cargo run --release -- search examples/quickstart.cnas", "cargo test --release --workspace"] {
         assert!(readme.contains(command), "README.md does not say `{command}`");
     }
+}
+
+#[test]
+fn the_projects_own_programs_are_in_canonical_form() {
+    let mut findings = Vec::new();
+    for folder in ["stdlib", "examples"] {
+        for entry in std::fs::read_dir(root().join(folder)).expect("a folder of the workspace") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|ending| ending == "cnas") {
+                let text = std::fs::read_to_string(&path).expect("a program");
+                if cnasc_grammar::format(&text).ok().as_deref() != Some(text.as_str()) {
+                    findings.push(format!("{}: run `cnasc fmt` on it", path.display()));
+                }
+            }
+        }
+    }
+    report(&findings);
 }

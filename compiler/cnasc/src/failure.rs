@@ -98,10 +98,9 @@ pub mod codes {
     /// No candidate keeps the constraints.
     pub const NO_CANDIDATE: Code = Code("E0705");
     /// A command that is not there yet.
-    pub const LATER: Code = Code("E0901");
+    pub const LATER: Code = Code("E0920");
 
     /// All of the above.
-    pub const ALL: &[Code] = &[
-        UNREADABLE, FORM, ITEM, SET, FLEET, OPTION, IMAGE, UNWRITABLE, PLACE, RUN, DISAGREE, NO_CANDIDATE, LATER,
-    ];
+    pub const ALL: &[Code] =
+        &[UNREADABLE, FORM, ITEM, SET, FLEET, OPTION, IMAGE, UNWRITABLE, PLACE, RUN, DISAGREE, NO_CANDIDATE, LATER];
 }

@@ -115,7 +115,8 @@ impl<'a> Item<'a> {
                 for param in &network.params {
                     args.push(param.default.clone().ok_or_else(|| {
                         let message = format!("network `{}` needs a value for `{}`", network.name, param.name);
-                        Diagnostic::error(codes::SET, message).note("draw from a search that gives it, or give a default")
+                        Diagnostic::error(codes::SET, message)
+                            .note("draw from a search that gives it, or give a default")
                     })?);
                 }
                 Ok(Make { of: Declared::Network(*id), args })
@@ -213,7 +214,10 @@ fn pick_fleet(program: &Program, item: Option<&str>, file: &str) -> Result<Fleet
 pub fn local_fleet(session: &mut Session, count: u32) -> Result<Fleet, Failure> {
     // The link is memory: a copy at a few GB/s, after a thread has been woken.
     let link = if count > 1 { "link core <-> core: 40 Gbit/s, 20 us" } else { "" };
-    declared_fleet(session, &format!("use std::devices::x86_core\n\nfleet local {{\n    node core[{count}]: x86_core\n    {link}\n}}\n"))
+    declared_fleet(
+        session,
+        &format!("use std::devices::x86_core\n\nfleet local {{\n    node core[{count}]: x86_core\n    {link}\n}}\n"),
+    )
 }
 
 /// `count` equal small boards on one switch, the fleet that scores are about where none is named.
@@ -222,7 +226,10 @@ pub fn local_fleet(session: &mut Session, count: u32) -> Result<Fleet, Failure> 
 /// None that a user can cause.
 pub fn small_boards(session: &mut Session, count: u32) -> Result<Fleet, Failure> {
     let link = if count > 1 { "link pi <-> pi: 1 Gbit/s, 200 us" } else { "" };
-    declared_fleet(session, &format!("use std::devices::rpi4\n\nfleet boards {{\n    node pi[{count}]: rpi4\n    {link}\n}}\n"))
+    declared_fleet(
+        session,
+        &format!("use std::devices::rpi4\n\nfleet boards {{\n    node pi[{count}]: rpi4\n    {link}\n}}\n"),
+    )
 }
 
 /// A fleet declared in the language, so that the figures of devices come from the standard library alone.

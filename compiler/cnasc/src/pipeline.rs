@@ -46,20 +46,32 @@ pub fn check(sources: &mut Sources, output: Output, path: &Path) -> Result<Progr
     }
 }
 
+/// The most parameters that weights are made for: 2 GiB of them.
+const MAX_PARAMS: u64 = 1 << 29;
+
 /// An architecture's tensor graph and what each node costs.
-#[must_use]
-pub fn analyse(architecture: &Architecture) -> (TensorGraph, Workload) {
+///
+/// # Errors
+/// Where its figures are beyond what can be counted, as a file may claim.
+pub fn analyse(architecture: &Architecture) -> Result<(TensorGraph, Workload), Failure> {
     let graph = lower(architecture);
-    let workload = Workload::new(architecture, &graph).expect("the graph was lowered from this very architecture");
-    (graph, workload)
+    let workload = Workload::new(architecture, &graph);
+    let workload =
+        workload.map_err(|error| Diagnostic::error(codes::FORM, format!("`{}`: {error}", architecture.name)))?;
+    Ok((graph, workload))
 }
 
 /// Architecture and fleet to a bundle that runs: lowered, placed, given seeded random weights, and folded.
 ///
 /// # Errors
-/// Where no placement fits the fleet.
+/// Where no placement fits the fleet, or the network has more parameters than memory is asked for.
 pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -> Result<Bundle, Failure> {
-    let (graph, workload) = analyse(architecture);
+    let (graph, workload) = analyse(architecture)?;
+    let params = graph.total_params();
+    if params > MAX_PARAMS {
+        let message = format!("`{}` has {params} parameters; this release runs up to {MAX_PARAMS}", architecture.name);
+        return Err(Failure::input(Diagnostic::error(codes::FORM, message)));
+    }
     let seed = Seed::new(architecture.provenance.seed);
     let placed = plan(&workload, fleet, strategy, &seed.child("place"))
         .map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
@@ -70,7 +82,8 @@ pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -
 }
 
 /// Said wherever answers are shown, until there is training.
-pub const UNTRAINED: &str = "note: the weights are seeded random, not trained: answers show that the network runs, not what it knows";
+pub const UNTRAINED: &str =
+    "note: the weights are seeded random, not trained: answers show that the network runs, not what it knows";
 
 /// The whole network of a bundle on one device of this machine.
 ///

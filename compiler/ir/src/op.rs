@@ -237,10 +237,11 @@ impl Op {
         let Some(input) = inputs.first() else { return 0 };
         match *self {
             Self::Conv { kernel, groups, .. } => {
-                let taps = u64::from(kernel) * u64::from(kernel) * u64::from(input.channels / groups.max(1));
-                output.elements() * taps
+                let window = u64::from(kernel) * u64::from(kernel);
+                let taps = window.saturating_mul(u64::from(input.channels / groups.max(1)));
+                output.elements().saturating_mul(taps)
             }
-            Self::Linear { .. } => output.elements() * input.elements(),
+            Self::Linear { .. } => output.elements().saturating_mul(input.elements()),
             _ => 0,
         }
     }
@@ -252,16 +253,17 @@ impl Op {
         let terms = inputs.len() as u64;
         match *self {
             Self::Input | Self::Concat | Self::BatchNorm => 0,
-            Self::WeightedSum { .. } => output.elements() * (2 * terms - 1),
-            Self::Sum => output.elements() * (terms - 1),
+            Self::WeightedSum { .. } => output.elements() * (2 * terms).saturating_sub(1),
+            Self::Sum => output.elements() * terms.saturating_sub(1),
             Self::Mean => output.elements() * terms,
             Self::Relu => output.elements(),
             Self::Sigmoid => 4 * output.elements(),
             Self::Conv { bias, .. } | Self::Linear { bias, .. } => {
-                2 * self.macs(inputs, output) + if bias { output.elements() } else { 0 }
+                let additions = if bias { output.elements() } else { 0 };
+                self.macs(inputs, output).saturating_mul(2).saturating_add(additions)
             }
             Self::MaxPool { kernel, .. } | Self::AvgPool { kernel, .. } => {
-                output.elements() * u64::from(kernel) * u64::from(kernel)
+                output.elements().saturating_mul(u64::from(kernel) * u64::from(kernel))
             }
             Self::GlobalAvg => inputs.first().map_or(0, |input| input.elements()),
         }

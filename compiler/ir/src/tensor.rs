@@ -120,19 +120,25 @@ impl TensorGraph {
     /// Multiply-adds of the whole ([`Op::macs`]).
     #[must_use]
     pub fn total_macs(&self) -> u64 {
-        self.steps.iter().map(|step| step.op.macs(&self.input_shapes(step), step.shape)).sum()
+        self.sum(|step| step.op.macs(&self.input_shapes(step), step.shape))
     }
 
     /// Floating-point operations of the whole.
     #[must_use]
     pub fn total_flops(&self) -> u64 {
-        self.steps.iter().map(|step| self.flops(step)).sum()
+        self.sum(|step| self.flops(step))
     }
 
     /// Trained parameters of the whole, statistics not counted.
     #[must_use]
     pub fn total_params(&self) -> u64 {
-        self.params.iter().filter(|param| param.role.is_trained()).map(ParamSpec::elements).sum()
+        let trained = self.params.iter().filter(|param| param.role.is_trained());
+        trained.fold(0, |sum, param| sum.saturating_add(param.elements()))
+    }
+
+    /// A sum over all steps that stays at the greatest number rather than exceed it: files may claim anything.
+    fn sum(&self, of: impl Fn(&Step) -> u64) -> u64 {
+        self.steps.iter().fold(0, |sum, step| sum.saturating_add(of(step)))
     }
 
     /// Checks the invariants of the module.

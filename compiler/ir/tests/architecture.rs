@@ -1,7 +1,7 @@
 //! Each invariant of an architecture, broken once; the file's round trip; the short text.
 
-use cnasc_ir::architecture::{Architecture, Join, Node, NodeId, Role};
 use cnasc_ir::Shape;
+use cnasc_ir::architecture::{Architecture, Join, Node, NodeId, Role};
 use cnasc_ir::op::{Gate, Op};
 
 fn conv(kernel: u32, channels: u32) -> Op {

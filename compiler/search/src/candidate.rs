@@ -3,8 +3,8 @@
 use crate::constraint::violation;
 use crate::study::Study;
 use cnasc_base::{Diagnostic, Seed};
-use cnasc_expand::space::{self, Setting};
 use cnasc_expand::expand;
+use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, Measure, Program};
 use cnasc_ir::score::Score;
 use cnasc_ir::{Architecture, Fleet, NodeId, Plan, TensorGraph};

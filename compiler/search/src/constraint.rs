@@ -30,12 +30,8 @@ mod tests {
 
     #[test]
     fn violations_are_relative() {
-        let constraint = |op, limit| Constraint {
-            measure: Measure::Params,
-            op,
-            limit,
-            location: Location::new(FileId(0), 0, 0),
-        };
+        let constraint =
+            |op, limit| Constraint { measure: Measure::Params, op, limit, location: Location::new(FileId(0), 0, 0) };
         assert_eq!(violation(&constraint(BinaryOp::LessEqual, 10.0), 10.0), 0.0);
         assert_eq!(violation(&constraint(BinaryOp::LessEqual, 10.0), 15.0), 0.5);
         assert_eq!(violation(&constraint(BinaryOp::GreaterEqual, 10.0), 5.0), 0.5);

@@ -1,3 +1,5 @@
+//! A node with hand-made shares: what it executes, what it refuses, and that a failure leaves it usable.
+
 use super::{Node, NodeError, Outcome};
 use cnasc_base::random::Seed;
 use cnasc_bundle::{Action, Bundle, sample};

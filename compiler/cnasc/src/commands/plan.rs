@@ -39,10 +39,10 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
             return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
         }
     };
-    let (_, workload) = pipeline::analyse(&architecture);
+    let (_, workload) = pipeline::analyse(&architecture)?;
     let seed = Seed::new(architecture.provenance.seed).child("place");
-    let placed = plan(&workload, &fleet, strategy, &seed)
-        .map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
+    let placed =
+        plan(&workload, &fleet, strategy, &seed).map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
     match args.emit {
         Some(EmitPlan::Svg) => session.output.text(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
         Some(EmitPlan::Trace) => session.output.text(&trace(&architecture, &fleet, &placed)),
@@ -80,7 +80,8 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
     for id in fleet.ids() {
         let nodes = &placed.order[id.index()];
         let flops: u64 = nodes.iter().map(|&node| workload.cost(node).flops).sum();
-        let busy: f64 = nodes.iter().map(|node| placed.spans[node.index()]).map(|span| span.end - span.start).sum();
+        let busy: f64 =
+            nodes.iter().map(|node| placed.spans[node.index()]).map(|span| span.end - span.start).sum::<f64>() + 0.0;
         let sent: u64 = placed.transfers.iter().filter(|one| one.from == id).map(|one| one.bytes).sum();
         let received: u64 = placed.transfers.iter().filter(|one| one.to == id).map(|one| one.bytes).sum();
         rows.push(vec![

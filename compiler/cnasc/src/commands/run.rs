@@ -122,7 +122,8 @@ pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer
     if difference <= 1e-4 {
         return Ok(f64::from(difference));
     }
-    let message = format!("`{}`: the answer differs from the reference by {difference:.1e} of its largest value", input.name);
+    let message =
+        format!("`{}`: the answer differs from the reference by {difference:.1e} of its largest value", input.name);
     Err(Failure::running(codes::DISAGREE, message))
 }
 

@@ -65,7 +65,7 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
 }
 
 fn row(architecture: &Architecture, fleet: &Fleet) -> Result<Row, Failure> {
-    let (graph, workload) = pipeline::analyse(architecture);
+    let (graph, workload) = pipeline::analyse(architecture)?;
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
     let scored = score(&workload, devices, &ScoreOptions::new(seed.child("score")));

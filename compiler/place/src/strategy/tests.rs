@@ -37,10 +37,10 @@ fn names_are_read_back_and_others_are_explained() {
         let error = name.parse::<Strategy>().expect_err("it is not one of them");
         error.to_string()
     });
-    insta::assert_snapshot!(said.join("\n"), @r"
-    there is no strategy `fastest`; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `spread`, `best`
-    strategy `model-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `spread`, `best`
-    strategy `data-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `spread`, `best`
+    insta::assert_snapshot!(said.join("\n"), @"
+    there is no strategy `fastest`; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
+    strategy `model-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
+    strategy `data-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
     ");
 }
 

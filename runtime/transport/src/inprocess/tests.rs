@@ -1,3 +1,5 @@
+//! Mailboxes between threads: order, early and late frames, deadlines, closed ends.
+
 use super::{InProcess, inprocess};
 use crate::{Endpoint, Expected, Frame, TransportError};
 use cnasc_ir::{DeviceId, TensorId};

@@ -4,7 +4,7 @@ use super::{Found, folder};
 use crate::Session;
 use crate::cli::SearchArgs;
 use crate::commands::run::{check, infer, largest, start};
-use crate::failure::Failure;
+use crate::failure::{Failure, codes};
 use crate::images::{Idx, class_names};
 use crate::output::write_file;
 use crate::pipeline;
@@ -36,16 +36,20 @@ pub struct Measured {
     pub images: usize,
 }
 
-/// One candidate's latency on this machine, in seconds.
+/// One candidate's latencies, in seconds.
 #[derive(Debug)]
 pub struct Row {
     /// Predicted for the whole network on the fastest device of the fleet.
     pub predicted_single: f64,
     /// Measured on one thread.
     pub measured_single: f64,
-    /// Measured on one thread a device.
-    pub measured_fleet: f64,
-    /// How many devices compute anything.
+    /// Predicted for its balanced partition over all devices.
+    pub predicted_spread: f64,
+    /// Measured for that, on one thread a device.
+    pub measured_spread: f64,
+    /// Predicted for the best plan.
+    pub predicted_best: f64,
+    /// How many devices the best plan uses.
     pub used: usize,
     /// The largest difference to the reference, relative to its largest output.
     pub difference: f64,
@@ -73,8 +77,7 @@ pub fn measure(session: &mut Session, args: &SearchArgs, found: &Found<'_>) -> R
     let mut answer = None;
     for candidate in best {
         session.output.remark(&format!("measuring candidate {} (seed {})", candidate.index, candidate.seed));
-        let bundle = compile(found, candidate, Strategy::Best)?;
-        let (row, first) = measure_one(found, candidate, &bundle, &set, class_names(&data))?;
+        let (row, first) = measure_one(found, candidate, &set, class_names(&data))?;
         rows.push(row);
         answer = answer.or(Some(first));
     }
@@ -99,37 +102,41 @@ fn compile(found: &Found<'_>, candidate: &Candidate, strategy: Strategy) -> Resu
     pipeline::compile(&architecture(found, candidate)?, found.study.fleet(), strategy)
 }
 
+/// Runs the candidate's balanced partition, which spreads whether or not that pays, so that both sides of the question are seen.
 fn measure_one(
     found: &Found<'_>,
     candidate: &Candidate,
-    bundle: &Bundle,
     set: &Idx,
     names: Vec<String>,
 ) -> Result<(Row, FirstAnswer), Failure> {
+    let spread = compile(found, candidate, Strategy::Hypergraph)?;
     let single = compile(found, candidate, Strategy::Single)?;
-    let mut fleet = start(bundle)?;
-    let mut alone = pipeline::whole(bundle, Backend::Jit)?;
-    let mut oracle = pipeline::whole(bundle, Backend::Reference)?;
-    let shape = bundle.input();
+    let best = compile(found, candidate, Strategy::Best)?;
+    let mut fleet = start(&spread)?;
+    let mut alone = pipeline::whole(&spread, Backend::Jit)?;
+    let mut oracle = pipeline::whole(&spread, Backend::Reference)?;
+    let shape = spread.input();
     let mut difference = 0.0_f64;
     let mut first = None;
     for index in 0..set.count().min(IMAGES) {
         let input = set.input(index, shape)?;
-        let answer = infer(&mut fleet, bundle, &input)?;
-        difference = difference.max(check(&mut oracle, bundle, &input, &answer)?);
+        let answer = infer(&mut fleet, &spread, &input)?;
+        difference = difference.max(check(&mut oracle, &spread, &input, &answer)?);
         let class = largest(&answer.output);
         first = first.or(Some(FirstAnswer { image: input.name, class, names: names.clone(), label: input.label }));
     }
-    let image = pipeline::prepare(bundle, &set.input(0, shape)?)?;
-    let failed = |error: cnasc_fleet::FleetError| Failure::running(crate::failure::codes::RUN, error.to_string());
+    let image = pipeline::prepare(&spread, &set.input(0, shape)?)?;
+    let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
     let row = Row {
         predicted_single: single.plan.latency,
         measured_single: latency(&mut alone, &image, WARMUP, RUNS).map_err(failed)?.median,
-        measured_fleet: latency(&mut fleet, &image, WARMUP, RUNS).map_err(failed)?.median,
-        used: bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
+        predicted_spread: spread.plan.latency,
+        measured_spread: latency(&mut fleet, &image, WARMUP, RUNS).map_err(failed)?.median,
+        predicted_best: best.plan.latency,
+        used: best.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
         difference,
     };
-    let first = first.expect("a set that could be read from has an image");
+    let first = first.ok_or_else(|| Failure::running(codes::RUN, "the set of images is empty"))?;
     Ok((row, first))
 }
 

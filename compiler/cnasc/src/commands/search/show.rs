@@ -58,10 +58,11 @@ struct MeasuredRow<'a> {
     hash: &'a str,
     seed: u64,
     predicted_single_ms: f64,
-    predicted_fleet_ms: f64,
     measured_single_ms: f64,
+    predicted_fleet_ms: f64,
     measured_fleet_ms: f64,
-    devices_used: usize,
+    predicted_best_ms: f64,
+    best_uses: usize,
     difference: f64,
 }
 
@@ -86,10 +87,11 @@ pub fn document<'a>(found: &'a Found<'_>, measured: &'a Measured) -> Document<'a
                 hash: &candidate.hash,
                 seed: candidate.seed,
                 predicted_single_ms: row.predicted_single * 1e3,
-                predicted_fleet_ms: candidate.figures.latency * 1e3,
                 measured_single_ms: row.measured_single * 1e3,
-                measured_fleet_ms: row.measured_fleet * 1e3,
-                devices_used: row.used,
+                predicted_fleet_ms: row.predicted_spread * 1e3,
+                measured_fleet_ms: row.measured_spread * 1e3,
+                predicted_best_ms: row.predicted_best * 1e3,
+                best_uses: row.used,
                 difference: row.difference,
             })
             .collect(),
@@ -138,7 +140,8 @@ pub fn for_people(found: &Found<'_>, measured: &Measured) -> String {
     let arguments: Vec<String> = winner.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     text.push_str(&format!("\nwinner   {}\n", arguments.join(", ")));
     let answer = &measured.answer;
-    let name = |class: usize| answer.names.get(class).map_or_else(|| class.to_string(), |name| format!("{class} {name}"));
+    let name =
+        |class: usize| answer.names.get(class).map_or_else(|| class.to_string(), |name| format!("{class} {name}"));
     let label = answer.label.map_or_else(String::new, |label| format!(", labelled {}", name(label)));
     text.push_str(&format!("answer   {}: class {}{label}\n", answer.image, name(answer.class)));
     for path in &measured.files {
@@ -172,8 +175,22 @@ fn summary(found: &Found<'_>) -> String {
 }
 
 fn best(found: &Found<'_>, measured: &Measured) -> String {
+    let n = found.study.fleet().devices.len();
+    let (spread, spread_measured) = (format!("on {n}"), format!("on {n} (meas)"));
     let headings = [
-        "rank", "CS", "δ_w", "Λ′", "η", "one dev. pred", "meas", "fleet pred", "meas", "used", "params", "FLOPs", "seed",
+        "rank",
+        "CS",
+        "δ_w",
+        "Λ′",
+        "η",
+        "on 1",
+        "on 1 (meas)",
+        &spread,
+        &spread_measured,
+        "best",
+        "params",
+        "FLOPs",
+        "seed",
     ];
     let rows: Vec<Vec<String>> = found
         .outcome
@@ -191,9 +208,9 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
                 format!("{:.3}", score.eta),
                 milliseconds(row.predicted_single),
                 milliseconds(row.measured_single),
-                milliseconds(candidate.figures.latency),
-                milliseconds(row.measured_fleet),
-                row.used.to_string(),
+                milliseconds(row.predicted_spread),
+                milliseconds(row.measured_spread),
+                format!("{} on {}", milliseconds(row.predicted_best), row.used),
                 count(candidate.figures.counts.params),
                 count(candidate.figures.counts.flops),
                 candidate.seed.to_string(),
@@ -205,13 +222,21 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
 
 fn legend(found: &Found<'_>, measured: &Measured) -> String {
     let fleet = found.study.fleet();
+    let devices = fleet.devices.len();
     let worst = measured.rows.iter().map(|row| row.difference).fold(0.0, f64::max);
     let mut text = format!(
-        "\nLatencies in ms. Predicted: on fleet `{}` as declared ({} × {}). Measured: on this machine, a thread a device.\n",
-        fleet.name,
-        fleet.devices.len(),
-        fleet.devices[0].kind,
+        "\nLatencies in ms, predicted for fleet `{}` ({devices} × {}) as declared: the whole network on 1 device, its balanced\n\
+         partition on {devices}, and the best plan with how many devices it uses. (meas) ran here, a thread a device.\n",
+        fleet.name, fleet.devices[0].kind,
     );
+    let alone = measured.rows.iter().filter(|row| row.used == 1).count();
+    if alone > 0 && devices > 1 {
+        let all = measured.rows.len();
+        let which = if alone == all { format!("all {all}") } else { format!("{alone} of the {all}") };
+        text.push_str(&format!(
+            "For {which} the best plan leaves the other devices idle: sending takes longer than computing.\n"
+        ));
+    }
     text.push_str(&format!(
         "Every answer on {} real images is within {worst:.0e} of the scalar reference. U_c = {} B.\n",
         measured.images, found.outcome.unit
