@@ -1,5 +1,7 @@
 //! Backends and placements on drawn networks: compiled kernels on 1, 2, 3 and 4 devices against plain loops on one.
 
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
 use cnasc_base::{Seed, Sources};
 use cnasc_bundle::{Bundle, layout};
 use cnasc_fleet::Local;

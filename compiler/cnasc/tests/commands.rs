@@ -1,5 +1,7 @@
 //! The command line end to end, through the real binary: exit statuses, the JSON of the contract, and what lands in files.
 
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -108,7 +108,7 @@ fn evaluate(session: &Session, args: &SearchArgs, study: &Study<'_>, search: &Se
     };
     let mut all = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         // A worker's panic is a bug of ours, already reported; it must not pass for a shorter search.
         joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
     });

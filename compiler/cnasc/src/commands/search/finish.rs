@@ -77,7 +77,7 @@ pub fn measure(session: &mut Session, args: &SearchArgs, found: &Found<'_>) -> R
     let mut answer = None;
     for candidate in best {
         session.output.remark(&format!("measuring candidate {} (seed {})", candidate.index, candidate.seed));
-        let (row, first) = measure_one(found, candidate, &set, class_names(&data))?;
+        let (row, first) = measure_one(found, candidate, &set, &class_names(&data))?;
         rows.push(row);
         answer = answer.or(Some(first));
     }
@@ -107,7 +107,7 @@ fn measure_one(
     found: &Found<'_>,
     candidate: &Candidate,
     set: &Idx,
-    names: Vec<String>,
+    names: &[String],
 ) -> Result<(Row, FirstAnswer), Failure> {
     let spread = compile(found, candidate, Strategy::Hypergraph)?;
     let single = compile(found, candidate, Strategy::Single)?;
@@ -123,7 +123,7 @@ fn measure_one(
         let answer = infer(&mut fleet, &spread, &input)?;
         difference = difference.max(check(&mut oracle, &spread, &input, &answer)?);
         let class = largest(&answer.output);
-        first = first.or(Some(FirstAnswer { image: input.name, class, names: names.clone(), label: input.label }));
+        first = first.or(Some(FirstAnswer { image: input.name, class, names: names.to_vec(), label: input.label }));
     }
     let image = pipeline::prepare(&spread, &set.input(0, shape)?)?;
     let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
@@ -140,15 +140,17 @@ fn measure_one(
     Ok((row, first))
 }
 
+/// The picture shows the balanced partition, which the score is about; the bundle holds the best plan, which is to be run.
 fn write_winner(args: &SearchArgs, found: &Found<'_>, winner: &Candidate) -> Result<Vec<PathBuf>, Failure> {
     let architecture = architecture(found, winner)?;
-    let bundle = compile(found, winner, Strategy::Best)?;
+    let spread = compile(found, winner, Strategy::Hypergraph)?;
+    let best = compile(found, winner, Strategy::Best)?;
     let folder = folder(args, found.search);
-    let picture = cnasc_lower::export::svg(&architecture, Some((&bundle.plan, &bundle.fleet)));
+    let picture = cnasc_lower::export::svg(&architecture, Some((&spread.plan, &spread.fleet)));
     let files = [
         (folder.join("best.svg"), picture.into_bytes()),
         (folder.join("best.arch.json"), architecture.to_json().into_bytes()),
-        (folder.join("best.bundle"), bundle.write()),
+        (folder.join("best.bundle"), best.write()),
     ];
     let mut written = Vec::new();
     for (path, bytes) in files {
