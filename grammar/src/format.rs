@@ -14,7 +14,7 @@ mod values;
 
 use crate::lexis::{self, Token, TokenKind};
 use crate::parse::{SyntaxError, parse};
-use crate::tree::{Declaration, File, Item, ItemKind, Param};
+use crate::tree::{Declaration, Entry, EntryKind, File, Item, ItemKind, Param};
 use lines::Line;
 
 /// The longest line that is not broken, in characters.
@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
         }
         let mut before: Option<&ItemKind> = None;
         for item in &file.items {
-            let both_use = matches!((before, &item.kind), (Some(ItemKind::Use(_)), ItemKind::Use(_)));
+            let both_use = matches!((before, &item.kind), (Some(ItemKind::Use { .. }), ItemKind::Use { .. }));
             self.item(item, both_use);
             before = Some(&item.kind);
         }
@@ -96,7 +96,15 @@ impl<'a> Writer<'a> {
     /// What stands on an item's first line.
     fn head(&self, item: &Item) -> String {
         match &item.kind {
-            ItemKind::Use(path) => format!("use {}", values::path(path)),
+            ItemKind::Use { file: None, path } => format!("use {}", values::path(path)),
+            ItemKind::Use { file: Some(file), path } => {
+                format!("use {}::{}", self.source(file.span.start, file.span.end), values::path(path))
+            }
+            ItemKind::Link { name, figures } => {
+                let values = self.values();
+                let figures: Vec<String> = figures.iter().map(|figure| values.fitted(figure, 0, 0, 0)).collect();
+                format!("link {} = {}", name.text, figures.join(", "))
+            }
             ItemKind::Block { name, params, pipeline } => {
                 let head = format!("block {}{} = ", name.text, self.params(params, name.text.len() + 10));
                 let values = self.values();
@@ -156,14 +164,7 @@ impl<'a> Writer<'a> {
     fn body(&mut self, declaration: &Declaration, end: usize) {
         let comment = self.trailing();
         let mut lines = Vec::new();
-        for entry in &declaration.entries {
-            let (start, end) = (entry.span.start as usize, entry.span.end as usize);
-            self.before(start, end, &entry.docs, &mut lines);
-            self.last_end = end;
-            let comment = self.trailing();
-            lines.push(Line::Entry { entry, comment });
-        }
-        self.comments_until(end, &mut lines);
+        self.gather(&declaration.entries, end, values::INDENT, &mut lines);
         self.last_end = end;
         if let Some(comment) = comment {
             self.out.push_str("    ");
@@ -172,10 +173,100 @@ impl<'a> Writer<'a> {
         let lines = lines.get(usize::from(matches!(lines.first(), Some(Line::Blank)))..).unwrap_or_default();
         if !lines.is_empty() || comment.is_some() {
             self.out.push('\n');
-            self.entries(lines, lines::aligned(declaration.keyword));
+            self.entries(lines, lines::aligned(declaration.keyword), values::INDENT);
         }
         self.out.push('}');
         self.end_line();
+    }
+
+    /// The lines of the entries inside braces, the closing one of which is at `end` or before it.
+    fn gather<'b>(&mut self, entries: &'b [Entry], end: usize, indent: usize, lines: &mut Vec<Line<'a, 'b>>) {
+        for entry in entries {
+            match &entry.kind {
+                EntryKind::Repeat { entries, .. } | EntryKind::Residual { entries } => {
+                    self.groups(entry, &[entries], indent, lines);
+                }
+                EntryKind::Branch { branches, .. } => {
+                    let groups: Vec<&'b Vec<Entry>> = branches.iter().collect();
+                    self.groups(entry, &groups, indent, lines);
+                }
+                _ => {
+                    let (start, end) = (entry.span.start as usize, entry.span.end as usize);
+                    self.before(start, end, &entry.docs, lines);
+                    self.last_end = end;
+                    let comment = self.trailing();
+                    lines.push(Line::Entry { entry, comment });
+                }
+            }
+        }
+        self.comments_until(end, lines);
+    }
+
+    /// The lines of an entry with sections inside its braces.
+    fn groups<'b>(
+        &mut self,
+        entry: &'b Entry,
+        groups: &[&'b Vec<Entry>],
+        indent: usize,
+        lines: &mut Vec<Line<'a, 'b>>,
+    ) {
+        let (mut head, mut from, tail) = match &entry.kind {
+            EntryKind::Repeat { count, .. } => {
+                let written = self.values().fitted(count, indent, indent + "repeat ".len(), 2);
+                (format!("repeat {written} {{"), count.span.end, "}".to_owned())
+            }
+            EntryKind::Branch { joined, .. } => {
+                ("branch {".to_owned(), entry.span.start, format!("}} joined by {}", joined.text))
+            }
+            _ => ("residual {".to_owned(), entry.span.start, "}".to_owned()),
+        };
+        for (place, group) in groups.iter().enumerate() {
+            let (open, close) = self.braces(from as usize);
+            if place == 0 {
+                self.before(entry.span.start as usize, open, &entry.docs, lines);
+            }
+            self.last_end = open;
+            let comment = self.trailing();
+            lines.push(Line::Brace { text: std::mem::replace(&mut head, "} {".to_owned()), comment });
+            let end = match groups.get(place + 1) {
+                Some(_) => self.braces(close).0,
+                None => entry.span.end as usize,
+            };
+            let mut inner = Vec::new();
+            self.gather(group, end, indent + values::INDENT, &mut inner);
+            if matches!(inner.first(), Some(Line::Blank)) {
+                inner.remove(0);
+            }
+            lines.push(Line::Inner(inner));
+            from = u32::try_from(close).unwrap_or(u32::MAX);
+        }
+        self.last_end = entry.span.end as usize;
+        let comment = self.trailing();
+        lines.push(Line::Brace { text: tail, comment });
+    }
+
+    /// One past the first opening brace from `from` on, and where its closing one ends.
+    fn braces(&self, from: usize) -> (usize, usize) {
+        let first = self.tokens.partition_point(|token| token.start < from);
+        let (mut depth, mut open) = (0_usize, from);
+        for token in &self.tokens[first..] {
+            match token.kind {
+                TokenKind::Open('{') => {
+                    if depth == 0 {
+                        open = token.end;
+                    }
+                    depth += 1;
+                }
+                TokenKind::Close('}') => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return (open, token.end);
+                    }
+                }
+                _ => {}
+            }
+        }
+        (open, self.text.len())
     }
 
     /// The comments and documentation before something at `start` whose own text goes on to `end`, blank lines among them.

@@ -399,12 +399,18 @@ fn begins_item(text: &str, words: &[Token]) -> bool {
     word.first_on_line
         && !next.first_on_line
         && word.kind == TokenKind::Word
-        && ITEM_WORDS.contains(&written(word))
+        && (ITEM_WORDS.contains(&written(word)) || names_link(text, words))
         && match next.kind {
             TokenKind::Word => !RESERVED_WORDS.contains(&written(next)),
             TokenKind::Text | TokenKind::OpenText | TokenKind::Open('{') => true,
             _ => false,
         }
+}
+
+/// Whether these are the first tokens of `link name = …`, which no entry of a fleet is.
+fn names_link(text: &str, words: &[Token]) -> bool {
+    let [word, _, mark, ..] = words else { return false };
+    &text[word.start..word.end] == "link" && &text[mark.start..mark.end] == "="
 }
 
 /// Reports documentation that documents nothing, once for lines in a row, and takes it out of the text.

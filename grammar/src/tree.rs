@@ -56,8 +56,20 @@ pub struct Name {
 /// What a file may declare.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemKind {
-    /// `use std::blocks::sepconv`
-    Use(Path),
+    /// `use std::blocks::sepconv`, `use "common.cnas"::local`
+    Use {
+        /// The user's own file, between its quotation marks; absent where the path begins with `std` or another name.
+        file: Option<Name>,
+        /// The path; behind a file a single name.
+        path: Path,
+    },
+    /// `link gigabit = 1 Gbit/s, 200 us`
+    Link {
+        /// Its name.
+        name: Name,
+        /// Its figures, told apart by their units.
+        figures: Vec<Expr>,
+    },
     /// `block sepconv(kernel: int = 3) = aggregate(weighted) -> relu -> …`
     Block {
         /// Its name.
@@ -200,6 +212,25 @@ pub enum EntryKind {
         block: Expr,
         /// The staging; none means uniform.
         staging: Option<Expr>,
+    },
+    /// `repeat 3 { … }`
+    Repeat {
+        /// How often.
+        count: Expr,
+        /// The entries between the braces.
+        entries: Vec<Entry>,
+    },
+    /// `residual { … }`
+    Residual {
+        /// The entries between the braces.
+        entries: Vec<Entry>,
+    },
+    /// `branch { … } { … } joined by concat`
+    Branch {
+        /// The entries of each branch; at least two.
+        branches: Vec<Vec<Entry>>,
+        /// The word behind `joined by`.
+        joined: Name,
     },
     /// `sample 200 of local(n: 32, reach: 4.0) seed 1`
     Sample {

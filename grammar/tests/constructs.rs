@@ -105,6 +105,48 @@ fn operators_bind_in_the_order_of_their_declaration() {
     assert_eq!(level(BinaryOp::Or), "(or a (^ b c))");
 }
 
+/// The words of entries, those inside braces in parentheses.
+fn nested(entries: &[cnasc_grammar::tree::Entry]) -> String {
+    let one = |entry: &cnasc_grammar::tree::Entry| match &entry.kind {
+        EntryKind::Property { name, value } => format!("{} {}", name.text, shown(value)),
+        EntryKind::Repeat { count, entries } => format!("repeat {} ({})", shown(count), nested(entries)),
+        EntryKind::Residual { entries } => format!("residual ({})", nested(entries)),
+        EntryKind::Branch { branches, joined } => {
+            let branches: Vec<String> = branches.iter().map(|entries| format!("({})", nested(entries))).collect();
+            format!("branch {} {}", branches.join(" "), joined.text)
+        }
+        _ => "other".to_owned(),
+    };
+    entries.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn sections_stand_inside_sections() {
+    let text = "network f {\n    repeat n + 1 {\n        residual { layer relu }\n        layer a\n    }\n    \
+        branch { } { layer b -> c }\n    { repeat 2 { } } joined by concat\n    head d\n}\n";
+    let (file, errors) = parse(text);
+    assert_eq!(errors, []);
+    let ItemKind::Declaration(network) = &file.items[0].kind else { panic!("a network: {file:?}") };
+    let expected = "repeat (+ n 1) (residual (layer relu), layer a), \
+        branch () (layer (-> b c)) (repeat 2 ()) concat, head d";
+    assert_eq!(nested(&network.entries), expected);
+}
+
+#[test]
+fn files_and_links_are_read() {
+    let (file, errors) =
+        parse("use \"lib/a.cnas\"::near\nlink fast = 1 Gbit/s, 2 us\nfleet f {\n    link a <-> b: fast\n}\n");
+    assert_eq!(errors, []);
+    let ItemKind::Use { file: Some(path), path: name } = &file.items[0].kind else { panic!("a file: {file:?}") };
+    assert_eq!((path.text.as_str(), name.segments[0].text.as_str(), name.segments.len()), ("lib/a.cnas", "near", 1));
+    let ItemKind::Link { name, figures } = &file.items[1].kind else { panic!("a link: {file:?}") };
+    assert_eq!(
+        (name.text.as_str(), figures.iter().map(shown).collect::<Vec<_>>().join(" ")),
+        ("fast", "1'Gbit/s 2'us".to_owned())
+    );
+    assert_eq!(file.items.len(), 3);
+}
+
 #[test]
 fn entries_are_read_as_the_manual_says() {
     let text = "//! Docs.

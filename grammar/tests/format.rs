@@ -130,3 +130,33 @@ network f(first_parameter: generator, second_parameter: staging, third_parameter
     }
     "#);
 }
+
+#[test]
+fn sections_inside_sections_keep_their_comments() {
+    let text = "network f {\n  // before\n  repeat 3 {   // open\n  residual { // in\n layer conv(3, 16) -> bn\n\n\n layer relu\n   // last\n }\n \
+        layer relu // behind\n } // closed\n branch { layer a } // first\n {\n body  a of b\n } { }\n joined by concat // end\n head b\n}\n";
+    let formatted = format(text).expect("no errors");
+    assert_eq!(format(&formatted).as_ref(), Ok(&formatted));
+    insta::assert_snapshot!(formatted, @r"
+    network f {
+        // before
+        repeat 3 {    // open
+            residual {    // in
+                layer conv(3, 16) -> bn
+
+                layer relu
+                // last
+            }
+            layer relu    // behind
+        }    // closed
+        branch {
+            layer a
+            // first
+        } {
+            body a of b
+        } {
+        } joined by concat    // end
+        head b
+    }
+    ");
+}

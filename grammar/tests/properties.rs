@@ -99,6 +99,25 @@ fn entry() -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// Entries, some of them with entries inside their braces.
+fn section() -> BoxedStrategy<String> {
+    entry()
+        .prop_recursive(3, 12, 3, |inner| {
+            let group = prop::collection::vec((inner, between()), 0..3)
+                .prop_map(|all| all.iter().fold(format!("{{{MAYBE}"), |text, (entry, end)| text + entry + end) + "}")
+                .boxed();
+            let groups = prop::collection::vec(group.clone(), 2..4);
+            prop_oneof![
+                (value(), group.clone()).prop_map(|(count, group)| format!("repeat{GAP}{count}{MAYBE}{group}")),
+                group.prop_map(|group| format!("residual{MAYBE}{group}")),
+                groups.prop_map(|all| {
+                    format!("branch{MAYBE}{}{MAYBE}joined{GAP}by{GAP}concat", all.join(&MAYBE.to_string()))
+                }),
+            ]
+        })
+        .boxed()
+}
+
 fn item() -> impl Strategy<Value = String> {
     let keyword = prop::sample::select(vec!["device", "fleet", "generator", "staging", "network", "search"]);
     let params = prop_oneof![
@@ -110,11 +129,14 @@ fn item() -> impl Strategy<Value = String> {
         )),
         Just(format!("(n: int,{MAYBE}g: generator)")),
     ];
-    let entries = prop::collection::vec((entry(), between()), 0..5);
+    let entries = prop::collection::vec((section(), between()), 0..5);
     let body =
         entries.prop_map(|all| all.iter().fold("\n".to_owned(), |text, (entry, end)| text + entry + end)).boxed();
     prop_oneof![
         1 => Just("use std::blocks::sepconv\n".to_owned()),
+        1 => Just(format!("use{GAP}\"a/b.cnas\"::name\n")),
+        1 => prop::collection::vec(value(), 1..3)
+            .prop_map(|figures| format!("link fast{MAYBE}={MAYBE}{}\n", figures.join(&format!("{MAYBE},{GAP}")))),
         1 => (params.clone(), value()).prop_map(|(params, value)| format!("block b{params}{MAYBE}={MAYBE}{value}\n")),
         4 => (keyword, params, body.clone(), between())
             .prop_map(|(keyword, params, body, end)| format!("{keyword}{GAP}some{params}{MAYBE}{{{MAYBE}{body}}}{end}")),

@@ -36,7 +36,9 @@ fn rust_files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("a folder of the workspace") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                folders.push(path);
+                if path.file_name().is_none_or(|name| name != "target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 files.push(path);
             }

@@ -29,6 +29,14 @@ pub fn human(sources: &Sources, diagnostics: &Diagnostics, color: bool) -> Strin
     text
 }
 
+/// Control characters other than line breaks and tabs replaced by `\u{fffd}`: names and messages may come from files, and such
+/// characters could command the terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let safe = |letter: char| if letter.is_control() && letter != '\n' && letter != '\t' { '\u{fffd}' } else { letter };
+    text.chars().map(safe).collect()
+}
+
 fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnostic<crate::FileId> {
     let severity = match diagnostic.severity {
         Severity::Error => codespan::Severity::Error,
@@ -41,7 +49,7 @@ fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnost
         } else {
             codespan::Label::secondary(label.location.file, range)
         };
-        made.with_message(&label.message)
+        made.with_message(printable(&label.message))
     });
     let mut notes = diagnostic.notes.clone();
     if let Some(suggestion) = &diagnostic.suggestion {
@@ -50,9 +58,9 @@ fn to_codespan(sources: &Sources, diagnostic: &Diagnostic) -> codespan::Diagnost
     }
     codespan::Diagnostic::new(severity)
         .with_code(diagnostic.code.0)
-        .with_message(&diagnostic.message)
+        .with_message(printable(&diagnostic.message))
         .with_labels(labels.collect())
-        .with_notes(notes)
+        .with_notes(notes.iter().map(|note| printable(note)).collect())
 }
 
 /// The replaced line as it will read, so that the reader sees the mended text and not only the fragment; of added lines those

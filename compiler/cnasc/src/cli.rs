@@ -75,6 +75,12 @@ pub enum Command {
     Run(RunArgs),
     /// Measures the latency of single inferences.
     Bench(BenchArgs),
+    /// Runs the tests of source files: properties and snapshots of what they draw.
+    Test(TestArgs),
+    /// Holds a generator's graphs, or given ones, against the theory of their family.
+    Audit(AuditArgs),
+    /// Says how two networks differ, node by node and edge by edge.
+    Diff(DiffArgs),
     /// Prints a completion script for a shell.
     Completions(CompletionsArgs),
     /// Part of the command line's contract, not there yet.
@@ -92,9 +98,6 @@ pub enum Command {
     /// Part of the command line's contract, not there yet.
     #[command(hide = true)]
     Report(LaterArgs),
-    /// Part of the command line's contract, not there yet.
-    #[command(hide = true)]
-    Test(LaterArgs),
     /// Part of the command line's contract, not there yet.
     #[command(hide = true)]
     Lsp(LaterArgs),
@@ -140,15 +143,23 @@ pub struct ExplainArgs {
 /// Which networks of a source file, and which draw of them.
 #[derive(Debug, Clone, Args)]
 pub struct DrawArgs {
-    /// The search or network to draw from; needed only where the file has several.
+    /// The search or network to draw from; the file's only search, or else its only network, where absent.
     #[arg(long, value_name = "NAME")]
     pub item: Option<String>,
-    /// Fixes an argument of the network: `width=16`, `wiring.n=24`, `wiring=er(n: 16, p: 0.2)`.
+    /// Fixes a search variable (`width=16`, `wiring.n=24`), or gives a network's parameter (`wiring=er(n: 16, p: 0.2)`).
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// What the draw grows from; the same seed gives the same network. The search's own, or 1, where absent.
+    /// What the draw grows from; the same seed gives the same network. The search's own, or 0, where absent.
     #[arg(long)]
     pub seed: Option<u64>,
+}
+
+impl DrawArgs {
+    /// Whether any of it was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.item.is_some() || !self.set.is_empty() || self.seed.is_some()
+    }
 }
 
 /// `cnasc expand`
@@ -181,6 +192,15 @@ pub enum Emit {
     Dot,
     /// A picture.
     Svg,
+    /// For other frameworks; not there yet.
+    #[value(hide = true)]
+    Onnx,
+    /// For graph tools; not there yet.
+    #[value(hide = true)]
+    Graphml,
+    /// The generated code; not there yet.
+    #[value(hide = true)]
+    Clif,
 }
 
 /// A fleet to place on.
@@ -222,7 +242,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
-    /// How to place.
+    /// How to place: single, components, hypergraph, heft, portfolio or best.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     /// In which form; a table where absent.
@@ -246,7 +266,7 @@ pub enum EmitPlan {
 pub struct SearchArgs {
     /// A source file.
     pub file: PathBuf,
-    /// The search; needed only where the file has several.
+    /// The search; the file's only one where absent.
     #[arg(long, value_name = "NAME")]
     pub item: Option<String>,
     /// Instead of the search's own.
@@ -258,10 +278,14 @@ pub struct SearchArgs {
     /// Threads; all cores where absent. The result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
+    /// Where the study is kept; not there yet.
+    #[arg(long, hide = true, value_name = "URL")]
+    pub storage: Option<String>,
     /// How many of the best are compiled and measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub top: u16,
-    /// A folder with images to classify, in IDX form; `examples/data` beside the source file where absent.
+    /// A folder with images to classify, in IDX form. Where absent, the folder `data` beside the source file if its images fit,
+    /// else noise.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// A folder for the winner's architecture and picture; `results/NAME` where absent.
@@ -280,9 +304,12 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// For which fleet.
     pub fleet: FleetArgs,
-    /// How to place.
+    /// How to place: single, components, hypergraph, heft, portfolio or best.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    /// Trained weights; not there yet.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// The file to write.
     #[arg(short, long, value_name = "BUNDLE")]
     pub output: PathBuf,
@@ -308,7 +335,7 @@ pub struct RunArgs {
     /// On so many equal devices, threads of this process.
     #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub local: Option<u32>,
-    /// How to place.
+    /// How to place: single, components, hypergraph, heft, portfolio or best.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     /// What executes it, instead of what the fleet declares.
@@ -347,9 +374,55 @@ pub struct BenchArgs {
     /// What executes it.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
     pub backend: Vec<BackendArg>,
+    /// Other engines to measure beside; not there yet.
+    #[arg(long, hide = true, value_name = "ENGINES")]
+    pub against: Option<String>,
     /// Counted inferences; as many more warm up, at most 20.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub runs: u32,
+}
+
+/// `cnasc test`
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Source files; tests of files that they use are not run.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Accepts every snapshot as it is now.
+    #[arg(long, conflicts_with = "review")]
+    pub accept: bool,
+    /// Asks on the terminal for each snapshot that is new or has changed.
+    #[arg(long)]
+    pub review: bool,
+}
+
+/// `cnasc audit`
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// A source file; may be left out where --item names a generator of the standard library.
+    pub file: Option<PathBuf>,
+    /// A generator with its arguments (`local(n: 32, reach: 4.0)`, `std::generators::ws(n: 32, k: 4, p: 0.75)`), or the name of
+    /// a generator, search, network or test of the file. Every generator that the file uses where absent.
+    #[arg(long, value_name = "NAME|GENERATOR")]
+    pub item: Option<String>,
+    /// How many graphs are drawn.
+    #[arg(short = 'n', long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
+    pub count: u64,
+    /// What the draws grow from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Graphs to be held against the family instead of its own draws: edge lists, one graph a file.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub graphs: Vec<PathBuf>,
+}
+
+/// `cnasc diff`
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// An architecture file, or a source file to draw one from.
+    pub before: PathBuf,
+    /// The same.
+    pub after: PathBuf,
 }
 
 /// `cnasc completions`

@@ -1,9 +1,11 @@
 //! One module a command: arguments in, results printed, exit status out.
 
+pub mod audit;
 pub mod bench;
 pub mod build;
 pub mod check;
 pub mod completions;
+pub mod diff;
 pub mod expand;
 pub mod explain;
 pub mod fmt;
@@ -11,11 +13,17 @@ pub mod plan;
 pub mod run;
 pub mod score;
 pub mod search;
+pub mod test;
 
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 
-/// The failure of a command that belongs to the contract and is not there yet.
-pub fn later(command: &str) -> Failure {
-    Failure::usage(Diagnostic::error(codes::LATER, format!("`cnasc {command}` is not there yet")))
+/// Refuses an option that belongs to the contract and is not there yet.
+pub fn refuse<T>(option: &str, given: Option<&T>) -> Result<(), Failure> {
+    given.map_or(Ok(()), |_| Err(later(option)))
+}
+
+/// The failure of what belongs to the contract and is not there yet: `cnasc train`, `--emit onnx`.
+pub fn later(what: &str) -> Failure {
+    Failure::usage(Diagnostic::error(codes::LATER, format!("`{what}` is not there yet")))
 }

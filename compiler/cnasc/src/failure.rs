@@ -90,17 +90,42 @@ pub mod codes {
     /// A file can't be written.
     pub const UNWRITABLE: Code = Code("E0701");
     /// The network does not fit the fleet.
-    pub const PLACE: Code = Code("E0702");
+    pub const PLACE: Code = Code("E0608");
     /// The fleet failed while running.
     pub const RUN: Code = Code("E0703");
     /// Two computations of the same answer disagree.
     pub const DISAGREE: Code = Code("E0704");
     /// No candidate keeps the constraints.
-    pub const NO_CANDIDATE: Code = Code("E0705");
+    pub const NO_CANDIDATE: Code = Code("E0609");
+    /// A test's expectation does not hold.
+    pub const EXPECTATION: Code = Code("E0610");
+    /// The samples of a test are not those that were accepted.
+    pub const SNAPSHOT: Code = Code("E0611");
+    /// No samples of a test were accepted yet.
+    pub const NO_SNAPSHOT: Code = Code("E0612");
+    /// Graphs are not what their family is said to draw.
+    pub const DOUBT: Code = Code("E0613");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
     /// All of the above.
-    pub const ALL: &[Code] =
-        &[UNREADABLE, FORM, ITEM, SET, FLEET, OPTION, IMAGE, UNWRITABLE, PLACE, RUN, DISAGREE, NO_CANDIDATE, LATER];
+    pub const ALL: &[Code] = &[
+        UNREADABLE,
+        FORM,
+        ITEM,
+        SET,
+        FLEET,
+        OPTION,
+        IMAGE,
+        UNWRITABLE,
+        PLACE,
+        RUN,
+        DISAGREE,
+        NO_CANDIDATE,
+        EXPECTATION,
+        SNAPSHOT,
+        NO_SNAPSHOT,
+        DOUBT,
+        LATER,
+    ];
 }

@@ -3,7 +3,7 @@
 //! All give pixels in 0..1 (a tensor's values as they are), in the order channel, row, column, for an input of known shape.
 
 use crate::failure::{Failure, codes};
-use cnasc_base::Diagnostic;
+use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::Shape;
 use flate2::read::GzDecoder;
 use image::imageops::FilterType;
@@ -26,6 +26,16 @@ pub struct Input {
     pub label: Option<usize>,
 }
 
+impl Input {
+    /// Uniform noise, the same for the same `seed`.
+    #[must_use]
+    pub fn noise(shape: Shape, seed: u64) -> Self {
+        let mut rng = Seed::new(seed).child("noise").rng();
+        let values = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
+        Self { name: format!("noise {seed}"), values, is_image: false, label: None }
+    }
+}
+
 /// Reads one input; the file's ending says what it is, and `FILE#INDEX` is one image of an IDX file.
 ///
 /// # Errors
@@ -39,9 +49,16 @@ pub fn read(path: &Path, shape: Shape) -> Result<Input, Failure> {
     match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
         Some("png" | "jpg" | "jpeg") => read_picture(path, shape),
         Some("npy") => read_npy(path, shape),
-        _ if text.contains("idx3") => Idx::open(path)?.input(0, shape),
+        _ if is_idx(path) => Idx::open(path)?.input(0, shape),
         _ => Err(form(path, "is no .png, .jpg, .npy or IDX file")),
     }
+}
+
+/// Whether the file begins as an IDX file of images does, or is packed and named like one.
+fn is_idx(path: &Path) -> bool {
+    let mut head = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    (read.is_ok() && head == [0, 0, 8, 3]) || path.to_string_lossy().contains("idx3")
 }
 
 fn form(path: &Path, problem: &str) -> Failure {
@@ -73,6 +90,9 @@ fn read_picture(path: &Path, shape: Shape) -> Result<Input, Failure> {
 fn read_npy(path: &Path, shape: Shape) -> Result<Input, Failure> {
     let bytes = read_bounded(path)?;
     let damaged = |error: std::io::Error| form(path, &error.to_string());
+    if !npy_is_bounded(&bytes) {
+        return Err(form(path, "is no .npy file, or one of more values than a tensor can have"));
+    }
     let file = npyz::NpyFile::new(&bytes[..]).map_err(damaged)?;
     let wanted = [u64::from(shape.channels), u64::from(shape.height), u64::from(shape.width)];
     let extents = file.shape();
@@ -87,11 +107,29 @@ fn read_npy(path: &Path, shape: Shape) -> Result<Input, Failure> {
     let values = match file.try_data::<f32>() {
         Ok(data) => data.collect::<Result<Vec<f32>, _>>().map_err(damaged)?,
         Err(file) => {
-            let data = file.try_data::<f64>().map_err(|_| form(path, "holds neither 32 nor 64 bit floats"))?;
+            let data = file
+                .try_data::<f64>()
+                .map_err(|_| form(path, "holds neither 32 nor 64 bit floats: save it as float32"))?;
             data.map(|value| value.map(|value| value as f32)).collect::<Result<Vec<f32>, _>>().map_err(damaged)?
         }
     };
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(unfit(path, "holds a value that is not a finite number"));
+    }
     Ok(Input { name: path.display().to_string(), values, is_image: false, label: None })
+}
+
+/// Whether the product of the extents in the header is one that a tensor may have: the reader multiplies them unchecked.
+fn npy_is_bounded(bytes: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
+    let Some(shape) = header.split("'shape':").nth(1).and_then(|rest| rest.split(['(', ')']).nth(1)) else {
+        return false;
+    };
+    let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    let product = extents.map(|extent| extent.trim_end_matches('L').parse::<u64>().ok());
+    // An extent of 0 must not hide that the others overflow.
+    let bounded = |product: u64, extent: Option<u64>| product.checked_mul(extent?.max(1)).filter(|all| *all <= 1 << 34);
+    product.into_iter().try_fold(1, bounded).is_some()
 }
 
 /// Writes `values` as a one-dimensional fp32 `.npy`.

@@ -14,8 +14,8 @@ pub mod pipeline;
 mod commands;
 
 use cli::{Cli, Command};
-use cnasc_base::Sources;
-use failure::{Exit, Failure};
+use cnasc_base::{Diagnostic, Diagnostics, Sources};
+use failure::{Exit, Failure, codes};
 use output::Output;
 
 /// What a command works with: the texts that diagnostics point into, and how to print.
@@ -52,16 +52,37 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Build(args) => commands::build::run(session, args),
         Command::Run(args) => commands::run::run(session, args),
         Command::Bench(args) => commands::bench::run(session, args),
+        Command::Test(args) => commands::test::run(session, args),
+        Command::Audit(args) => commands::audit::run(session, args),
+        Command::Diff(args) => commands::diff::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
-        Command::Train(_) => Err(commands::later("train")),
-        Command::Node(_) => Err(commands::later("node")),
-        Command::Fleet(_) => Err(commands::later("fleet")),
-        Command::Import(_) => Err(commands::later("import")),
-        Command::Report(_) => Err(commands::later("report")),
-        Command::Test(_) => Err(commands::later("test")),
-        Command::Lsp(_) => Err(commands::later("lsp")),
-        Command::Doc(_) => Err(commands::later("doc")),
+        Command::Train(_) => Err(commands::later("cnasc train")),
+        Command::Node(_) => Err(commands::later("cnasc node")),
+        Command::Fleet(_) => Err(commands::later("cnasc fleet")),
+        Command::Import(_) => Err(commands::later("cnasc import")),
+        Command::Report(_) => Err(commands::later("cnasc report")),
+        Command::Lsp(_) => Err(commands::later("cnasc lsp")),
+        Command::Doc(_) => Err(commands::later("cnasc doc")),
     }
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for; a program that asked for JSON gets a finding.
+#[must_use]
+pub fn report_usage(error: &clap::Error) -> Exit {
+    let words: Vec<String> = std::env::args().collect();
+    let json = words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+    if !error.use_stderr() || !json {
+        // A closed pipe is the reader's wish to stop.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    }
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let found =
+        Diagnostics::from(Diagnostic::error(codes::OPTION, first).note("`cnasc help` lists commands and options"));
+    Output::for_programs().findings(&Sources::default(), &found);
+    Exit::Usage
 }
 
 /// A panic is a fault of ours, never of the input: says so, and what to send us.

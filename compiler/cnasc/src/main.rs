@@ -4,7 +4,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cnasc::cli::Cli::parse();
     cnasc::report_panics_as_bugs();
-    ExitCode::from(cnasc::run(&cli) as u8)
+    let exit = match cnasc::cli::Cli::try_parse() {
+        Ok(cli) => cnasc::run(&cli),
+        Err(error) => cnasc::report_usage(&error),
+    };
+    ExitCode::from(exit as u8)
 }

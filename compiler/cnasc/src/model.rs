@@ -4,9 +4,9 @@ use crate::Session;
 use crate::cli::DrawArgs;
 use crate::failure::{Failure, codes};
 use crate::pipeline;
-use cnasc_base::Diagnostic;
+use cnasc_base::{Diagnostic, FileId};
 use cnasc_expand::space::{self, Setting};
-use cnasc_ir::program::{Declared, Make, NetworkId, Search};
+use cnasc_ir::program::{Make, NetworkId, Search};
 use cnasc_ir::{Architecture, Fleet, Program};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,18 +55,87 @@ pub fn load_one(session: &mut Session, path: &Path, draw: &DrawArgs) -> Result<(
 }
 
 fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
-    let program = pipeline::check(&mut session.sources, session.output, path)?;
-    let item = Item::find(&program, draw.item.as_deref(), path)?;
-    let over = item.over(&program)?;
-    let settings = settings(&program, &over, draw)?;
+    let (program, file) = pipeline::check(&mut session.sources, path)?;
+    let item = Item::find(&program, file, draw.item.as_deref(), path)?;
     let first = draw.seed.unwrap_or_else(|| item.seed());
+    let fleet = item.fleet(&program);
+    let (program, over, settings) = match item {
+        Item::Search(search) => {
+            let settings = settings(&program, &search.over, &draw.set)?;
+            let over = search.over.clone();
+            (program, over, settings)
+        }
+        Item::Network(id) => {
+            let (program, over) = with_arguments(session, &program, id, path, &draw.set)?;
+            (program, over, BTreeMap::new())
+        }
+    };
     let mut architectures = Vec::new();
     for offset in 0..count {
         let seed = first.wrapping_add(offset);
         architectures.push(cnasc_search::draw(&program, &over, &settings, seed)?.architecture);
     }
-    let fleet = item.fleet(&program);
     Ok(Loaded { architectures, program: Some(program), fleet })
+}
+
+/// A network with the arguments that `--set` gives it and its defaults for the others.
+///
+/// Arguments are source text and may be domains, so they are read by the front end: as a search that is added to the program.
+fn with_arguments(
+    session: &mut Session,
+    program: &Program,
+    id: NetworkId,
+    path: &Path,
+    set: &[String],
+) -> Result<(Program, Make), Failure> {
+    let network = &program.networks[id.index()];
+    let mut given = BTreeMap::new();
+    for setting in set {
+        let (name, value) = split(setting)?;
+        if !network.params.iter().any(|param| param.name == name) {
+            let names: Vec<&str> = network.params.iter().map(|param| param.name.as_str()).collect();
+            let message = format!("`--set {setting}`: network `{}` has no parameter `{name}`", network.name);
+            return Err(Diagnostic::error(codes::SET, message).note(list("it has", &names)).into());
+        }
+        given.insert(name, value);
+    }
+    if let Some(param) =
+        network.params.iter().find(|param| param.default.is_none() && !given.contains_key(param.name.as_str()))
+    {
+        let message = format!("network `{}` needs a value for `{}`", network.name, param.name);
+        return Err(Diagnostic::error(codes::SET, message)
+            .note(format!("give one by --set '{}=…'", param.name))
+            .into());
+    }
+    let arguments: Vec<String> = given.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
+    // Names that no program can have used: `cnasc` refuses none, so they are made as unlikely as can be.
+    let text = format!(
+        "{text}\n\ndevice set_by_command_line {{\n    compute 1 GFLOP/s\n    memory  1 GiB\n    cores   1\n}}\n\n\
+         fleet given_by_command_line {{\n    node one: set_by_command_line\n}}\n\n\
+         search drawn_by_command_line {{\n    over {}({})\n    on given_by_command_line\n    minimize nodes\n    budget 1 candidates\n}}\n",
+        network.name,
+        arguments.join(", "),
+    );
+    let file = session.sources.add(path.display().to_string(), text);
+    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
+    let program = program.ok_or_else(|| Failure::input(diagnostics))?;
+    let over =
+        program.searches.iter().find(|search| search.name == "drawn_by_command_line").map(|search| search.over.clone());
+    let over =
+        over.ok_or_else(|| Diagnostic::error(codes::SET, "the values of --set end the search that reads them"))?;
+    Ok((program, over))
+}
+
+/// `NAME=VALUE`.
+fn split(setting: &str) -> Result<(&str, &str), Diagnostic> {
+    let parts = setting.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+    parts.ok_or_else(|| Diagnostic::error(codes::SET, format!("`--set {setting}` is not NAME=VALUE")))
+}
+
+/// `it has `a`, `b``, or that it has none.
+fn list(begin: &str, names: &[&str]) -> String {
+    if names.is_empty() { format!("{begin} none") } else { format!("{begin} `{}`", names.join("`, `")) }
 }
 
 /// A declaration that networks can be drawn from.
@@ -77,21 +146,21 @@ enum Item<'a> {
 
 impl<'a> Item<'a> {
     /// The item called `name`; without a name the only search, or else the only network.
-    fn find(program: &'a Program, name: Option<&str>, path: &Path) -> Result<Self, Diagnostic> {
+    fn find(program: &'a Program, file: FileId, name: Option<&str>, path: &Path) -> Result<Self, Diagnostic> {
         let searches = program.searches.iter().map(|search| (search.name.as_str(), Item::Search(search)));
         let networks = program
             .networks
             .iter()
             .enumerate()
+            .filter(|(_, network)| network.location.file == file)
             .map(|(index, network)| (network.name.as_str(), Item::Network(NetworkId::new(index))));
         let mut all: Vec<(&str, Item<'a>)> = searches.chain(networks).collect();
         let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-        let list = names.join("`, `");
         if let Some(name) = name {
             let place = names.iter().position(|other| *other == name);
             return place.map(|place| all.swap_remove(place).1).ok_or_else(|| {
                 let message = format!("`{}` has no search or network called `{name}`", path.display());
-                Diagnostic::error(codes::ITEM, message).note(format!("it has `{list}`"))
+                Diagnostic::error(codes::ITEM, message).note(list("it has", &names))
             });
         }
         let only = if program.searches.len() == 1 || all.len() == 1 { Some(0) } else { None };
@@ -101,33 +170,14 @@ impl<'a> Item<'a> {
             } else {
                 format!("`{}` declares several networks: name one by --item", path.display())
             };
-            Diagnostic::error(codes::ITEM, message).note(format!("it has `{list}`"))
+            Diagnostic::error(codes::ITEM, message).note(list("it has", &names))
         })
-    }
-
-    /// The space to draw from. A network alone is drawn with its parameters' defaults.
-    fn over(&self, program: &Program) -> Result<Make, Diagnostic> {
-        match self {
-            Self::Search(search) => Ok(search.over.clone()),
-            Self::Network(id) => {
-                let network = &program.networks[id.index()];
-                let mut args = Vec::new();
-                for param in &network.params {
-                    args.push(param.default.clone().ok_or_else(|| {
-                        let message = format!("network `{}` needs a value for `{}`", network.name, param.name);
-                        Diagnostic::error(codes::SET, message)
-                            .note("draw from a search that gives it, or give a default")
-                    })?);
-                }
-                Ok(Make { of: Declared::Network(*id), args })
-            }
-        }
     }
 
     fn seed(&self) -> u64 {
         match self {
             Self::Search(search) => search.seed,
-            Self::Network(_) => 1,
+            Self::Network(_) => 0,
         }
     }
 
@@ -139,20 +189,18 @@ impl<'a> Item<'a> {
     }
 }
 
-/// `--set name=value`, read as each variable's domain has it.
-fn settings(program: &Program, over: &Make, draw: &DrawArgs) -> Result<BTreeMap<String, Setting>, Diagnostic> {
+/// `--set name=value`, read as each variable's domain has it; the last of several for one variable counts.
+fn settings(program: &Program, over: &Make, set: &[String]) -> Result<BTreeMap<String, Setting>, Diagnostic> {
     let variables = space::variables(program, over);
     let mut settings = BTreeMap::new();
-    for setting in &draw.set {
-        let Some((name, text)) = setting.split_once('=') else {
-            return Err(Diagnostic::error(codes::SET, format!("`{setting}` is not NAME=VALUE")));
-        };
-        let Some(variable) = variables.iter().find(|variable| variable.name == name.trim()) else {
+    for setting in set {
+        let (name, value) = split(setting)?;
+        let Some(variable) = variables.iter().find(|variable| variable.name == name) else {
             let names: Vec<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
-            let message = format!("`--set {setting}`: there is no search variable `{}`", name.trim());
-            return Err(Diagnostic::error(codes::SET, message).note(format!("there are `{}`", names.join("`, `"))));
+            let message = format!("`--set {setting}`: the search has no variable `{name}`");
+            return Err(Diagnostic::error(codes::SET, message).note(list("it has", &names)));
         };
-        settings.insert(variable.name.clone(), variable.read(text)?);
+        settings.insert(variable.name.clone(), variable.read(value)?);
     }
     Ok(settings)
 }
@@ -171,7 +219,7 @@ pub fn named_fleet(session: &mut Session, name: &str, program: Option<&Program>)
     };
     let path = Path::new(&file);
     if file.ends_with(".cnas") {
-        let program = pipeline::check(&mut session.sources, session.output, path)?;
+        let (program, _) = pipeline::check(&mut session.sources, path)?;
         return pick_fleet(&program, item, &file).map_err(Failure::from);
     }
     if file.ends_with(".json") {
@@ -235,7 +283,7 @@ pub fn small_boards(session: &mut Session, count: u32) -> Result<Fleet, Failure>
 /// A fleet declared in the language, so that the figures of devices come from the standard library alone.
 fn declared_fleet(session: &mut Session, text: &str) -> Result<Fleet, Failure> {
     let file = session.sources.add("<fleet>", text);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut session.sources, file);
+    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
     let fleet = program.and_then(|program| program.fleets.into_iter().next());
     fleet.ok_or_else(|| Failure::input(diagnostics))
 }

@@ -2,7 +2,8 @@
 
 use crate::cli::{Color, Format, OutputArgs};
 use crate::failure::Failure;
-use cnasc_base::{Diagnostics, Sources, render};
+use cnasc_base::render::{self, printable};
+use cnasc_base::{Diagnostics, Sources};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -28,6 +29,12 @@ impl Output {
         Self { format: args.format, color, quiet: args.quiet }
     }
 
+    /// One JSON document and nothing else.
+    #[must_use]
+    pub fn for_programs() -> Self {
+        Self { format: Format::Json, color: false, quiet: true }
+    }
+
     /// Whether a program reads standard output.
     #[must_use]
     pub fn is_json(self) -> bool {
@@ -40,8 +47,13 @@ impl Output {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// Text for people on standard output.
+    /// Text for people on standard output; control characters, which names in files may hold, are shown as `\u{fffd}`.
     pub fn text(self, text: &str) {
+        self.raw(&printable(text));
+    }
+
+    /// A document or script on standard output as it is.
+    pub fn raw(self, text: &str) {
         // A closed pipe (`cnasc … | head`) is the reader's wish to stop, not an error.
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
@@ -49,26 +61,20 @@ impl Output {
     /// The one JSON document of this run.
     pub fn json<T: Serialize>(self, value: &T) {
         let text = serde_json::to_string_pretty(value).expect("the command's own records always serialise");
-        self.text(&(text + "\n"));
+        self.raw(&(text + "\n"));
+    }
+
+    /// Findings as text for people, to stand within a report.
+    #[must_use]
+    pub fn shown(self, sources: &Sources, diagnostics: &Diagnostics) -> String {
+        render::human(sources, diagnostics, self.color)
     }
 
     /// A remark for people on standard error.
     pub fn remark(self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            eprintln!("{}", printable(text));
         }
-    }
-
-    /// Findings that do not stop the command; programs do not see them.
-    pub fn warnings(self, sources: &Sources, diagnostics: &Diagnostics) {
-        if !diagnostics.is_empty() && !self.quiet {
-            eprint!("{}", render::human(sources, diagnostics, self.color));
-        }
-    }
-
-    /// The findings that end the command.
-    pub fn failure(self, sources: &Sources, failure: &Failure) {
-        self.findings(sources, &failure.diagnostics);
     }
 
     /// Findings as the command's result: a list on standard output for programs, text on standard error for people.
@@ -76,10 +82,16 @@ impl Output {
         if self.is_json() {
             self.json(&render::json(sources, diagnostics));
         } else {
-            eprint!("{}", render::human(sources, diagnostics, self.color));
+            eprint!("{}", render::human(sources, &diagnostics.first(MAX_SHOWN), self.color));
+            if diagnostics.len() > MAX_SHOWN {
+                eprintln!("… and {} more", diagnostics.len() - MAX_SHOWN);
+            }
         }
     }
 }
+
+/// The most findings shown to people at once.
+const MAX_SHOWN: usize = 100;
 
 /// A table for people: headings, then rows; every column but those named is aligned to the right.
 #[must_use]
@@ -95,16 +107,20 @@ pub fn table(headings: &[&str], left: &[usize], rows: &[Vec<String>]) -> String 
     lines.join("\n") + "\n"
 }
 
+/// Makes a folder for results, and those above it.
+///
+/// # Errors
+/// Where it can't be made.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(path).map_err(|error| Failure::unwritable(path, &error))
+}
+
 /// Writes a whole file beside its place and renames it, so that no reader ever sees half of it.
 ///
 /// # Errors
-/// Where the folder or the file can't be written.
+/// Where the file can't be written; its folder must exist.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let unwritable = |error: std::io::Error| Failure::unwritable(path, &error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
-    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let beside = path.with_file_name(name);
@@ -115,16 +131,22 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// `1.50 M`, `28.2 k`, `312`: a count for people.
+/// `1.50 M`, `28.2 K`, `312`: a count for people, in the suffixes of the language.
 #[must_use]
 pub fn count(value: u64) -> String {
     let value = value as f64;
     match value {
         _ if value >= 1e9 => format!("{:.2} G", value / 1e9),
         _ if value >= 1e6 => format!("{:.2} M", value / 1e6),
-        _ if value >= 1e3 => format!("{:.1} k", value / 1e3),
+        _ if value >= 1e3 => format!("{:.1} K", value / 1e3),
         _ => format!("{value:.0}"),
     }
+}
+
+/// `1.50 MB`, `28.2 KB`, `312 B`: a size for people.
+#[must_use]
+pub fn bytes(value: u64) -> String {
+    if value < 1000 { format!("{value} B") } else { count(value) + "B" }
 }
 
 /// Milliseconds of a number of seconds, with three digits that matter.

@@ -2,15 +2,14 @@
 
 use crate::failure::{Failure, codes};
 use crate::images::Input;
-use crate::output::Output;
-use cnasc_base::{Diagnostic, FileId, Seed, Sources};
+use cnasc_base::{Diagnostic, Diagnostics, FileId, Seed, Sources};
 use cnasc_bundle::Bundle;
 use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Fleet, Program, TensorGraph};
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::{Strategy, Workload, plan};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// The greatest source file, in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
@@ -18,32 +17,78 @@ const MAX_SOURCE: u64 = 16 << 20;
 /// Reads a source file into `sources`.
 ///
 /// # Errors
-/// Where it can't be read, is not UTF-8, or is larger than 16 MiB.
+/// Where it can't be read, is no plain UTF-8 text, or is larger than 16 MiB.
 pub fn read_source(sources: &mut Sources, path: &Path) -> Result<FileId, Failure> {
-    let unreadable = |error: std::io::Error| Failure::unreadable(path, &error);
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_SOURCE {
-        let message = format!("`{}` has {size} bytes; a source file may have {MAX_SOURCE}", path.display());
-        return Err(Failure::input(Diagnostic::error(codes::FORM, message)));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = read_text(path).map_err(|unread| match unread {
+        Unread::Io(error) => Failure::unreadable(path, &error),
+        Unread::Form(problem) => Diagnostic::error(codes::FORM, format!("`{}` {problem}", path.display())).into(),
+    })?;
     Ok(sources.add(path.display().to_string(), text))
 }
 
-/// Source text to typed program; warnings are printed.
+/// Why a source file has no text.
+enum Unread {
+    Io(std::io::Error),
+    /// As the end of a sentence.
+    Form(String),
+}
+
+fn read_text(path: &Path) -> Result<String, Unread> {
+    let size = std::fs::metadata(path).map_err(Unread::Io)?.len();
+    if size > MAX_SOURCE {
+        return Err(Unread::Form(format!("has {size} bytes; a source file may have {MAX_SOURCE}")));
+    }
+    let text = String::from_utf8(std::fs::read(path).map_err(Unread::Io)?);
+    let text = text.map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Unread::Form(format!("is no UTF-8 text: byte {at} belongs to no letter"))
+    })?;
+    // They would command the terminal of whoever is shown the line.
+    match text.char_indices().find(|(_, letter)| letter.is_control() && !"\n\r\t".contains(*letter)) {
+        Some((at, letter)) => Err(Unread::Form(format!(
+            "is no plain text: byte {at} is the control character U+{:04X}",
+            u32::from(letter)
+        ))),
+        None => Ok(text),
+    }
+}
+
+/// Source text to typed program with every finding; the files that it uses are read from the folders that they name.
+pub fn compile_source(sources: &mut Sources, file: FileId) -> (Option<Program>, Diagnostics) {
+    let mut loader = |written: &str, from: &str| {
+        let path = beside(Path::new(from), written);
+        let text = read_text(&path).map_err(|unread| match unread {
+            Unread::Io(error) => format!("`{}` can't be read: {error}", path.display()),
+            Unread::Form(problem) => format!("`{}` {problem}", path.display()),
+        })?;
+        Ok((path.display().to_string(), text))
+    };
+    cnasc_frontend::compile_with(sources, file, &mut loader)
+}
+
+/// `written` from the folder of the file `from`, with `.` and `..` resolved by name, so that one file has one name.
+fn beside(from: &Path, written: &str) -> PathBuf {
+    let mut path = from.parent().unwrap_or(Path::new("")).to_owned();
+    for part in Path::new(written).components() {
+        match part {
+            Component::ParentDir if path.file_name().is_some() => {
+                path.pop();
+            }
+            Component::CurDir => {}
+            other => path.push(other),
+        }
+    }
+    path
+}
+
+/// A source file to its typed program; warnings are for `cnasc check`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn check(sources: &mut Sources, output: Output, path: &Path) -> Result<Program, Failure> {
+pub fn check(sources: &mut Sources, path: &Path) -> Result<(Program, FileId), Failure> {
     let file = read_source(sources, path)?;
-    let (program, diagnostics) = cnasc_frontend::compile(sources, file);
-    match program {
-        Some(program) if !diagnostics.has_errors() => {
-            output.warnings(sources, &diagnostics);
-            Ok(program)
-        }
-        _ => Err(Failure::input(diagnostics)),
-    }
+    let (program, diagnostics) = compile_source(sources, file);
+    program.map(|program| (program, file)).ok_or_else(|| Failure::input(diagnostics))
 }
 
 /// The most parameters that weights are made for: 2 GiB of them.
@@ -74,7 +119,7 @@ pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -
     }
     let seed = Seed::new(architecture.provenance.seed);
     let placed = plan(&workload, fleet, strategy, &seed.child("place"))
-        .map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
+        .map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
     let weights = random_weights(&graph, &seed);
     let (folded, weights) = fold(&graph, &weights);
     Bundle::new(architecture, folded, weights, placed, fleet.clone())

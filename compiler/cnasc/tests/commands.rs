@@ -206,8 +206,8 @@ fn a_search_does_not_depend_on_its_workers() {
 fn constraints_that_nothing_keeps() {
     let program = std::fs::read_to_string(quickstart()).expect("the example").replace("params <= 1.5 M", "params <= 1");
     let (_folder, path) = file("tight.cnas", program);
-    let found = json(3, &["search", &path, "--budget", "20"]);
-    assert_eq!(first_code(&found), "E0705");
+    let found = json(1, &["search", &path, "--budget", "20"]);
+    assert_eq!(first_code(&found), "E0609");
     assert!(found[0]["notes"][0].as_str().is_some_and(|note| note.contains("params")), "{found}");
 }
 
@@ -292,4 +292,49 @@ fn fmt_is_canonical() {
 #[test]
 fn completions_name_the_commands() {
     assert!(text(0, &["completions", "bash"]).contains("cnasc"));
+}
+
+#[test]
+fn programs_use_files_beside_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    write("lib/graphs.cnas", "generator given {\n    graph \"ring.txt\"\n}\n");
+    write("lib/ring.txt", "0 1\n1 2\n2 3\n0 3\n");
+    let network = "use \"lib/graphs.cnas\"::given\nuse std::blocks::sepconv\n\nnetwork n(width: int = 4) {\n    \
+                   input image(1, 8, 8)\n    stem  conv(3, width)\n    body  given of sepconv\n    head  linear(2)\n}\n";
+    let main = write("main.cnas", network);
+    let text = text(0, &["expand", &main]);
+    assert!(text.contains("body.3 = body.0 + body.2"), "{text}");
+    let wider = json(0, &["expand", &main, "--set", "width=6"]);
+    assert_ne!(wider[0]["hash"], json(0, &["expand", &main])[0]["hash"]);
+    let missing = write("missing.cnas", "use \"lib/none.cnas\"::given\n");
+    assert_eq!(first_code(&json(1, &["check", &missing])), "E0226");
+}
+
+/// Every command of the README's tour, in its order and in one folder, with the example for FILE.
+#[test]
+fn the_readmes_tour_runs() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let rows = readme.lines().filter(|line| line.starts_with("| ") && line.contains("`cnasc "));
+    let commands: Vec<&str> = rows.flat_map(|row| row.split('`')).filter(|part| part.starts_with("cnasc ")).collect();
+    assert!(commands.len() >= 8, "the tour is gone: {commands:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    for command in commands {
+        let words = command.split_whitespace().skip(1);
+        let words: Vec<String> = words
+            .map(|word| match word {
+                "FILE" => quickstart(),
+                _ if word.starts_with("examples/") => root().join(word).display().to_string(),
+                _ => word.to_owned(),
+            })
+            .collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_cnasc")).args(&words).current_dir(folder.path()).output();
+        let output = output.expect("the binary starts");
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

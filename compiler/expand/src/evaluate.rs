@@ -45,18 +45,28 @@ pub struct Context {
     pub channels: Option<i64>,
     /// [`Variable::Size`]
     pub size: Option<i64>,
+    /// [`Variable::DegreeI`]
+    pub degree_i: Option<i64>,
+    /// [`Variable::DegreeJ`]
+    pub degree_j: Option<i64>,
+    /// [`Variable::LinkCost`]
+    pub link_cost: Option<f64>,
 }
 
 impl Context {
-    fn get(&self, variable: Variable) -> Option<i64> {
-        match variable {
+    fn get(&self, variable: Variable) -> Option<Value> {
+        let whole = match variable {
             Variable::I => self.i,
             Variable::J => self.j,
             Variable::Nodes => self.nodes,
             Variable::Depth => self.depth,
             Variable::Channels => self.channels,
             Variable::Size => self.size,
-        }
+            Variable::DegreeI => self.degree_i,
+            Variable::DegreeJ => self.degree_j,
+            Variable::LinkCost => return self.link_cost.map(Value::Real),
+        };
+        whole.map(Value::Int)
     }
 }
 
@@ -134,9 +144,7 @@ fn nested(expr: &Expr, scope: &Scope<'_>, depth: usize) -> Found<Value> {
         ExprKind::Text(text) => Ok(Value::Text(text.clone())),
         ExprKind::List(items) => Ok(Value::List(all(items)?)),
         ExprKind::Param(index) => scope.params.get(*index).cloned().ok_or_else(|| not_here(here, "this parameter")),
-        ExprKind::Variable(variable) => {
-            scope.context.get(*variable).map(Value::Int).ok_or_else(|| not_here(here, "this variable"))
-        }
+        ExprKind::Variable(variable) => scope.context.get(*variable).ok_or_else(|| not_here(here, "this variable")),
         ExprKind::Negate(operand) => negate(&inner(operand)?, here),
         ExprKind::Not(operand) => Ok(Value::Bool(!as_bool(&inner(operand)?, operand.location)?)),
         ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {

@@ -1,15 +1,19 @@
 //! Generator with arguments × seed → DAG: an undirected random graph of one of the families, given a direction.
 //!
 //! Erdős–Rényi and every user-written probability are in `edges`, Barabási–Albert in `attach`, Watts–Strogatz in `lattice`,
-//! directions in `order`. All edges of a graph are drawn from the one stream `edges` of the seed given here.
+//! directions in `order`, graphs of graphs in `nest`. All edges of a graph are drawn from the one stream `edges` of the seed given here.
 
 mod attach;
+mod costs;
 mod edges;
 mod lattice;
 mod measures;
+mod nest;
 mod order;
 
 pub use measures::Measures;
+
+use costs::Costs;
 
 use crate::codes;
 use crate::evaluate::{self, Context, Scope};
@@ -44,6 +48,11 @@ type Edge = (u32, u32);
 /// Where the closure is no generator, a number of its declaration has no value or is out of bounds, or the graph would be
 /// larger than [`MAX_NODES`] or [`MAX_EDGES`].
 pub fn draw(program: &Program, generator: &Closure, seed: &Seed) -> Result<Dag, Diagnostic> {
+    draw_nested(program, generator, 0, seed)
+}
+
+/// The same for a generator that is `level` levels inside others.
+fn draw_nested(program: &Program, generator: &Closure, level: usize, seed: &Seed) -> Result<Dag, Diagnostic> {
     let Declared::Generator(id) = generator.of else {
         return Err(evaluate::wrong_declaration("a generator", generator.of));
     };
@@ -54,7 +63,7 @@ pub fn draw(program: &Program, generator: &Closure, seed: &Seed) -> Result<Dag, 
     let mut rng = seed.child("edges").rng();
     let scope = scope(&generator.args, nodes);
     let edges = match &family.wiring {
-        Wiring::Edges(odds) => edges::draw(odds, &generator.args, nodes, &mut rng)?,
+        Wiring::Edges(odds) => edges::draw(odds, &generator.args, nodes, costs(program, family, generator), &mut rng)?,
         Wiring::Attach { edges } => {
             let each = attach_count(edges, &scope, nodes)?;
             attach::draw(nodes, each, &mut rng)
@@ -63,8 +72,45 @@ pub fn draw(program: &Program, generator: &Closure, seed: &Seed) -> Result<Dag, 
             let around = neighbour_count(neighbours, &scope, nodes)?;
             lattice::draw(nodes, around, evaluate::probability(rewired, &scope)?, &mut rng)
         }
+        Wiring::Given(edges) => given(edges, nodes, family)?,
     };
-    Ok(order::direct(nodes, &edges, family.order))
+    let dag = order::direct(nodes, &edges, family.order);
+    let Some(each) = &family.each else { return Ok(dag) };
+    let inner =
+        evaluate::made(each, &Scope::of(&generator.args), "a generator", |of| matches!(of, Declared::Generator(_)))?;
+    nest::expand(program, &dag, &inner, (each.location, level), seed)
+}
+
+/// The probability of every pair i < j in their order; a condition gives 0 or 1. None where pairs are not independent of each
+/// other, because their probabilities depend on degrees.
+pub(crate) fn pair_probabilities(
+    program: &Program,
+    generator: &Closure,
+    odds: &Expr,
+    nodes: usize,
+) -> Result<Option<Vec<f64>>, Diagnostic> {
+    let Declared::Generator(id) = generator.of else { return Ok(None) };
+    let costs = program.generators.get(id.index()).and_then(|family| costs(program, family, generator));
+    edges::probabilities(odds, &generator.args, nodes, costs)
+}
+
+/// The costs of messages between the devices of the fleet that a generator was given.
+fn costs(program: &Program, family: &Generator, generator: &Closure) -> Option<Costs> {
+    match generator.args.get(family.dealt?)? {
+        Value::Made(Closure { of: Declared::Fleet(id), .. }) => program.fleets.get(id.index()).map(Costs::new),
+        _ => None,
+    }
+}
+
+/// The edges of a graph that was read, which the reader has put in order; a hand-made program's may be out of bounds.
+fn given(edges: &[Edge], nodes: usize, family: &Generator) -> Result<Vec<Edge>, Diagnostic> {
+    check_edges(edges.len(), family.location)?;
+    let apart = edges.windows(2).all(|pair| pair[0] < pair[1]);
+    if apart && edges.iter().all(|&(from, to)| from < to && (to as usize) < nodes) {
+        return Ok(edges.to_vec());
+    }
+    let message = format!("the edges that `{}` was given are not those of a graph of {nodes} nodes", family.name);
+    Err(Diagnostic::error(codes::EDGES, message).label(family.location, "declared here"))
 }
 
 fn node_count(family: &Generator, args: &[Value]) -> Result<usize, Diagnostic> {

@@ -2,9 +2,11 @@
 //!
 //! Reading order: [`value`] (what an expression becomes), [`mod@evaluate`], [`space`] (which arguments are still open, and
 //! drawing them), [`generate`] (random graphs and their direction), then [`expand()`] with its parts: operators, staging and joins.
+//! Beside the way of the data lie [`testing`], which runs `test` declarations, and [`audit`], which holds graphs against the theory
+//! of their family.
 //!
 //! Pure: the result depends on the program, the closure and the seed alone, never on the order or the ids of declarations. This
-//! crate reads no file, no clock and no fleet, starts no thread, and never panics on a program, however wrong: every finding is a
+//! crate reads no file and no clock, starts no thread, and never panics on a program, however wrong: every finding is a
 //! [`cnasc_base::Diagnostic`] with a code of [`codes`].
 
 #![allow(clippy::result_large_err, reason = "findings are rare and end the work; the fast paths carry none")]
@@ -22,6 +24,9 @@ mod expand;
 mod join;
 mod pipeline;
 mod staging;
+
+pub mod audit;
+pub mod testing;
 
 pub use evaluate::{Context, Scope, evaluate};
 pub use expand::expand;

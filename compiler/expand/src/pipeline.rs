@@ -3,19 +3,38 @@
 //! A pipeline is resolved once for its arguments and then applied to each node, where the channels that were left open become
 //! the node's. Convolutions are padded by half their kernel. Biases: a convolution or pointwise has one unless a `bn` follows
 //! somewhere behind it in its pipeline, whose shift would make it redundant; `linear` always has one, `depthwise` never.
+//!
+//! A block inside a pipeline is its operators in its place. Its aggregate counts where it stands first at a node, which alone
+//! has several inputs. The channels that it leaves open are the node's; in a section they are those that reach it.
 
 use crate::codes;
 use crate::evaluate::{self, Scope};
+use crate::value::Closure;
 use cnasc_base::{Diagnostic, Location};
-use cnasc_ir::Shape;
 use cnasc_ir::op::{Gate, Op};
-use cnasc_ir::program::{Aggregate, Operator, OperatorDefault, Stage};
+use cnasc_ir::program::{Aggregate, Block, Declared, Operator, OperatorDefault, Stage};
+use cnasc_ir::{Program, Shape};
 
 /// The largest kernel or stride.
 pub(crate) const MAX_KERNEL: i64 = 64;
 
 /// The most channels of one operator, and the most outputs of a linear one.
 pub(crate) const MAX_CHANNELS: i64 = 65_536;
+
+/// The most operators of one pipeline, those of the blocks in it among them.
+pub(crate) const MAX_OPERATORS: usize = 4096;
+
+/// The most blocks inside each other.
+const MAX_BLOCKS: usize = 64;
+
+/// Where a pipeline stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At a node, which has channels.
+    Node,
+    /// In a section of a network.
+    Section,
+}
 
 /// A pipeline with its arguments known.
 #[derive(Debug, Clone, Default)]
@@ -29,30 +48,92 @@ pub(crate) struct Pipeline {
 #[derive(Debug, Clone)]
 enum Form {
     Known(Op),
-    Conv { kernel: u32, stride: u32, channels: Option<u32>, bias: bool },
-    Depthwise { kernel: u32, stride: u32 },
+    Conv {
+        kernel: u32,
+        stride: u32,
+        channels: Option<u32>,
+        bias: bool,
+    },
+    Depthwise {
+        kernel: u32,
+        stride: u32,
+    },
+    /// No operator: what follows has the channels that reach this.
+    Channels,
 }
 
 impl Pipeline {
     /// Evaluates the arguments of `stages`.
-    pub(crate) fn resolve(stages: &[Stage], scope: &Scope<'_>) -> Result<Self, Diagnostic> {
+    pub(crate) fn resolve(
+        program: &Program,
+        stages: &[Stage],
+        scope: &Scope<'_>,
+        place: Place,
+    ) -> Result<Self, Diagnostic> {
         let mut pipeline = Self::default();
-        let last_norm = stages.iter().rposition(|stage| stage.operator == Operator::BatchNorm);
+        pipeline.add(program, stages, scope, (place, 0))?;
+        let mut normed = false;
+        for (form, _) in pipeline.steps.iter_mut().rev() {
+            match form {
+                Form::Known(Op::BatchNorm) => normed = true,
+                Form::Conv { bias, .. } => *bias = !normed,
+                _ => {}
+            }
+        }
+        Ok(pipeline)
+    }
+
+    /// Adds operators; those of blocks, `depth` blocks inside, in their places.
+    fn add(
+        &mut self,
+        program: &Program,
+        stages: &[Stage],
+        scope: &Scope<'_>,
+        (place, depth): (Place, usize),
+    ) -> Result<(), Diagnostic> {
         for (index, stage) in stages.iter().enumerate() {
+            if self.steps.len() >= MAX_OPERATORS || depth > MAX_BLOCKS {
+                let message = format!(
+                    "a pipeline has more than {MAX_OPERATORS} operators or {MAX_BLOCKS} blocks inside each other"
+                );
+                return Err(Diagnostic::error(codes::TOO_DEEP, message).label(stage.location, "too many from here on"));
+            }
             match stage.operator {
-                Operator::Aggregate(aggregate) if index == 0 => pipeline.aggregate = Some(aggregate),
+                Operator::Aggregate(aggregate) if index == 0 => {
+                    // Behind another operator there is one input, with which an aggregate has nothing to do.
+                    if self.steps.is_empty() {
+                        self.aggregate = Some(aggregate);
+                    }
+                }
                 Operator::Aggregate(_) => {
                     return Err(Diagnostic::error(codes::AGGREGATE, "an aggregate stands behind another operator")
                         .label(stage.location, "move it to the front of its pipeline")
                         .note("only the first operator of a node has several inputs"));
                 }
-                _ => {
-                    let bias = last_norm.is_none_or(|norm| norm < index);
-                    pipeline.steps.push((form(stage, bias, scope)?, stage.location));
-                }
+                Operator::Block => self.block(program, stage, scope, (place, depth))?,
+                _ => self.steps.push((form(stage, scope)?, stage.location)),
             }
         }
-        Ok(pipeline)
+        Ok(())
+    }
+
+    fn block(
+        &mut self,
+        program: &Program,
+        stage: &Stage,
+        scope: &Scope<'_>,
+        (place, depth): (Place, usize),
+    ) -> Result<(), Diagnostic> {
+        let Some(Some(written)) = stage.args.first() else {
+            let found = Diagnostic::error(codes::ARGUMENT, "a block's place in a pipeline names none");
+            return Err(found.label(stage.location, "has no block"));
+        };
+        let closure = evaluate::made(written, scope, "a block", |of| matches!(of, Declared::Block(_)))?;
+        let block = declared_block(program, &closure)?;
+        if place == Place::Section {
+            self.steps.push((Form::Channels, stage.location));
+        }
+        self.add(program, &block.pipeline, &Scope::of(&closure.args), (place, depth + 1))
     }
 
     /// Whether it does nothing.
@@ -73,8 +154,12 @@ impl Pipeline {
                 shape
             }
         };
+        let mut channels = channels;
         for (form, location) in &self.steps {
-            let op = form.op(shape, channels);
+            let Some(op) = form.op(shape, channels) else {
+                channels = shape.channels;
+                continue;
+            };
             shape = op
                 .output(&[shape])
                 .map_err(|error| Misfit { problem: error.to_string(), location: Some(*location) })?;
@@ -101,8 +186,9 @@ impl Misfit {
 }
 
 impl Form {
-    fn op(&self, input: Shape, node_channels: u32) -> Op {
-        match *self {
+    /// The operator; none for what is none.
+    fn op(&self, input: Shape, node_channels: u32) -> Option<Op> {
+        Some(match *self {
             Self::Known(ref op) => op.clone(),
             Self::Conv { kernel, stride, channels, bias } => {
                 let channels = channels.unwrap_or(node_channels);
@@ -112,7 +198,8 @@ impl Form {
                 let channels = input.channels;
                 Op::Conv { kernel, stride, padding: kernel / 2, groups: channels, channels, bias: false }
             }
-        }
+            Self::Channels => return None,
+        })
     }
 }
 
@@ -121,7 +208,16 @@ pub(crate) fn projection(channels: u32) -> Op {
     Op::Conv { kernel: 1, stride: 1, padding: 0, groups: 1, channels, bias: false }
 }
 
-fn aggregate_op(aggregate: Aggregate) -> Op {
+/// The block of a closure.
+pub(crate) fn declared_block<'a>(program: &'a Program, closure: &Closure) -> Result<&'a Block, Diagnostic> {
+    match closure.of {
+        Declared::Block(id) => program.blocks.get(id.index()),
+        _ => None,
+    }
+    .ok_or_else(|| evaluate::wrong_declaration("a block", closure.of))
+}
+
+pub(crate) fn aggregate_op(aggregate: Aggregate) -> Op {
     match aggregate {
         Aggregate::SigmoidWeights => Op::WeightedSum { gate: Gate::SigmoidWeights },
         Aggregate::SigmoidInputs => Op::WeightedSum { gate: Gate::SigmoidInputs },
@@ -131,8 +227,10 @@ fn aggregate_op(aggregate: Aggregate) -> Op {
     }
 }
 
-fn form(stage: &Stage, bias: bool, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
+/// An operator; biases are decided when all operators are there.
+fn form(stage: &Stage, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
     let args = Arguments::of(stage, scope)?;
+    let bias = true;
     Ok(match stage.operator {
         Operator::Relu => Form::Known(Op::Relu),
         Operator::Sigmoid => Form::Known(Op::Sigmoid),
@@ -145,6 +243,8 @@ fn form(stage: &Stage, bias: bool, scope: &Scope<'_>) -> Result<Form, Diagnostic
         Operator::AvgPool => Form::Known(Op::AvgPool { kernel: args.given(0)?, stride: args.given(1)? }),
         Operator::Linear => Form::Known(Op::Linear { outputs: args.given(0)?, bias: true }),
         Operator::Aggregate(aggregate) => Form::Known(aggregate_op(aggregate)),
+        // Blocks are taken apart before.
+        Operator::Block => Form::Channels,
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A variable is named by the path of parameters that leads to it: `width`, `wiring.reach`. Inside a choice between
 //! declarations the chosen declaration's name is a part of the path (`wiring.local.n`), and the variable is there only under
-//! that choice. Where two variables would have one name, the later one is called `name#2`.
+//! that choice. A choice between whole networks is the variable `network`, and theirs are `network.fashion.width`. Where two variables would have one name, the later one is called `name#2`.
 //!
 //! Each variable is drawn from its own stream `space/name` of the seed, so that adding or fixing one leaves the others alone.
 
@@ -97,6 +97,7 @@ pub fn bind(
     let Value::Made(network) = evaluate(&expr, &Scope::default())? else {
         return Err(Diagnostic::error(codes::KIND, "a search is over a network").label(expr.location, "this is none"));
     };
+    let network = network.chosen();
     let mut sampled = Sampled { network, settings: BTreeMap::new(), arguments: BTreeMap::new() };
     for ((variable, setting), _) in variables.iter().zip(chosen).zip(exists).filter(|(_, exists)| *exists) {
         sampled.arguments.insert(variable.name.clone(), variable.text(setting));

@@ -8,7 +8,7 @@
 use crate::codes;
 use crate::evaluate::formula::{Formula, Outcome};
 use crate::evaluate::{self, Scope, evaluate, wrong_kind};
-use crate::pipeline::{MAX_CHANNELS, Pipeline, projection};
+use crate::pipeline::{MAX_CHANNELS, Pipeline, Place, projection};
 use crate::value::{Closure, Value};
 use cnasc_base::{Diagnostic, Rng, Seed};
 use cnasc_ir::op::Op;
@@ -45,7 +45,7 @@ impl<'a> Stager<'a> {
         .ok_or_else(|| evaluate::wrong_declaration("a staging", closure.of))?;
         let scope = Scope::of(&closure.args);
         let (growth, limit) = bounds(declaration, &scope)?;
-        let shrink = Pipeline::resolve(&declaration.shrink, &scope)?;
+        let shrink = Pipeline::resolve(program, &declaration.shrink, &scope, Place::Node)?;
         let policy = match &declaration.policy {
             Policy::Uniform => Choice::Never,
             Policy::Greedy => Choice::Always,

@@ -1,8 +1,9 @@
 //! What expressions become, and their source text.
 
 use cnasc_ir::Program;
-use cnasc_ir::program::{Declared, Param};
+use cnasc_ir::program::{Declared, Param, Type};
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 /// A value; numbers with a unit are held in base units.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +55,16 @@ impl Value {
 }
 
 impl Closure {
+    /// The network that a choice of whole networks has become; itself where it is no such choice.
+    #[must_use]
+    pub(crate) fn chosen(self) -> Self {
+        match (self.of, <[Value; 1]>::try_from(self.args)) {
+            (Declared::AnyNetwork, Ok([Value::Made(network)])) => network.chosen(),
+            (of, Ok(args)) => Self { of, args: args.into() },
+            (of, Err(args)) => Self { of, args },
+        }
+    }
+
     /// As source text; a declaration without parameters is its name alone.
     #[must_use]
     pub fn text(&self, program: &Program) -> String {
@@ -69,9 +80,14 @@ pub(crate) fn kind_of(declared: Declared) -> &'static str {
         Declared::Generator(_) => "a generator",
         Declared::Block(_) => "a block",
         Declared::Staging(_) => "a staging",
-        Declared::Network(_) => "a network",
+        Declared::Network(_) | Declared::AnyNetwork => "a network",
+        Declared::Fleet(_) => "a fleet",
     }
 }
+
+/// The one parameter of [`Declared::AnyNetwork`], whose name begins those of its search variables.
+static ANY_NETWORK: LazyLock<[Param; 1]> =
+    LazyLock::new(|| [Param { name: "network".to_owned(), ty: Type::Network, default: None }]);
 
 /// The name and the parameters of a declaration; empty where the program does not have it.
 pub(crate) fn signature(program: &Program, declared: Declared) -> (&str, &[Param]) {
@@ -82,6 +98,8 @@ pub(crate) fn signature(program: &Program, declared: Declared) -> (&str, &[Param
         Declared::Block(id) => program.blocks.get(id.index()).map(|it| (it.name.as_str(), it.params.as_slice())),
         Declared::Staging(id) => program.stagings.get(id.index()).map(|it| (it.name.as_str(), it.params.as_slice())),
         Declared::Network(id) => program.networks.get(id.index()).map(|it| (it.name.as_str(), it.params.as_slice())),
+        Declared::Fleet(id) => program.fleets.get(id.index()).map(|it| (it.name.as_str(), [].as_slice())),
+        Declared::AnyNetwork => Some(("network", ANY_NETWORK.as_slice())),
     };
     found.unwrap_or(("?", &[]))
 }

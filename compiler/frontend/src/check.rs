@@ -15,6 +15,7 @@ mod generator;
 mod network;
 mod operators;
 mod pipeline;
+mod recursion;
 mod search;
 mod shapes;
 mod signature;
@@ -27,7 +28,7 @@ use crate::resolve::{ItemId, Kind, Names};
 use cnasc_base::{Diagnostic, Diagnostics, FileId, Location, Sources};
 use cnasc_grammar::tree::{self, Span};
 use cnasc_ir::Program;
-use cnasc_ir::fleet::{Device, Fleet};
+use cnasc_ir::fleet::{Device, Fleet, Link};
 use cnasc_ir::program::{Block, Expr, Generator, Make, Network, Search, Staging, Test, Type, Variable};
 use signature::{DefaultState, Signature};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,7 @@ pub(crate) fn check(sources: &Sources, names: &Names, whole: bool) -> (Option<Pr
         Kind::Staging,
         Kind::Network,
         Kind::Device,
+        Kind::Link,
         Kind::Fleet,
         Kind::Search,
         Kind::Test,
@@ -51,6 +53,7 @@ pub(crate) fn check(sources: &Sources, names: &Names, whole: bool) -> (Option<Pr
             checker.declaration(id);
         }
     }
+    checker.recursion();
     checker.numbers();
     if whole && !checker.found.has_errors() {
         checker.unused();
@@ -107,6 +110,7 @@ struct Checker<'a> {
     stagings: Vec<Option<Staging>>,
     networks: Vec<Option<Network>>,
     devices: Vec<Option<Device>>,
+    links: Vec<Option<Link>>,
     fleets: Vec<Option<Fleet>>,
     searches: Vec<Option<Search>>,
     tests: Vec<Option<Test>>,
@@ -131,6 +135,7 @@ impl<'a> Checker<'a> {
             stagings: Vec::new(),
             networks: Vec::new(),
             devices: Vec::new(),
+            links: Vec::new(),
             fleets: Vec::new(),
             searches: Vec::new(),
             tests: Vec::new(),
@@ -147,6 +152,11 @@ impl<'a> Checker<'a> {
                 let block = self.block(id, pipeline);
                 self.blocks.push(block);
             }
+            tree::ItemKind::Link { figures, .. } => {
+                let entry = self.scope(id).at(names.tree(id).span);
+                let link = self.figures(figures, &self.scope(id), entry);
+                self.links.push(link);
+            }
             tree::ItemKind::Declaration(declaration) => {
                 let mut body = self.body(id, declaration);
                 match kind {
@@ -156,11 +166,13 @@ impl<'a> Checker<'a> {
                     Kind::Staging => push(&mut body, Self::staging, self, |checker| &mut checker.stagings),
                     Kind::Network => push(&mut body, Self::network, self, |checker| &mut checker.networks),
                     Kind::Search => push(&mut body, Self::search, self, |checker| &mut checker.searches),
-                    Kind::Test | Kind::Block => push(&mut body, Self::test, self, |checker| &mut checker.tests),
+                    Kind::Test | Kind::Block | Kind::Link => {
+                        push(&mut body, Self::test, self, |checker| &mut checker.tests);
+                    }
                 }
             }
             // The resolver gives ids to declarations alone.
-            tree::ItemKind::Use(_) | tree::ItemKind::Bad => {}
+            tree::ItemKind::Use { .. } | tree::ItemKind::Bad => {}
         }
     }
 
@@ -224,12 +236,18 @@ impl<'a> Checker<'a> {
                 stagings: self.stagings.into_iter().collect::<Option<_>>()?,
                 networks: self.networks.into_iter().collect::<Option<_>>()?,
                 fleets: self.fleets.into_iter().collect::<Option<_>>()?,
-                searches: self.searches.into_iter().collect::<Option<_>>()?,
-                tests: self.tests.into_iter().collect::<Option<_>>()?,
+                searches: of_root(self.names, Kind::Search, self.searches)?,
+                tests: of_root(self.names, Kind::Test, self.tests)?,
             })
         })();
         (program, self.found)
     }
+}
+
+/// The declarations of a kind that the compiled file itself has: what other files search for and test is theirs.
+fn of_root<T>(names: &Names, kind: Kind, all: Vec<Option<T>>) -> Option<Vec<T>> {
+    let own = names.items.iter().filter(|item| item.kind == kind).map(|item| item.module == 0);
+    all.into_iter().zip(own).filter(|(_, own)| *own).map(|(declared, _)| declared).collect()
 }
 
 /// Checks a declaration by `check` and appends the outcome to the list that `list` gives.

@@ -103,6 +103,12 @@ codes! {
     NO_PARAMETERS = "E0224";
     /// A default that uses a parameter.
     PARAMETER_IN_DEFAULT = "E0225";
+    /// A file that can't be read.
+    UNREADABLE_FILE = "E0226";
+    /// Files that use each other.
+    CYCLIC_USE = "E0227";
+    /// A declaration that is made of itself.
+    RECURSIVE = "E0228";
 
     // ---- 03: types and units ----
     /// A value of another type than is needed.
@@ -161,22 +167,16 @@ codes! {
     DUPLICATE_OBJECTIVE = "E0417";
     /// Sections out of order.
     SECTION_ORDER = "E0418";
+    /// A file that holds no graph.
+    GRAPH_FILE = "E0419";
+    /// More than one branch that does nothing.
+    EMPTY_BRANCHES = "E0420";
 
     // ---- 09: not there yet ----
-    /// `use` of files of one's own.
-    LATER_FILES = "E0901";
     /// The burn backend.
     LATER_BACKEND = "E0902";
     /// Aggregation by attention.
     LATER_ATTENTION = "E0903";
-    /// Staging at listed depths.
-    LATER_DEPTHS = "E0904";
-    /// A choice between whole networks, and networks inside networks.
-    LATER_NETWORKS = "E0905";
-    /// Blocks inside pipelines.
-    LATER_NESTED_BLOCKS = "E0906";
-    /// Functions of graphs and fleets inside an edge rule.
-    LATER_FUNCTIONS = "E0907";
     /// Tests of anything but generators and networks.
     LATER_TESTS = "E0908";
 }

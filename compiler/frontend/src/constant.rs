@@ -113,7 +113,12 @@ fn variable_value(variable: Variable, known: &Known<'_>) -> Option<Value> {
         Variable::I => Some(Value::Int(i)),
         Variable::J => Some(Value::Int(j)),
         Variable::Nodes => Some(Value::Int(nodes)),
-        Variable::Depth | Variable::Channels | Variable::Size => None,
+        Variable::DegreeI
+        | Variable::DegreeJ
+        | Variable::LinkCost
+        | Variable::Depth
+        | Variable::Channels
+        | Variable::Size => None,
     }
 }
 

@@ -11,6 +11,8 @@ mod check;
 pub mod codes;
 mod constant;
 mod explain;
+mod files;
+mod graph_file;
 mod limits;
 mod nearest;
 mod parse;
@@ -21,15 +23,27 @@ mod units;
 
 pub use codes::CODES;
 pub use explain::explain;
+pub use files::Loader;
 
 use cnasc_base::{Diagnostics, FileId, Sources};
 use cnasc_ir::Program;
 
-/// Reads and checks a file. The modules of the standard library that it uses are added to `sources`.
+/// Reads and checks a file that uses no other one but those of the standard library, which are added to `sources`.
 ///
 /// There is a program exactly where no finding is an error. Findings are in the order of their places.
 pub fn compile(sources: &mut Sources, file: FileId) -> (Option<Program>, Diagnostics) {
-    let (names, mut diagnostics) = resolve::resolve(sources, file);
+    compiled(sources, file, None)
+}
+
+/// Reads and checks a file and those that it uses, of which `loader` gives the texts; they are added to `sources`.
+///
+/// The program has the searches and tests of `file` alone, and all other declarations, those of `file` first.
+pub fn compile_with(sources: &mut Sources, file: FileId, loader: Loader<'_>) -> (Option<Program>, Diagnostics) {
+    compiled(sources, file, Some(loader))
+}
+
+fn compiled(sources: &mut Sources, file: FileId, loader: Option<Loader<'_>>) -> (Option<Program>, Diagnostics) {
+    let (names, mut diagnostics) = resolve::resolve(sources, file, loader);
     let (program, found) = check::check(sources, &names, !diagnostics.has_errors());
     diagnostics.extend(found);
     diagnostics.sort();

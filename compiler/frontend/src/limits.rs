@@ -34,6 +34,19 @@ pub(crate) const SEED: Limit = limit("a seed", 0, i64::MAX);
 pub(crate) const SAMPLES: Limit = limit("a number of samples", 1, 1_000_000);
 pub(crate) const BUDGET: Limit = limit("a number of candidates", 1, 1_000_000_000);
 
+pub(crate) const REPEATS: Limit = limit("how often sections are repeated", 0, 1_000);
+pub(crate) const DEPTH: Limit = limit("a depth", 0, 100_000);
+
+/// The most depths that a policy lists; each is a level of its rule.
+pub(crate) const DEPTHS: usize = 128;
+/// The most files of a program beside the standard library's.
+pub(crate) const FILES: usize = 256;
+/// The most bytes that these have together.
+pub(crate) const FILE_BYTES: usize = 16 << 20;
+/// The most edges of a graph that is read.
+pub(crate) const GRAPH_EDGES: usize = 1_000_000;
+/// As many operators are passed in the search for an image that does not fit.
+pub(crate) const SHAPE_STEPS: usize = 10_000;
 /// The most parameters of a declaration.
 pub(crate) const PARAMETERS: usize = 256;
 /// For as many unknown names is the nearest known one looked for, which takes time in the number of names.

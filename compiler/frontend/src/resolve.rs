@@ -1,9 +1,10 @@
 //! Station 2, a file's tree → the names of the program: loads the modules of the standard library that are used, gives every
-//! declaration an id, and binds names to declarations, file by file.
+//! declaration an id, and binds names to declarations, file by file. Files of the user's own come from a loader.
 //!
 //! Declarations are visible in the whole of their file, in any order. `use` brings one name of a module in. The names of what
 //! could not be read are kept as poisoned, so that whoever refers to them is not told that they do not exist.
 
+use crate::files::{self, Files, Loader};
 use crate::nearest::nearest;
 use crate::parse::parse;
 use crate::{codes, stdlib};
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Device,
+    Link,
     Fleet,
     Generator,
     Block,
@@ -29,6 +31,7 @@ impl Kind {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Device => "a device",
+            Self::Link => "a link",
             Self::Fleet => "a fleet",
             Self::Generator => "a generator",
             Self::Block => "a block",
@@ -81,6 +84,12 @@ pub(crate) enum Binding {
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) file: FileId,
+    /// What it is called among the user's own files; none where it is of the standard library.
+    own: Option<String>,
+    /// The own files that its `use` entries name, by their place among them.
+    used: BTreeMap<usize, Option<usize>>,
+    /// The files of graphs that it names, as written.
+    pub(crate) graphs: BTreeMap<String, Result<FileId, String>>,
     pub(crate) tree: tree::File,
     pub(crate) scope: BTreeMap<String, Binding>,
     /// The names that `use` brought in, and the place of the whole `use`.
@@ -113,15 +122,17 @@ impl Names {
     }
 }
 
-/// Reads `file` and all that it uses.
-pub(crate) fn resolve(sources: &mut Sources, file: FileId) -> (Names, Diagnostics) {
+/// Reads `file` and all that it uses, own files by way of `loader`.
+pub(crate) fn resolve(sources: &mut Sources, file: FileId, loader: Option<Loader<'_>>) -> (Names, Diagnostics) {
+    let mut files = Files::new(sources, file, loader);
     let mut resolver = Resolver {
         names: Names::default(),
         loaded: BTreeMap::new(),
         counts: BTreeMap::new(),
         found: Diagnostics::default(),
     };
-    resolver.load(sources, file);
+    let root = files::identity(sources, file);
+    resolver.load(sources, file, Some(root));
     // The list grows while modules use further ones.
     let mut next = 0;
     while next < resolver.names.modules.len() {
@@ -129,11 +140,14 @@ pub(crate) fn resolve(sources: &mut Sources, file: FileId) -> (Names, Diagnostic
             if let Some(module) = stdlib::find(&name).filter(|_| !resolver.loaded.contains_key(&name)) {
                 let added = sources.add(module.file, module.text);
                 resolver.loaded.insert(name, resolver.names.modules.len());
-                resolver.load(sources, added);
+                resolver.load(sources, added, None);
             }
         }
+        resolver.own_files(sources, &mut files, next);
+        resolver.graph_files(sources, &mut files, next);
         next += 1;
     }
+    resolver.cycles(sources);
     for module in 0..resolver.names.modules.len() {
         resolver.declare(sources, module);
     }
@@ -153,15 +167,101 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn load(&mut self, sources: &Sources, file: FileId) {
+    fn load(&mut self, sources: &Sources, file: FileId, own: Option<String>) {
         let (tree, diagnostics) = parse(sources, file);
         self.found.extend(diagnostics);
-        self.names.modules.push(Module { file, tree, scope: BTreeMap::new(), imports: BTreeMap::new() });
+        let (used, graphs) = (BTreeMap::new(), BTreeMap::new());
+        let (scope, imports) = (BTreeMap::new(), BTreeMap::new());
+        self.names.modules.push(Module { file, own, used, graphs, tree, scope, imports });
+    }
+
+    /// Loads the own files that a module uses; reports those that can't be, once a module.
+    fn own_files(&mut self, sources: &mut Sources, files: &mut Files<'_>, module: usize) {
+        let Module { file, own, tree, .. } = &self.names.modules[module];
+        let (file, own) = (*file, own.clone().unwrap_or_default());
+        let named: Vec<(usize, tree::Name)> =
+            uses(tree).enumerate().filter_map(|(place, used)| Some((place, used.file?.clone()))).collect();
+        let mut told = BTreeSet::new();
+        for (place, name) in named {
+            let index = match files.load(sources, &name.text, (&own, file)) {
+                Ok((path, loaded)) => {
+                    let known = self.names.modules.iter().position(|module| module.file == loaded);
+                    Some(known.unwrap_or_else(|| {
+                        self.load(sources, loaded, Some(path));
+                        self.names.modules.len() - 1
+                    }))
+                }
+                Err(why) => {
+                    if told.insert(name.text.clone()) {
+                        let here = Location::new(file, name.span.start, name.span.end);
+                        self.found.push(unreadable(&name.text, &why, here));
+                    }
+                    None
+                }
+            };
+            self.names.modules[module].used.insert(place, index);
+        }
+    }
+
+    /// Loads the graphs that a module's generators read; whoever needs one reports where there is none.
+    fn graph_files(&mut self, sources: &mut Sources, files: &mut Files<'_>, module: usize) {
+        let Module { file, own, tree, .. } = &self.names.modules[module];
+        let (file, own) = (*file, own.clone().unwrap_or_default());
+        let named: BTreeSet<String> = tree.items.iter().flat_map(graphs).collect();
+        for name in named {
+            let loaded = files.load(sources, &name, (&own, file)).map(|(_, loaded)| loaded);
+            self.names.modules[module].graphs.insert(name, loaded);
+        }
+    }
+
+    /// Reports own files that use each other, each circle once.
+    fn cycles(&mut self, sources: &Sources) {
+        let mut done = vec![false; self.names.modules.len()];
+        for start in 0..self.names.modules.len() {
+            self.follow(sources, start, &mut Vec::new(), &mut done);
+        }
+    }
+
+    /// Follows what a module uses; `path` leads to it. As deep as there are files, of which there are few.
+    fn follow(&mut self, sources: &Sources, module: usize, path: &mut Vec<usize>, done: &mut [bool]) {
+        if done[module] {
+            return;
+        }
+        path.push(module);
+        let used: Vec<(usize, usize)> =
+            self.names.modules[module].used.iter().filter_map(|(place, used)| Some((*place, (*used)?))).collect();
+        for (place, next) in used {
+            match path.iter().position(|before| *before == next) {
+                Some(first) => self.cycle(sources, &path[first..], place),
+                None => self.follow(sources, next, path, done),
+            }
+        }
+        path.pop();
+        done[module] = true;
+    }
+
+    /// Reports the circle that the `use` at `place` of its last file closes.
+    fn cycle(&mut self, sources: &Sources, circle: &[usize], place: usize) {
+        let name = |module: &usize| sources.name(self.names.modules[*module].file);
+        let mut way: Vec<&str> = circle.iter().map(name).collect();
+        way.extend(circle.first().map(name));
+        let message = match circle {
+            [only] => format!("`{}` uses itself", name(only)),
+            _ => format!("these files use each other: {}", way.join(" -> ")),
+        };
+        let Some(last) = circle.last() else { return };
+        let module = &self.names.modules[*last];
+        let Some(used) = uses(&module.tree).nth(place) else { return };
+        let here = Location::new(module.file, used.whole.start, used.whole.end);
+        let found = Diagnostic::error(codes::CYCLIC_USE, message)
+            .label(here, "closes the circle")
+            .note("move what both need into a file that uses neither");
+        self.found.push(found);
     }
 
     fn used_modules(&self, module: usize) -> Vec<String> {
         uses(&self.names.modules[module].tree)
-            .filter_map(|(path, _)| match path.segments.as_slice() {
+            .filter_map(|used| match used.path.segments.as_slice() {
                 [std, module, ..] if std.text == "std" => Some(module.text.clone()),
                 _ => None,
             })
@@ -176,11 +276,12 @@ impl Resolver {
         for (index, item) in self.names.modules[module].tree.items.iter().enumerate() {
             match &item.kind {
                 ItemKind::Block { name, .. } => declared.push((index, Kind::Block, name.clone())),
+                ItemKind::Link { name, .. } => declared.push((index, Kind::Link, name.clone())),
                 ItemKind::Declaration(declaration) => {
                     declared.push((index, Kind::of(declaration.keyword), declaration.name.clone()));
                 }
                 ItemKind::Bad => poisoned.extend(head_words(sources, file, item.span)),
-                ItemKind::Use(_) => {}
+                ItemKind::Use { .. } => {}
             }
         }
         let mut tests = BTreeMap::new();
@@ -218,10 +319,14 @@ impl Resolver {
 
     /// Binds the names that a module's `use` entries bring in.
     fn import(&mut self, module: usize) {
-        let paths: Vec<(Path, Span)> =
-            uses(&self.names.modules[module].tree).map(|(path, whole)| (path.clone(), whole)).collect();
-        for (path, whole) in paths {
-            let (binding, meant) = self.target(module, &path);
+        let paths: Vec<(Option<tree::Name>, Path, Span)> = uses(&self.names.modules[module].tree)
+            .map(|used| (used.file.cloned(), used.path.clone(), used.whole))
+            .collect();
+        for (place, (own, path, whole)) in paths.into_iter().enumerate() {
+            let (binding, meant) = match &own {
+                Some(own) => self.own_target(module, place, own, &path),
+                None => self.target(module, &path),
+            };
             let Some(name) = path.segments.last() else { continue };
             let Module { file, scope, imports, .. } = &mut self.names.modules[module];
             let at = |span: Span| Location::new(*file, span.start, span.end);
@@ -260,6 +365,26 @@ impl Resolver {
         self.found.push(if same { found.suggest(second, "", "leave one out") } else { found });
     }
 
+    /// What a name of an own file names, as [`Self::target`].
+    fn own_target(&mut self, module: usize, place: usize, own: &tree::Name, path: &Path) -> (Binding, Option<String>) {
+        let Module { file, used, .. } = &self.names.modules[module];
+        let (Some(Some(index)), [item]) = (used.get(&place).copied(), path.segments.as_slice()) else {
+            return (Binding::Poisoned, None);
+        };
+        if index == module {
+            // Its own name, of which the circle has told.
+            return (Binding::Poisoned, None);
+        }
+        let here = Location::new(*file, item.span.start, item.span.end);
+        if let Some(binding) = self.member(index, &item.text) {
+            return (binding, None);
+        }
+        let finding = self.unknown_item(index, &format!("\"{}\"", own.text), item, here);
+        let meant = finding.suggestion.as_ref().map(|suggestion| suggestion.replacement.clone());
+        self.found.push(finding);
+        (Binding::Poisoned, meant)
+    }
+
     /// What a path names, and which name was probably meant where it is nothing, which is reported.
     fn target(&mut self, module: usize, path: &Path) -> (Binding, Option<String>) {
         let file = self.names.modules[module].file;
@@ -268,7 +393,7 @@ impl Resolver {
             [std, module, item] if std.text == "std" => match self.loaded.get(&module.text) {
                 Some(&index) => match self.member(index, &item.text) {
                     Some(binding) => return (binding, None),
-                    None => self.unknown_item(index, module, item, at(item.span)),
+                    None => self.unknown_item(index, &format!("std::{}", module.text), item, at(item.span)),
                 },
                 None => unknown_module(module, at(module.span)),
             },
@@ -303,12 +428,16 @@ impl Resolver {
         }
     }
 
-    fn unknown_item(&self, index: usize, module: &tree::Name, item: &tree::Name, here: Location) -> Diagnostic {
+    fn unknown_item(&self, index: usize, module: &str, item: &tree::Name, here: Location) -> Diagnostic {
         let names = stdlib::names(&self.names.modules[index].tree);
-        let message = format!("`std::{}` has no declaration `{}`", module.text, item.text);
-        let found = Diagnostic::error(codes::UNKNOWN_USE, message)
-            .label(here, "not found in this module")
-            .note(format!("it has {}", listed(names.iter().map(String::as_str))));
+        let message = format!("`{module}` has no declaration `{}`", item.text);
+        let found = Diagnostic::error(codes::UNKNOWN_USE, message).label(here, "not found in this module").note(
+            if names.is_empty() {
+                "it declares nothing".to_owned()
+            } else {
+                format!("it has {}", listed(names.iter().map(String::as_str)))
+            },
+        );
         match nearest(&item.text, names.iter().map(String::as_str)) {
             Some(meant) => found.suggest(here, meant, "did you mean this"),
             None => found,
@@ -341,9 +470,15 @@ fn own_file(first: &tree::Name, alone: bool, whole: Location, here: Location) ->
             .label(here, "expected `std`")
             .suggest(here, "std", "did you mean the standard library");
     }
-    Diagnostic::error(codes::LATER_FILES, "files of your own can't be used yet")
-        .label(whole, "expected a path that begins with `std`")
-        .note("this release reads one file and the standard library; copy the declarations into this file")
+    Diagnostic::error(codes::UNKNOWN_USE, format!("there is no `{}` to use declarations of", first.text))
+        .label(whole, "expected a path that begins with `std`, or a file in quotation marks")
+        .note("a declaration of another file is used as in `use \"common.cnas\"::local`")
+}
+
+fn unreadable(written: &str, why: &str, here: Location) -> Diagnostic {
+    Diagnostic::error(codes::UNREADABLE_FILE, format!("`{written}` can't be used: {why}"))
+        .label(here, "not read")
+        .note("a path is relative to the file that it is written in")
 }
 
 fn module_list() -> String {
@@ -355,12 +490,37 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The paths of all `use` entries, and where each stands with its word.
-fn uses(tree: &tree::File) -> impl Iterator<Item = (&Path, Span)> {
+/// A `use` entry.
+struct Used<'t> {
+    file: Option<&'t tree::Name>,
+    path: &'t Path,
+    /// All of it, its word included.
+    whole: Span,
+}
+
+/// All `use` entries.
+fn uses(tree: &tree::File) -> impl Iterator<Item = Used<'_>> {
     tree.items.iter().filter_map(|item| match &item.kind {
-        ItemKind::Use(path) => Some((path, item.span)),
+        ItemKind::Use { file, path } => Some(Used { file: file.as_ref(), path, whole: item.span }),
         _ => None,
     })
+}
+
+/// The files of graphs that a generator names.
+fn graphs(item: &tree::Item) -> Vec<String> {
+    let ItemKind::Declaration(declaration) = &item.kind else { return Vec::new() };
+    if declaration.keyword != Keyword::Generator {
+        return Vec::new();
+    }
+    let graph = |entry: &tree::Entry| match &entry.kind {
+        tree::EntryKind::Property { name, value: tree::Expr { kind: tree::ExprKind::Text(text), .. } }
+            if name.text == "graph" =>
+        {
+            Some(text.clone())
+        }
+        _ => None,
+    };
+    declaration.entries.iter().filter_map(graph).collect()
 }
 
 /// The words of an unreadable declaration's head, any of which may be the name it was to declare.

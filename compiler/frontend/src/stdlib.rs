@@ -1,6 +1,6 @@
 //! The standard library: modules of source text that are compiled into the binary.
 
-use cnasc_grammar::tree::{File, ItemKind};
+use cnasc_grammar::tree::{File, ItemKind, Keyword};
 use std::sync::LazyLock;
 
 /// A module's name, its file's name in diagnostics, and its text.
@@ -15,6 +15,7 @@ pub(crate) const MODULES: &[Module] = &[
     Module { name: "blocks", file: "std/blocks.cnas", text: include_str!("../../../stdlib/blocks.cnas") },
     Module { name: "devices", file: "std/devices.cnas", text: include_str!("../../../stdlib/devices.cnas") },
     Module { name: "generators", file: "std/generators.cnas", text: include_str!("../../../stdlib/generators.cnas") },
+    Module { name: "links", file: "std/links.cnas", text: include_str!("../../../stdlib/links.cnas") },
     Module { name: "stagings", file: "std/stagings.cnas", text: include_str!("../../../stdlib/stagings.cnas") },
 ];
 
@@ -32,12 +33,14 @@ pub(crate) fn items() -> &'static [(&'static str, String)] {
     &ITEMS
 }
 
-/// The names that a module's file declares.
+/// The names that a file declares for others; tests are nobody's but its own.
 pub(crate) fn names(file: &File) -> Vec<String> {
     let name = |kind: &ItemKind| match kind {
-        ItemKind::Block { name, .. } => Some(name.text.clone()),
-        ItemKind::Declaration(declaration) => Some(declaration.name.text.clone()),
-        ItemKind::Use(_) | ItemKind::Bad => None,
+        ItemKind::Block { name, .. } | ItemKind::Link { name, .. } => Some(name.text.clone()),
+        ItemKind::Declaration(declaration) if declaration.keyword != Keyword::Test => {
+            Some(declaration.name.text.clone())
+        }
+        ItemKind::Declaration(_) | ItemKind::Use { .. } | ItemKind::Bad => None,
     };
     file.items.iter().filter_map(|item| name(&item.kind)).collect()
 }

@@ -14,13 +14,14 @@ pub(crate) fn named(name: &str) -> Option<Type> {
         "block" => Type::Block,
         "staging" => Type::Staging,
         "network" => Type::Network,
+        "fleet" => Type::Fleet,
         _ => Type::Real(units::QUANTITIES.iter().find(|quantity| quantity.0 == name)?.1),
     })
 }
 
-/// The names of the types that parameters may have in this release.
+/// The names of the types that parameters may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let plain = ["int", "real", "bool", "text", "generator", "block", "staging"];
+    let plain = ["int", "real", "bool", "text", "generator", "block", "staging", "network", "fleet"];
     plain.into_iter().chain(units::QUANTITIES.iter().map(|quantity| quantity.0))
 }
 
@@ -36,6 +37,7 @@ pub(crate) fn describe(ty: &Type) -> String {
         Type::Block => "a block".to_owned(),
         Type::Staging => "a staging".to_owned(),
         Type::Network => "a network".to_owned(),
+        Type::Fleet => "a fleet".to_owned(),
         Type::List(element) => format!("a list, each element {}", describe(element)),
     }
 }

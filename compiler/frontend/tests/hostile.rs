@@ -77,6 +77,11 @@ proptest! {
     }
 
     #[test]
+    fn changed_sections_are_answered(changes in prop::collection::vec(change(), 1..6)) {
+        answered(&changed(include_str!("whole.cnas"), &changes));
+    }
+
+    #[test]
     fn changed_modules_are_answered(changes in prop::collection::vec(change(), 1..12)) {
         let modules = ["blocks", "devices", "generators", "stagings"].map(|name| {
             let path = format!("{}/../../stdlib/{name}.cnas", env!("CARGO_MANIFEST_DIR"));

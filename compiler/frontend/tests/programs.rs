@@ -2,7 +2,7 @@
 //! say what is wrong, once each, and suggestions mend them.
 
 use cnasc_base::{Diagnostics, Severity, Sources, render};
-use cnasc_frontend::{CODES, compile, explain};
+use cnasc_frontend::{CODES, compile, compile_with, explain};
 use cnasc_ir::Program;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,19 @@ const SAMPLE: &str = include_str!("sample.cnas");
 fn checked(text: &str) -> (Option<Program>, Diagnostics, String) {
     let mut sources = Sources::default();
     let file = sources.add("main.cnas", text);
-    let (program, diagnostics) = compile(&mut sources, file);
+    let (program, diagnostics) = compile_with(&mut sources, file, &mut load);
     let shown = render::human(&sources, &diagnostics, false);
     (program, diagnostics, shown)
+}
+
+/// The text of a file of `tests/files`, as a command line would read it.
+fn load(written: &str, from: &str) -> Result<(String, String), String> {
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let files = root().join("compiler/frontend/tests/files").canonicalize().map_err(|error| error.to_string())?;
+    let path = files.join(folder).join(written).canonicalize().map_err(|_| "there is no such file".to_owned())?;
+    let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let name = path.strip_prefix(&files).map_err(|error| error.to_string())?;
+    Ok((name.to_string_lossy().into_owned(), text))
 }
 
 fn codes(diagnostics: &Diagnostics) -> Vec<&'static str> {
@@ -226,4 +236,49 @@ fn there_is_a_wrong_program_for_every_rule_of_the_checker() {
     let missing: Vec<&str> =
         CODES.iter().map(|(code, _)| code.0).filter(|code| *code >= "E0200" && !seen.contains(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn files_are_used_by_relative_paths_and_once() {
+    let text = "use \"common.cnas\"::local\nuse \"./more/../common.cnas\"::rings\nuse \"more/deep.cnas\"::twice\n\
+        network f {\n    input image(1, 8, 8)\n    body local(n: 4, reach: 1.0) of twice\n    body rings(n: 2) of twice\n}\n\
+        test \"of this file\" {\n    sample 2 of rings(n: 3) seed 1\n    expect snapshot\n}\n";
+    let program = clean(text);
+    let names = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    assert_eq!(names(program.generators.iter().map(|of| &of.name).collect()), "local rings near");
+    assert_eq!(names(program.blocks.iter().map(|of| &of.name).collect()), "twice node");
+    assert_eq!(names(program.tests.iter().map(|of| &of.name).collect()), "of this file");
+}
+
+#[test]
+fn without_a_loader_other_files_are_not_read() {
+    let mut sources = Sources::default();
+    let file = sources.add("main.cnas", "use \"common.cnas\"::local\n");
+    let (program, diagnostics) = compile(&mut sources, file);
+    assert!(program.is_none());
+    assert_eq!(codes(&diagnostics), ["E0226"]);
+}
+
+#[test]
+fn graphs_are_read_from_files() {
+    let program = clean("generator a {\n    graph \"square.txt\"\n}\ngenerator b {\n    graph \"three.graphml\"\n}\n");
+    let edges = |index: usize| match &program.generators[index].wiring {
+        cnasc_ir::program::Wiring::Given(edges) => edges.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!(edges(0), [(0, 1), (0, 3), (1, 2), (2, 3)]);
+    // In topological order: in, middle, out.
+    assert_eq!(edges(1), [(0, 1), (0, 2), (1, 2)]);
+}
+
+#[test]
+fn a_link_of_the_library_has_its_figures() {
+    let text = "use std::devices::rpi4\nuse std::links::wifi\n\nfleet f {\n    node pi[2]: rpi4\n    link pi <-> pi: wifi\n}\n";
+    let link = clean(text).fleets[0].links[0][1].expect("they are joined");
+    assert_eq!((link.rate, link.latency), (62.24e6, 8.83e-3));
+}
+
+#[test]
+fn the_whole_language_in_one_program() {
+    clean(include_str!("whole.cnas"));
 }

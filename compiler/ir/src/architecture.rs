@@ -3,6 +3,7 @@
 //! Invariants, held by [`Architecture::verify`]:
 //! - node 0 is the image and the only node without inputs; the last node is the answer and the only one without consumers;
 //! - every input comes from an earlier node, so that the order of the nodes is a topological order;
+//! - names are as [`is_name`] has them, and no two nodes share one;
 //! - no node is joined to the same node twice;
 //! - each node's recorded shape is the one that its operators give.
 
@@ -23,6 +24,20 @@ pub const FORMAT: &str = "cnasc.arch/1";
 
 /// The most nodes that an architecture may have; a file or a program that asks for more is refused.
 pub const MAX_NODES: usize = 1 << 20;
+
+/// The most characters of a network's or node's name.
+pub const MAX_NAME: usize = 200;
+
+/// Whether a network or node may be called so: letters, digits, `_`, `.`, `-`, `#` and `~`, beginning with a letter or `_`. Names come from files
+/// and go to terminals and into file names.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-#~".contains(&byte);
+    let first = name.bytes().next();
+    name.len() <= MAX_NAME
+        && first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && name.bytes().all(inner)
+}
 
 /// One drawn network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,13 +84,15 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
-    /// Whether there is one finite mean and one positive deviation for each of `channels`, or one for all.
+    /// Whether there is one mean and one deviation for each of `channels`, or one for all: means of at most a million either
+    /// way, deviations of a millionth to a million, so that no pixel becomes infinite.
     #[must_use]
     pub fn fits(&self, channels: u32) -> bool {
-        let fits = |values: &[f32]| {
-            (values.len() == 1 || values.len() == channels as usize) && values.iter().all(|value| value.is_finite())
-        };
-        fits(&self.mean) && fits(&self.deviation) && self.deviation.iter().all(|&value| value > 0.0)
+        let count = |values: &[f32]| values.len() == 1 || values.len() == channels as usize;
+        count(&self.mean)
+            && count(&self.deviation)
+            && self.mean.iter().all(|mean| mean.abs() <= 1e6)
+            && self.deviation.iter().all(|deviation| (1e-6..=1e6).contains(deviation))
     }
 }
 
@@ -254,6 +271,13 @@ impl Architecture {
         if self.nodes.len() > MAX_NODES {
             return Err(ArchitectureError::Graph(format!("{} nodes are more than {MAX_NODES}", self.nodes.len())));
         }
+        if let Some(name) =
+            std::iter::once(&self.name).chain(self.nodes.iter().map(|node| &node.name)).find(|name| !is_name(name))
+        {
+            // Shown escaped and cut: a name that is refused may hold anything.
+            let shown: String = name.escape_debug().take(40).collect();
+            return Err(ArchitectureError::Graph(format!("`{shown}` can't be the name of a network or node")));
+        }
         self.verify_preprocess()?;
         let mut names = std::collections::BTreeSet::new();
         let mut consumed = vec![false; self.nodes.len()];
@@ -295,7 +319,8 @@ impl Architecture {
             Ok(())
         } else {
             Err(ArchitectureError::Graph(
-                "preprocess needs one finite mean and positive deviation a channel".to_owned(),
+                "preprocess needs one mean (at most 1e6) and one deviation (1e-6 to 1e6) a channel, or one for all"
+                    .to_owned(),
             ))
         }
     }

@@ -7,6 +7,7 @@
 pub mod program;
 
 pub mod architecture;
+pub mod diff;
 pub mod op;
 pub mod shape;
 pub mod text;

@@ -67,6 +67,9 @@ pub enum Op {
     },
 }
 
+/// The greatest kernel and stride: beyond any network in use, and small enough that sizes computed from it fit.
+pub const MAX_WINDOW: u32 = 1 << 12;
+
 /// Added to the variance by batch normalisation, as in the common frameworks.
 pub const BATCH_NORM_EPSILON: f32 = 1e-5;
 
@@ -174,6 +177,11 @@ impl Op {
             let padded = u64::from(extent) + 2 * u64::from(padding);
             if kernel == 0 || stride == 0 {
                 return Err("needs a kernel and a stride of at least 1".to_owned());
+            }
+            if kernel > MAX_WINDOW || stride > MAX_WINDOW || padding >= kernel.max(1) {
+                return Err(format!(
+                    "needs a kernel and a stride of at most {MAX_WINDOW} and a padding below the kernel"
+                ));
             }
             if u64::from(kernel) > padded {
                 return Err(format!("does not fit an image of {input}: its window of {kernel} is larger"));

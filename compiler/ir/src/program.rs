@@ -3,6 +3,12 @@
 //! Quantities are held in base units (bytes, seconds, bits a second, FLOP/s, plain counts); their dimensions are known to the
 //! checker alone. An argument may be a [`ExprKind::Domain`], which a search or a seed replaces by a value before expansion.
 
+mod search;
+mod test;
+
+pub use search::{Budget, Constraint, Measure, Objective, Search, Strategy};
+pub use test::{Expectation, Expected, Figure, Sample, Statistic, Test};
+
 use crate::fleet::Fleet;
 use cnasc_base::Location;
 use serde::{Deserialize, Serialize};
@@ -77,6 +83,8 @@ pub enum Type {
     Staging,
     /// A network with its arguments.
     Network,
+    /// A fleet.
+    Fleet,
     /// Lists of one type.
     List(Box<Type>),
 }
@@ -154,6 +162,10 @@ pub enum Declared {
     Staging(StagingId),
     /// A network.
     Network(NetworkId),
+    /// A fleet; it has no arguments.
+    Fleet(FleetId),
+    /// The network that its one argument is: what a search over a choice of whole networks is over.
+    AnyNetwork,
 }
 
 /// What an expression's surroundings give.
@@ -165,6 +177,14 @@ pub enum Variable {
     J,
     /// The number of nodes of the graph.
     Nodes,
+    /// In an edge rule: how many edges the smaller end has among the pairs that were decided before this one, which are those
+    /// of a smaller i, and those of the same i and a smaller j.
+    DegreeI,
+    /// The same of the larger end.
+    DegreeJ,
+    /// In an edge rule of a generator that knows a fleet: seconds in which 1 KiB comes from the device of one end to that of
+    /// the other, by the quickest way; 0 where they are one. Node i is dealt to device i modulo the number of devices. Real.
+    LinkCost,
     /// In a staging rule: the longest path from the body's input, in blocks; 0 for the first.
     Depth,
     /// In a staging rule: the channels that the node would have.
@@ -267,6 +287,10 @@ pub struct Generator {
     pub wiring: Wiring,
     /// How the graph becomes directed.
     pub order: Order,
+    /// A generator, a graph of which takes the place of each vertex; none where a vertex stays one.
+    pub each: Option<Expr>,
+    /// The parameter that is the fleet whose devices the vertices are dealt to, where there is exactly one.
+    pub dealt: Option<usize>,
     /// Where it was declared.
     pub location: Location,
 }
@@ -288,6 +312,8 @@ pub enum Wiring {
         /// p.
         rewired: Expr,
     },
+    /// These, each once and the smaller vertex first: a graph that was read from a file.
+    Given(Vec<(u32, u32)>),
 }
 
 /// How an undirected graph is made a DAG (paper.md, "To a DAG").
@@ -349,6 +375,8 @@ pub enum Operator {
     GlobalAvg,
     /// `linear(outputs)`
     Linear,
+    /// The operators of a block, which is its one argument.
+    Block,
 }
 
 /// How a node's inputs become one.
@@ -383,7 +411,7 @@ pub enum OperatorDefault {
 }
 
 impl Operator {
-    /// Its parameters in order; all are whole numbers of at least 1.
+    /// Its parameters in order; all are whole numbers of at least 1, but for the block of [`Operator::Block`].
     #[must_use]
     pub fn params(self) -> &'static [OperatorParam] {
         use OperatorDefault::{First, Is, NodeChannels, Required};
@@ -393,6 +421,7 @@ impl Operator {
             Self::Pointwise => &[("channels", NodeChannels)],
             Self::MaxPool | Self::AvgPool => &[("kernel", Required), ("stride", First)],
             Self::Linear => &[("outputs", Required)],
+            Self::Block => &[("block", Required)],
             Self::Aggregate(_) | Self::Relu | Self::Sigmoid | Self::BatchNorm | Self::GlobalAvg => &[],
         }
     }
@@ -448,9 +477,9 @@ pub struct Network {
 /// A part of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Section {
-    /// `stem …` or `head …`: operators one after the other.
+    /// `stem …`, `layer …` or `head …`: operators one after the other.
     Pipeline {
-        /// `stem` or `head`.
+        /// `stem`, `layer` or `head`.
         name: String,
         /// The operators.
         stages: Vec<Stage>,
@@ -466,114 +495,31 @@ pub enum Section {
         /// Where it was written.
         location: Location,
     },
-}
-
-/// A search for good networks of a family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Search {
-    /// Its name.
-    pub name: String,
-    /// The family: a [`Declared::Network`] with domains among its arguments.
-    pub over: Make,
-    /// Where they will run.
-    pub on: FleetId,
-    /// What every result must keep.
-    pub constraints: Vec<Constraint>,
-    /// What is better; at least one.
-    pub objectives: Vec<Objective>,
-    /// How candidates are proposed.
-    pub strategy: Strategy,
-    /// When it ends.
-    pub budget: Budget,
-    /// Its seed where the command line gives none.
-    pub seed: u64,
-    /// Where it was declared.
-    pub location: Location,
-}
-
-/// A figure of a candidate, in base units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
-    /// Trained parameters.
-    Params,
-    /// Floating-point operations of an inference.
-    Flops,
-    /// Multiply-adds of an inference.
-    Macs,
-    /// Predicted seconds of an inference on the search's fleet.
-    Latency,
-    /// Bytes of weights and live tensors on the fullest device.
-    Memory,
-    /// CS of paper.md on as many equal units as the fleet has devices. Also written `parallelization_score`.
-    ConcurrencyScore,
-    /// Blocks on the longest path.
-    Depth,
-    /// The most blocks of one depth.
-    Width,
-    /// Blocks.
-    Nodes,
-    /// Bytes sent by the plan.
-    Communication,
-    /// Share of right answers after training.
-    Accuracy,
-    /// Joules of an inference.
-    Energy,
-}
-
-/// `where measure <= limit`
-#[derive(Debug, Clone, PartialEq)]
-pub struct Constraint {
-    /// Of what.
-    pub measure: Measure,
-    /// How it compares: one of the four inequalities.
-    pub op: BinaryOp,
-    /// With what, in base units.
-    pub limit: f64,
-    /// Where it was written.
-    pub location: Location,
-}
-
-/// `maximize accuracy`
-#[derive(Debug, Clone, PartialEq)]
-pub struct Objective {
-    /// Of what.
-    pub measure: Measure,
-    /// Whether more is better.
-    pub maximize: bool,
-    /// Where it was written.
-    pub location: Location,
-}
-
-/// How candidates are proposed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Strategy {
-    /// Each independently.
-    Random,
-    /// A strategy with its whole-number settings that this release checks but does not run yet.
-    Later {
-        /// Its name.
-        name: String,
-        /// Its settings.
-        settings: Vec<(String, i64)>,
+    /// `repeat count { … }`: sections one after the other, several times.
+    Repeat {
+        /// How often; whole.
+        count: Expr,
+        /// The sections.
+        sections: Vec<Section>,
         /// Where it was written.
         location: Location,
     },
-}
-
-/// When a search ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Budget {
-    /// After so many candidates.
-    Candidates(u64),
-    /// After so many seconds.
-    Seconds(f64),
-}
-
-/// A `test` declaration, checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Test {
-    /// Its name.
-    pub name: String,
-    /// Where it was declared.
-    pub location: Location,
+    /// `branch { … } { … } joined by concat`, or `residual { … }`, which has one branch that does nothing and adds.
+    Branch {
+        /// `branch` or `residual`.
+        name: String,
+        /// The sections of each; at most one has none.
+        branches: Vec<Vec<Section>>,
+        /// How the branches' ends become one.
+        joined: Aggregate,
+        /// Where it was written.
+        location: Location,
+    },
+    /// `part network`: the sections of another network, whose own image counts for nothing here.
+    Part {
+        /// The network.
+        network: Expr,
+        /// Where it was written.
+        location: Location,
+    },
 }

@@ -49,6 +49,15 @@ impl Effort {
     pub const FAST: Self = Self { starts: 2, kicks: 5 };
     /// For the plan that will run, and for reports.
     pub const THOROUGH: Self = Self { starts: 24, kicks: 400 };
+
+    /// The effort for `pins` ends of edges on `parts` parts: less in proportion where both together are beyond what the
+    /// efforts above were made for, so that large networks are still placed in seconds.
+    fn within(self, pins: usize, parts: usize) -> Self {
+        const FULL: u64 = 20_000;
+        let size = (pins as u64).saturating_mul(parts as u64).max(FULL);
+        let part = |count: u32| u32::try_from(u64::from(count) * FULL / size).unwrap_or(count);
+        Self { starts: part(self.starts).max(1), kicks: part(self.kicks) }
+    }
 }
 
 /// An assignment of all vertices to parts.
@@ -71,8 +80,9 @@ pub fn partition(graph: &Hypergraph, request: &Request, seed: &Seed) -> Partitio
     let mut rng = seed.child("partition").rng();
     let mut search = Search { refiner: Refiner::new(graph, &balance), best: None };
     if balance.parts() > 1 && graph.vertices() > 0 {
-        search.start(request, &balance, &mut rng);
-        search.shake(request.effort.kicks, &balance, &mut rng);
+        let effort = request.effort.within((0..graph.nets()).map(|net| graph.pins(net).len()).sum(), balance.parts());
+        search.start(request, effort, &balance, &mut rng);
+        search.shake(effort.kicks, &balance, &mut rng);
     }
     let part_of = match search.best {
         Some((_, part_of)) => part_of,
@@ -99,7 +109,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn start(&mut self, request: &Request, balance: &Balance, rng: &mut Rng) {
+    fn start(&mut self, request: &Request, effort: Effort, balance: &Balance, rng: &mut Rng) {
         let graph = self.refiner.graph();
         if let Some(known) = request.known
             && known.len() == graph.vertices()
@@ -107,7 +117,7 @@ impl Search<'_> {
         {
             self.refine(known, rng);
         }
-        for index in 0..request.effort.starts.max(1) {
+        for index in 0..effort.starts {
             let start = initial::start(index, graph, balance, rng);
             self.refine(&start, rng);
         }

@@ -43,7 +43,7 @@ pub enum Strategy {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PlaceError {
     /// A share that is too large for its device.
-    #[error("device `{device}` needs {needs} bytes of memory and has {has}")]
+    #[error("device `{device}` needs {} of memory and has {}", size(*needs), size(*has))]
     Memory {
         /// The device's name.
         device: String,
@@ -63,6 +63,12 @@ pub enum PlaceError {
     /// The fleet is none.
     #[error("the fleet is unsound: {0}")]
     Fleet(String),
+}
+
+/// For people: `768.0 MiB`, `29.3 KiB`.
+fn size(bytes: u64) -> String {
+    let kibibytes = bytes as f64 / 1024.0;
+    if kibibytes < 1024.0 { format!("{kibibytes:.1} KiB") } else { format!("{:.1} MiB", kibibytes / 1024.0) }
 }
 
 impl PlaceError {

@@ -52,7 +52,7 @@ impl Workload {
             let cost = &mut costs[step.node.index()];
             cost.flops = cost.flops.saturating_add(graph.flops(step));
             let params = step.params.iter().map(|id| graph.params[id.index()].elements());
-            cost.add_step(params.sum(), step.shape);
+            cost.add_step(params.fold(0, u64::saturating_add), step.shape);
         }
         // A node without operators hands its input on, and lowering may make no step for it.
         for (cost, node) in costs.iter_mut().zip(&architecture.nodes) {
@@ -173,8 +173,8 @@ impl Cost {
 
     /// Adds a step that makes `shape`: what was the output so far becomes a tensor on the way.
     fn add_step(&mut self, params: u64, shape: Shape) {
-        self.weights += 4 * params;
-        self.scratch += self.bytes;
+        self.weights = self.weights.saturating_add(params.saturating_mul(4));
+        self.scratch = self.scratch.saturating_add(self.bytes);
         self.bytes = shape.bytes();
     }
 
@@ -187,7 +187,7 @@ impl Cost {
             self.flops = self.flops.saturating_add(op.flops(shapes, shape));
             let params = op.params(shapes).into_iter();
             let params = params.map(|(role, extents)| ParamSpec { name: String::new(), role, extents }.elements());
-            self.add_step(params.sum(), shape);
+            self.add_step(params.fold(0, u64::saturating_add), shape);
             last = [shape];
             shapes = &last;
         }

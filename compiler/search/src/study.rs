@@ -4,13 +4,13 @@ use crate::candidate::{self, Candidate, Evaluated};
 use crate::pareto;
 use cnasc_base::{Code, Diagnostic, Diagnostics};
 use cnasc_ir::Fleet;
-use cnasc_ir::program::{Measure, Program, Search, Strategy};
+use cnasc_ir::program::{Make, Measure, Program, Search, Strategy};
 use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The code of a network that does not fit the fleet.
-pub const PLACE: Code = Code("E0702");
+pub const PLACE: Code = Code("E0608");
 /// The code of a search strategy that is checked, but not run by this release.
 pub const STRATEGY_LATER: Code = Code("E0910");
 /// The code of a measure that is checked, but not computed by this release.
@@ -80,6 +80,12 @@ impl<'a> Study<'a> {
     #[must_use]
     pub fn program(&self) -> &'a Program {
         self.program
+    }
+
+    /// The space that is searched.
+    #[must_use]
+    pub fn over(&self) -> &'a Make {
+        &self.search.over
     }
 
     /// The fleet that networks are placed on.

@@ -19,6 +19,15 @@ pub enum Line<'a, 'b> {
         /// The comment.
         comment: Option<&'a str>,
     },
+    /// A line that ends or begins with a brace of an entry with sections inside it.
+    Brace {
+        /// All of it.
+        text: String,
+        /// The comment behind it.
+        comment: Option<&'a str>,
+    },
+    /// The lines between two such braces.
+    Inner(Vec<Line<'a, 'b>>),
 }
 
 /// A part of an entry behind its word.
@@ -33,16 +42,19 @@ pub fn aligned(keyword: Keyword) -> bool {
 }
 
 impl<'a> Writer<'a> {
-    /// Writes the lines of a body.
-    pub fn entries(&mut self, lines: &[Line<'a, '_>], aligned: bool) {
-        for run in lines.split_inclusive(|line| matches!(line, Line::Blank)) {
+    /// Writes the lines of a body, `indent` deep.
+    pub fn entries(&mut self, lines: &[Line<'a, '_>], aligned: bool, indent: usize) {
+        for run in lines.split_inclusive(|line| matches!(line, Line::Blank | Line::Inner(_))) {
             let words = run.iter().filter_map(|line| match line {
                 Line::Entry { entry, .. } => Some(width(word(&entry.kind))),
                 _ => None,
             });
             let column = if aligned { words.max().unwrap_or(0) } else { 0 };
             for line in run {
-                self.line(line, column);
+                match line {
+                    Line::Inner(inner) => self.entries(inner, aligned, indent + INDENT),
+                    _ => self.line(line, column, indent),
+                }
             }
         }
     }
@@ -50,17 +62,20 @@ impl<'a> Writer<'a> {
     /// Writes a line that is no entry.
     pub fn plain(&mut self, line: &Line<'a, '_>, indent: usize) {
         match line {
-            Line::Blank | Line::Entry { .. } => {}
+            Line::Blank | Line::Entry { .. } | Line::Brace { .. } | Line::Inner(_) => {}
             Line::Comment(comment) => self.indented(indent, comment),
             Line::Doc(doc) => self.indented(indent, doc),
         }
         self.out.push('\n');
     }
 
-    fn line(&mut self, line: &Line<'a, '_>, column: usize) {
-        let Line::Entry { entry, comment } = line else { return self.plain(line, INDENT) };
-        let written = self.entry(entry, column);
-        self.indented(INDENT, &written);
+    fn line(&mut self, line: &Line<'a, '_>, column: usize, indent: usize) {
+        let (written, comment) = match line {
+            Line::Entry { entry, comment } => (self.entry(entry, column, indent), comment),
+            Line::Brace { text, comment } => (text.clone(), comment),
+            _ => return self.plain(line, indent),
+        };
+        self.indented(indent, &written);
         if let Some(comment) = comment {
             self.out.push_str("    ");
             self.out.push_str(comment);
@@ -73,8 +88,8 @@ impl<'a> Writer<'a> {
         self.out.push_str(text);
     }
 
-    /// An entry whose word takes up `column` characters.
-    fn entry(&self, entry: &Entry, column: usize) -> String {
+    /// An entry whose word takes up `column` characters, in a body `indent` deep.
+    fn entry(&self, entry: &Entry, column: usize, indent: usize) -> String {
         let values = self.values();
         let parts = parts(&entry.kind);
         let mut written = word(&entry.kind).to_owned();
@@ -86,9 +101,9 @@ impl<'a> Writer<'a> {
             match part {
                 Part::Text(text) => written.push_str(text),
                 Part::Value(value) => {
-                    let last = written.rfind('\n').map_or(INDENT + width(&written), |at| width(&written[at + 1..]));
+                    let last = written.rfind('\n').map_or(indent + width(&written), |at| width(&written[at + 1..]));
                     let after = flat.iter().skip(place + 1).sum();
-                    written.push_str(&values.fitted(value, INDENT, last, after));
+                    written.push_str(&values.fitted(value, indent, last, after));
                 }
             }
         }
@@ -117,6 +132,9 @@ fn word(kind: &EntryKind) -> &str {
         EntryKind::Channels { .. } => "channels",
         EntryKind::Body { .. } => "body",
         EntryKind::Sample { .. } => "sample",
+        EntryKind::Repeat { .. } => "repeat",
+        EntryKind::Residual { .. } => "residual",
+        EntryKind::Branch { .. } => "branch",
         EntryKind::Bad => "",
     }
 }
@@ -166,7 +184,8 @@ fn parts(kind: &EntryKind) -> Vec<Part<'_>> {
             of(first, second, " staged ", third.as_ref())
         }
         EntryKind::Sample { count: first, of: second, seed: third } => of(first, second, " seed ", third.as_ref()),
-        EntryKind::Bad => Vec::new(),
+        // Written as lines of their own.
+        EntryKind::Repeat { .. } | EntryKind::Residual { .. } | EntryKind::Branch { .. } | EntryKind::Bad => Vec::new(),
     }
 }
 

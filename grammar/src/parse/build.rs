@@ -72,6 +72,7 @@ impl<'a> Builder<'a> {
                 }
                 Rule::use_item => self.use_item(inner),
                 Rule::block_item => self.block_item(inner),
+                Rule::link_item => self.link_item(inner),
                 Rule::declaration => ItemKind::Declaration(self.declaration(inner)),
                 Rule::bad_declaration => {
                     self.bad_declaration(inner);
@@ -87,8 +88,20 @@ impl<'a> Builder<'a> {
     }
 
     fn use_item(&mut self, pair: Pair<'a, Rule>) -> ItemKind {
-        match pair.into_inner().find(|inner| inner.as_rule() == Rule::path) {
-            Some(inner) => ItemKind::Use(path(&inner)),
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::path => return ItemKind::Use { file: None, path: path(&inner) },
+                Rule::file_path => return file_path(inner),
+                _ => {}
+            }
+        }
+        ItemKind::Bad
+    }
+
+    fn link_item(&mut self, pair: Pair<'a, Rule>) -> ItemKind {
+        let parts = self.parts(pair);
+        match parts.names.into_iter().next() {
+            Some(name) => ItemKind::Link { name, figures: parts.values },
             None => ItemKind::Bad,
         }
     }
@@ -176,6 +189,7 @@ impl<'a> Builder<'a> {
         let parts = self.parts(pair);
         let mut names = parts.names.into_iter();
         let mut values = parts.values.into_iter();
+        let mut groups = parts.groups.into_iter();
         Some(match rule {
             Rule::property => EntryKind::Property { name: names.next()?, value: values.next()? },
             Rule::node => EntryKind::Node { name: names.next()?, count: parts.count, device: values.next()? },
@@ -199,6 +213,9 @@ impl<'a> Builder<'a> {
                 EntryKind::Channels { growth, limit: values.next() }
             }
             Rule::body => EntryKind::Body { wiring: values.next()?, block: values.next()?, staging: values.next() },
+            Rule::repeat => EntryKind::Repeat { count: values.next()?, entries: groups.next()? },
+            Rule::residual => EntryKind::Residual { entries: groups.next()? },
+            Rule::branch => EntryKind::Branch { branches: groups.collect(), joined: names.next()? },
             Rule::sample => EntryKind::Sample { count: values.next()?, of: values.next()?, seed: values.next() },
             _ => return None,
         })
@@ -210,6 +227,13 @@ impl<'a> Builder<'a> {
             match inner.as_rule() {
                 Rule::name | Rule::property_word => parts.names.push(name(&inner)),
                 Rule::value => parts.values.push(self.value(inner)),
+                Rule::group_of => {
+                    let mut entries = Vec::new();
+                    for entry in inner.into_inner().filter(|inner| inner.as_rule() == Rule::entry) {
+                        self.entry(entry, &mut entries);
+                    }
+                    parts.groups.push(entries);
+                }
                 Rule::count => {
                     parts.count = self.parts(inner).values.pop();
                 }
@@ -295,6 +319,8 @@ impl<'a> Builder<'a> {
 struct Parts {
     names: Vec<Name>,
     values: Vec<Expr>,
+    /// The entries between each pair of braces.
+    groups: Vec<Vec<Entry>>,
     count: Option<Expr>,
     /// The word or rule that tells forms of one entry apart.
     word: Option<Rule>,
@@ -335,6 +361,22 @@ pub fn path(pair: &Pair<'_, Rule>) -> Path {
         start += segment.len() + "::".len();
     }
     Path { segments, span: place(pair) }
+}
+
+/// A name of the user's own file.
+fn file_path(pair: Pair<'_, Rule>) -> ItemKind {
+    let (mut file, mut segments, mut whole) = (None, Vec::new(), place(&pair));
+    for inner in pair.into_inner() {
+        match inner.as_rule() {
+            Rule::text => file = Some(Name { text: unescaped(inner.as_str()), span: place(&inner) }),
+            Rule::ident => {
+                whole = place(&inner);
+                segments.push(name(&inner));
+            }
+            _ => {}
+        }
+    }
+    ItemKind::Use { file, path: Path { segments, span: whole } }
 }
 
 /// Text between its quotation marks with its escapes resolved; an escape that is none stays as it is.

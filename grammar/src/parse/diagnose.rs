@@ -16,14 +16,14 @@ const LONGEST_FOUND: usize = 40;
 /// Words for people, in the order in which a message lists them, and the rules they stand for.
 const WORDS: &[(&str, &[Rule])] = &[
     ("an expression", &[Rule::value, Rule::expr, Rule::prefix, Rule::paren, Rule::list]),
-    (A_PATH, &[Rule::path]),
+    (A_PATH, &[Rule::path, Rule::file_path]),
     ("a name", &[Rule::name, Rule::call]),
     ("a parameter", &[Rule::param]),
     ("a parameter's type", &[Rule::type_name]),
     ("a name in quotation marks", &[Rule::text]),
     (VALUE_ON_LINE, &[Rule::gap]),
     ("an argument", &[Rule::arg, Rule::label]),
-    ("`{`", &[Rule::open_brace]),
+    ("`{`", &[Rule::open_brace, Rule::group_of]),
     ("a range `low .. high`", &[Rule::range, Rule::kw_log]),
     ("`(`", &[Rule::open_paren, Rule::params]),
     ("`[`", &[Rule::open_bracket, Rule::count]),
@@ -42,6 +42,7 @@ const WORDS: &[(&str, &[Rule])] = &[
     ("`keep`", &[Rule::kw_keep]),
     ("`up to`", &[Rule::kw_up]),
     ("`to`", &[Rule::kw_to]),
+    ("`joined by`", &[Rule::kw_joined]),
     ("`of`", &[Rule::kw_of]),
     ("`staged`", &[Rule::kw_staged]),
     ("`seed`", &[Rule::kw_seed]),
@@ -55,7 +56,7 @@ const WORDS: &[(&str, &[Rule])] = &[
     (LINE_END, &[Rule::EOI]),
 ];
 
-const A_PATH: &str = "a path such as `std::blocks::sepconv`";
+const A_PATH: &str = "a path such as `std::blocks::sepconv` or `\"common.cnas\"::local`";
 const VALUE_ON_LINE: &str = "a value on the same line";
 const LINE_END: &str = "the end of the line";
 
@@ -97,13 +98,14 @@ pub fn item(source: &Source<'_>, start: usize, end: usize) -> SyntaxError {
         return foreign(source, first, &[]).unwrap_or_else(|| unexpected(source, start, vec!["a declaration"]));
     }
     let word = text_of(source, first);
-    let Some(keyword) = ITEM_WORDS.into_iter().find(|item_word| *item_word == word) else {
+    let Some(keyword) = ITEM_WORDS.into_iter().chain(["link"]).find(|item_word| *item_word == word) else {
         let kind = SyntaxErrorKind::UnknownDeclaration { found: shortened(word), nearest: nearest(word) };
         return SyntaxError { span: span(first.start, first.end), kind };
     };
     let rule = match keyword {
         "use" => Rule::only_use,
         "block" => Rule::only_block,
+        "link" => Rule::only_link,
         _ => Rule::only_declaration,
     };
     let Some(failure) = failure(source, rule, start, end) else {

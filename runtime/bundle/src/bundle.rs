@@ -7,7 +7,7 @@
 use crate::image::{self, ImageError};
 use crate::share::Share;
 use crate::verify;
-use cnasc_ir::architecture::{Architecture, NodeId, Preprocess};
+use cnasc_ir::architecture::{Architecture, NodeId, Preprocess, is_name};
 use cnasc_ir::{Fleet, Plan, Shape, TensorGraph, Weights};
 
 /// What is shipped.
@@ -140,6 +140,11 @@ impl Bundle {
 
     /// Steps are in the order of their nodes, so a node without steps is a gap.
     fn check_nodes(&self) -> Result<(), String> {
+        if let Some(name) = std::iter::once(&self.name).chain(&self.nodes).find(|name| !is_name(name)) {
+            // Shown escaped and cut: a name that is refused may hold anything.
+            let shown: String = name.escape_debug().take(40).collect();
+            return Err(format!("`{shown}` can't be the name of a network or node"));
+        }
         let mut wanted = 0;
         for step in &self.graph.steps {
             let node = step.node.index();

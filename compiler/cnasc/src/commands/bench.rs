@@ -2,12 +2,13 @@
 
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
-use crate::commands::run::{backend, start};
+use crate::commands::refuse;
+use crate::commands::run::{backend, drawn_already, start};
 use crate::failure::{Exit, Failure, codes};
+use crate::images::Input;
 use crate::output::{milliseconds, table};
 use crate::{model, pipeline};
-use cnasc_base::Seed;
-use cnasc_bundle::{Bundle, layout};
+use cnasc_bundle::Bundle;
 use cnasc_fleet::measure::latency;
 use cnasc_place::Strategy;
 use serde::Serialize;
@@ -28,11 +29,16 @@ const MAX_WARMUP: u32 = 20;
 
 /// Measures each backend on each number of threads.
 pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
+    refuse("--against", args.against.as_ref())?;
+    if pipeline::is_bundle(&args.file) && (args.draw.is_given() || args.threads != [1]) {
+        return Err(drawn_already());
+    }
     let mut rows = Vec::new();
     for &word in &args.backend {
         if pipeline::is_bundle(&args.file) {
             let mut bundle = pipeline::read_bundle(&args.file)?;
-            let threads = u32::try_from(bundle.fleet.devices.len()).expect("a fleet has at most 256 devices");
+            let used = bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
+            let threads = u32::try_from(used).expect("a fleet has at most 256 devices");
             rows.push(measure(args, &mut bundle, word, threads)?);
             continue;
         }
@@ -69,12 +75,12 @@ fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32
     let backend = backend(word)?;
     bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
     let mut fleet = start(bundle)?;
-    let image = noise(bundle);
+    let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
     let warmup = args.runs.min(MAX_WARMUP);
     let found = latency(&mut fleet, &image, warmup as usize, args.runs as usize)
         .map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
     Ok(Row {
-        model: format!("{}-{}", bundle.name, &bundle.hash[..8]),
+        model: format!("{}-{}", bundle.name, &bundle.hash[..12]),
         backend: match word {
             BackendArg::Jit => "jit",
             BackendArg::Reference => "reference",
@@ -85,14 +91,4 @@ fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32
         min_ms: found.min * 1e3,
         gflops: bundle.graph.total_flops() as f64 / found.median / 1e9,
     })
-}
-
-/// Uniform noise from a fixed seed, prepared as an image is.
-fn noise(bundle: &Bundle) -> Vec<f32> {
-    let shape = bundle.input();
-    let mut rng = Seed::new(0).child("bench").rng();
-    let plain: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
-    let mut blocked = vec![0.0; layout::len(shape)];
-    layout::to_blocked(shape, &plain, &mut blocked);
-    blocked
 }

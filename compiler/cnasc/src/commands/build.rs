@@ -3,8 +3,9 @@
 use crate::Session;
 use crate::cli::BuildArgs;
 use crate::commands::plan::strategy;
+use crate::commands::refuse;
 use crate::failure::{Exit, Failure, codes};
-use crate::output::{count, milliseconds, write_file};
+use crate::output::{bytes as size, milliseconds, write_file};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use serde::Serialize;
@@ -21,6 +22,7 @@ struct Built<'a> {
 
 /// Compiles and writes.
 pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
+    refuse("--weights", args.weights.as_ref())?;
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
     let fleet = match (&args.fleet.fleet, loaded.fleet) {
@@ -46,12 +48,12 @@ pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
         session.output.json(&built);
     } else {
         session.output.text(&format!(
-            "{}: {} ({}) for {} devices, {}B, predicted {} ms\n",
+            "{}: {} ({}) for {} devices, {}, predicted {} ms\n",
             built.bundle,
             built.network,
             &built.hash[..12],
             built.devices,
-            count(built.bytes as u64),
+            size(built.bytes as u64),
             milliseconds(bundle.plan.latency),
         ));
         session.output.remark(pipeline::UNTRAINED);

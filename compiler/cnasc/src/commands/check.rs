@@ -11,7 +11,7 @@ pub fn run(session: &mut Session, args: &CheckArgs) -> Result<Exit, Failure> {
     let mut findings = Diagnostics::default();
     for path in &args.files {
         let file = pipeline::read_source(&mut session.sources, path)?;
-        let (_, found) = cnasc_frontend::compile(&mut session.sources, file);
+        let (_, found) = pipeline::compile_source(&mut session.sources, file);
         findings.extend(found);
     }
     session.output.findings(&session.sources, &findings);

@@ -2,30 +2,34 @@
 
 use crate::Session;
 use crate::cli::{Emit, ExpandArgs};
+use crate::commands::later;
 use crate::failure::{Exit, Failure};
 use crate::model;
-use crate::output::write_file;
+use crate::output::{make_folder, write_file};
 use cnasc_ir::Architecture;
 use serde::Serialize;
 
 /// Draws and prints, or writes one file a network.
 pub fn run(session: &mut Session, args: &ExpandArgs) -> Result<Exit, Failure> {
+    let form = Form::of(args.emit)?;
     let loaded = model::load(session, &args.file, &args.draw, args.count)?;
     if let Some(folder) = &args.output_dir {
+        make_folder(folder)?;
         let mut written = Vec::new();
         for architecture in &loaded.architectures {
-            let name = format!("{}-{}.{}", architecture.name, architecture.provenance.seed, ending(args.emit));
+            let name = format!("{}-{}.{}", architecture.name, architecture.provenance.seed, form.ending());
             let path = folder.join(name);
-            write_file(&path, show(architecture, args.emit).as_bytes())?;
+            write_file(&path, form.show(architecture).as_bytes())?;
             written.push(path.display().to_string());
         }
         print_written(session, &written);
     } else if session.output.is_json() {
-        let documents: Vec<_> = loaded.architectures.iter().map(|one| Drawn::new(one, args.emit)).collect();
+        let documents: Vec<_> = loaded.architectures.iter().map(|one| Drawn::new(one, form)).collect();
         session.output.json(&documents);
     } else {
         for architecture in &loaded.architectures {
-            session.output.text(&show(architecture, args.emit));
+            let shown = form.show(architecture);
+            if form == Form::Ir { session.output.text(&shown) } else { session.output.raw(&shown) }
         }
     }
     Ok(Exit::Done)
@@ -49,10 +53,10 @@ enum Shown<'a> {
 }
 
 impl<'a> Drawn<'a> {
-    fn new(architecture: &'a Architecture, emit: Emit) -> Self {
-        let shown = match emit {
-            Emit::Json => Shown::Architecture(architecture),
-            _ => Shown::Text(show(architecture, emit)),
+    fn new(architecture: &'a Architecture, form: Form) -> Self {
+        let shown = match form {
+            Form::Json => Shown::Architecture(architecture),
+            _ => Shown::Text(form.show(architecture)),
         };
         Self { seed: architecture.provenance.seed, hash: &architecture.hash, shown }
     }
@@ -66,26 +70,50 @@ fn print_written(session: &Session, written: &[String]) {
     }
 }
 
-fn show(architecture: &Architecture, emit: Emit) -> String {
-    match emit {
-        Emit::Ir => {
-            let Architecture { provenance, .. } = architecture;
-            let arguments: Vec<String> =
-                provenance.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let drawn = format!("// seed {}: {}\n", provenance.seed, arguments.join(", "));
-            drawn + &cnasc_ir::text::short(architecture, true)
-        }
-        Emit::Json => architecture.to_json(),
-        Emit::Dot => cnasc_lower::export::dot(architecture),
-        Emit::Svg => cnasc_lower::export::svg(architecture, None),
-    }
+/// The forms that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Ir,
+    Json,
+    Dot,
+    Svg,
 }
 
-fn ending(emit: Emit) -> &'static str {
-    match emit {
-        Emit::Ir => "ir",
-        Emit::Json => "arch.json",
-        Emit::Dot => "dot",
-        Emit::Svg => "svg",
+impl Form {
+    fn of(emit: Emit) -> Result<Self, Failure> {
+        match emit {
+            Emit::Ir => Ok(Self::Ir),
+            Emit::Json => Ok(Self::Json),
+            Emit::Dot => Ok(Self::Dot),
+            Emit::Svg => Ok(Self::Svg),
+            Emit::Onnx => Err(later("--emit onnx")),
+            Emit::Graphml => Err(later("--emit graphml")),
+            Emit::Clif => Err(later("--emit clif")),
+        }
+    }
+
+    fn show(self, architecture: &Architecture) -> String {
+        match self {
+            Self::Ir => {
+                let provenance = &architecture.provenance;
+                let arguments: Vec<String> =
+                    provenance.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                let arguments =
+                    if arguments.is_empty() { String::new() } else { format!(": {}", arguments.join(", ")) };
+                format!("// seed {}{arguments}\n", provenance.seed) + &cnasc_ir::text::short(architecture, true)
+            }
+            Self::Json => architecture.to_json(),
+            Self::Dot => cnasc_lower::export::dot(architecture),
+            Self::Svg => cnasc_lower::export::svg(architecture, None),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Ir => "ir",
+            Self::Json => "arch.json",
+            Self::Dot => "dot",
+            Self::Svg => "svg",
+        }
     }
 }

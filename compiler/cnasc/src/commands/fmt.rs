@@ -20,7 +20,7 @@ pub fn run(session: &mut Session, args: &FmtArgs) -> Result<Exit, Failure> {
         let file = pipeline::read_source(&mut session.sources, path)?;
         let text = session.sources.text(file);
         let Ok(formatted) = cnasc_grammar::format(text) else {
-            let (_, diagnostics) = cnasc_frontend::compile(&mut session.sources, file);
+            let (_, diagnostics) = pipeline::compile_source(&mut session.sources, file);
             return Err(Failure::input(diagnostics));
         };
         let changed = formatted != text;
@@ -33,7 +33,7 @@ pub fn run(session: &mut Session, args: &FmtArgs) -> Result<Exit, Failure> {
     if session.output.is_json() {
         session.output.json(&rows);
     } else {
-        let word = if args.check { "not in canonical form" } else { "formatted" };
+        let word = if args.check { "not in canonical form; run `cnasc fmt` on it" } else { "formatted" };
         for row in rows.iter().filter(|row| row.changed) {
             session.output.text(&format!("{}: {word}\n", row.file));
         }

@@ -4,7 +4,7 @@ use crate::Session;
 use crate::cli::{EmitPlan, PlanArgs};
 use crate::failure::{Exit, Failure, codes};
 use crate::model;
-use crate::output::{count, milliseconds, table};
+use crate::output::{bytes, milliseconds, table};
 use crate::pipeline;
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::{Architecture, Fleet, Plan};
@@ -44,8 +44,8 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let placed =
         plan(&workload, &fleet, strategy, &seed).map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
     match args.emit {
-        Some(EmitPlan::Svg) => session.output.text(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
-        Some(EmitPlan::Trace) => session.output.text(&trace(&architecture, &fleet, &placed)),
+        Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
+        Some(EmitPlan::Trace) => session.output.raw(&trace(&architecture, &fleet, &placed)),
         Some(EmitPlan::Json) => session.output.json(&document(&architecture, &fleet, &placed)),
         None if session.output.is_json() => session.output.json(&document(&architecture, &fleet, &placed)),
         None => session.output.text(&for_people(&architecture, &fleet, &placed, &workload)),
@@ -91,14 +91,14 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
             format!("{:.1} %", 100.0 * flops as f64 / total.max(1) as f64),
             milliseconds(busy),
             format!("{:.0} %", 100.0 * busy / placed.latency.max(f64::MIN_POSITIVE)),
-            format!("{}B", count(sent)),
-            format!("{}B", count(received)),
+            bytes(sent),
+            bytes(received),
         ]);
     }
     let gap = 100.0 * (placed.latency / placed.bound.max(f64::MIN_POSITIVE) - 1.0);
     format!(
         "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; no placement is below {} ms (gap {gap:.0} %); \
-         {} transfers, {}B\n",
+         {} transfers, {}\n",
         architecture.name,
         &architecture.hash[..12],
         fleet.name,
@@ -107,7 +107,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
         milliseconds(placed.latency),
         milliseconds(placed.bound),
         placed.transfers.len(),
-        count(placed.sent_bytes),
+        bytes(placed.sent_bytes),
     )
 }
 

@@ -5,7 +5,7 @@ use crate::cli::{BackendArg, RunArgs};
 use crate::commands::plan::strategy;
 use crate::failure::{Exit, Failure, codes};
 use crate::images::{self, Input};
-use crate::output::{count, milliseconds, table, write_file};
+use crate::output::{bytes, milliseconds, table, write_file};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
@@ -67,9 +67,8 @@ pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
 /// The bundle to run: read from a file, or compiled here from an architecture or source file.
 fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
     let mut bundle = if pipeline::is_bundle(&args.file) {
-        if args.fleet.fleet.is_some() || args.local.is_some() {
-            let message = "a bundle is placed already: --fleet and --local have nothing to do".to_owned();
-            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
+        if args.fleet.fleet.is_some() || args.local.is_some() || args.strategy != "best" || args.draw.is_given() {
+            return Err(drawn_already());
         }
         pipeline::read_bundle(&args.file)?
     } else {
@@ -87,6 +86,13 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
         bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
     }
     Ok(bundle)
+}
+
+/// Options that choose a draw or a placement were given with a bundle.
+pub fn drawn_already() -> Failure {
+    let message = "a bundle is drawn and placed already".to_owned();
+    let note = "--item, --set, --seed, --fleet, --local, --threads and --strategy are for sources and architectures";
+    Failure::usage(Diagnostic::error(codes::OPTION, message).note(note))
 }
 
 /// What a word of the command line names.
@@ -109,7 +115,13 @@ pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
 /// One inference.
 pub fn infer(fleet: &mut Local, bundle: &Bundle, input: &Input) -> Result<Answer, Failure> {
     let image = pipeline::prepare(bundle, input)?;
-    fleet.infer(&image).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+    let answer = fleet.infer(&image).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    // No class can be read off such an answer, and no comparison would notice it.
+    if let Some(place) = answer.output.iter().position(|value| !value.is_finite()) {
+        let message = format!("`{}`: output {place} is not a finite number", input.name);
+        return Err(Failure::running(codes::RUN, message));
+    }
+    Ok(answer)
 }
 
 /// The largest difference to the oracle's answer, relative to its largest output; more than the promised 1e-4 is a failure.
@@ -117,8 +129,8 @@ pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer
     let wanted = infer(oracle, bundle, input)?;
     let largest = wanted.output.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let pairs = wanted.output.iter().zip(&answer.output);
+    // Both are finite: `infer` gives nothing else.
     let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
-    // A difference that is not a number compares as false and must not pass.
     if difference <= 1e-4 {
         return Ok(f64::from(difference));
     }
@@ -147,7 +159,7 @@ fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], differ
             operators: report.operators,
             sent_bytes: report.bytes_sent,
             received_bytes: report.bytes_received,
-            busy_ms: report.busy_seconds * 1e3,
+            busy_ms: report.busy_seconds * 1e3 + 0.0,
         }
     });
     Row {
@@ -195,8 +207,8 @@ fn for_people(bundle: &Bundle, rows: &[Row]) -> String {
                     device.device.clone(),
                     format!("{:?}", device.backend).to_lowercase(),
                     device.operators.to_string(),
-                    format!("{}B", count(device.sent_bytes)),
-                    format!("{}B", count(device.received_bytes)),
+                    bytes(device.sent_bytes),
+                    bytes(device.received_bytes),
                     milliseconds(device.busy_ms / 1e3),
                 ]
             })

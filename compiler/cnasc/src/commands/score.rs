@@ -2,9 +2,9 @@
 
 use crate::Session;
 use crate::cli::ScoreArgs;
-use crate::failure::{Exit, Failure, codes};
+use crate::failure::{Exit, Failure};
 use crate::model;
-use crate::output::{count, milliseconds, table};
+use crate::output::{bytes, count, milliseconds, table};
 use crate::pipeline;
 use cnasc_base::Seed;
 use cnasc_ir::score::{Exponents, Score};
@@ -24,12 +24,16 @@ struct Row {
     delta_w: f64,
     lambda: f64,
     eta: f64,
-    latency_ms: f64,
+    /// Absent where the network does not fit the fleet.
+    latency_ms: Option<f64>,
     params: u64,
     flops: u64,
     macs: u64,
     depth: u64,
     width: u64,
+    devices: u32,
+    fleet: String,
+    u_c: u64,
     score: Score,
     network: String,
 }
@@ -37,7 +41,7 @@ struct Row {
 /// Scores every network of every file, relative to the smallest edge of them all.
 pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
-    let mut devices = String::new();
+    let mut fleets: Vec<String> = Vec::new();
     for path in &args.files {
         let draws = if path.extension().is_some_and(|ending| ending == "cnas") { args.count } else { 1 };
         let loaded = model::load(session, path, &args.draw, draws)?;
@@ -49,7 +53,10 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
                 None => model::small_boards(session, 4)?,
             },
         };
-        devices = format!("{} devices of fleet `{}`", fleet.devices.len(), fleet.name);
+        let told = tell(&fleet);
+        if !fleets.contains(&told) {
+            fleets.push(told);
+        }
         for architecture in &loaded.architectures {
             rows.push(row(architecture, &fleet)?);
         }
@@ -59,7 +66,7 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     if session.output.is_json() {
         session.output.json(&rows);
     } else {
-        session.output.text(&for_people(&rows, &devices, unit));
+        session.output.text(&for_people(&rows, &fleets, unit));
     }
     Ok(Exit::Done)
 }
@@ -69,8 +76,7 @@ fn row(architecture: &Architecture, fleet: &Fleet) -> Result<Row, Failure> {
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
     let scored = score(&workload, devices, &ScoreOptions::new(seed.child("score")));
-    let placed = plan(&workload, fleet, Strategy::Best, &seed.child("place"))
-        .map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
+    let placed = plan(&workload, fleet, Strategy::Best, &seed.child("place")).ok();
     let counts = Counts::new(&graph, &workload);
     Ok(Row {
         seed: architecture.provenance.seed,
@@ -80,12 +86,15 @@ fn row(architecture: &Architecture, fleet: &Fleet) -> Result<Row, Failure> {
         delta_w: scored.delta_w,
         lambda: scored.lambda,
         eta: scored.eta,
-        latency_ms: placed.latency * 1e3,
+        latency_ms: placed.map(|placed| placed.latency * 1e3),
         params: counts.params,
         flops: counts.flops,
         macs: counts.macs,
         depth: counts.depth,
         width: counts.width,
+        devices,
+        fleet: fleet.name.clone(),
+        u_c: scored.unit,
         score: scored,
         network: architecture.name.clone(),
     })
@@ -97,12 +106,45 @@ impl Row {
         self.cs = self.score.cs;
         self.delta_w = self.score.delta_w;
         self.lambda = self.score.lambda;
+        self.u_c = unit;
     }
 }
 
-fn for_people(rows: &[Row], devices: &str, unit: u64) -> String {
-    let headings =
-        ["network", "seed", "CS", "δ_w", "Λ′", "η", "sent", "ε", "latency ms", "blocks", "params", "FLOPs", "hash"];
+/// A fleet in a few words: what a prediction rests on.
+pub fn tell(fleet: &Fleet) -> String {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for device in &fleet.devices {
+        match kinds.iter_mut().find(|(kind, _)| *kind == device.kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((&device.kind, 1)),
+        }
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+    let mut links = fleet.links.iter().flatten().flatten();
+    let link = links.next().map_or_else(String::new, |first| {
+        let same = if links.all(|link| link == first) { "" } else { " and others" };
+        format!(", {} Mbit/s and {} us{same}", first.rate / 1e6, first.latency * 1e6)
+    });
+    format!("fleet `{}`: {}{link}", fleet.name, kinds.join(", "))
+}
+
+fn for_people(rows: &[Row], fleets: &[String], unit: u64) -> String {
+    let headings = [
+        "network",
+        "seed",
+        "n",
+        "CS",
+        "δ_w",
+        "Λ′",
+        "η",
+        "sent",
+        "ε",
+        "latency ms",
+        "blocks",
+        "params",
+        "FLOPs",
+        "hash",
+    ];
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -110,13 +152,14 @@ fn for_people(rows: &[Row], devices: &str, unit: u64) -> String {
             vec![
                 row.network.clone(),
                 row.seed.to_string(),
+                row.devices.to_string(),
                 format!("{:.3}", row.cs),
                 format!("{:.3}", row.delta_w),
                 format!("{:.2}{floor}", row.lambda),
                 format!("{:.3}", row.eta),
-                format!("{}B", count(row.score.communication)),
+                bytes(row.score.communication),
                 format!("{}", row.score.epsilon),
-                milliseconds(row.latency_ms / 1e3),
+                row.latency_ms.map_or_else(|| "does not fit".to_owned(), |latency| milliseconds(latency / 1e3)),
                 row.nodes.to_string(),
                 count(row.params),
                 count(row.flops),
@@ -124,10 +167,12 @@ fn for_people(rows: &[Row], devices: &str, unit: u64) -> String {
             ]
         })
         .collect();
-    let mut text = table(&headings, &[0, 12], &cells);
+    let mut text = table(&headings, &[0, 13], &cells);
+    text.push_str("\nCS = (δ_w · Λ′^1.5 · η)^(1/3) on n equal devices, lower is better; Λ′ = Λ / (U_c · n).\n");
     text.push_str(&format!(
-        "\nCS = (δ_w · Λ′^1.5 · η)^(1/3) on {devices}, lower is better; Λ′ = Λ / (U_c · n) with U_c = {unit} B\n"
+        "U_c = {unit} B, the smallest edge of all networks above: compare CS within one table only.\n"
     ));
+    text.push_str(&format!("Latency is predicted for the best plan on {}.\n", fleets.join("; ")));
     if rows.iter().any(|row| row.score.floored) {
         text.push_str("* nothing is sent: Λ is taken as one smallest edge, so that CS does not vanish\n");
     }

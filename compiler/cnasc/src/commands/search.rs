@@ -2,6 +2,7 @@
 
 use crate::Session;
 use crate::cli::SearchArgs;
+use crate::commands::refuse;
 use crate::failure::{Exit, Failure, codes};
 use crate::pipeline;
 use cnasc_base::Diagnostic;
@@ -18,10 +19,12 @@ mod show;
 
 /// Searches, measures the best, shows them, and leaves the winner in a folder.
 pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
-    let program = pipeline::check(&mut session.sources, session.output, &args.file)?;
+    let (program, _) = pipeline::check(&mut session.sources, &args.file)?;
     let search = find(&program, args)?;
     let seed = args.seed.unwrap_or(search.seed);
     let study = Study::new(&program, search, seed)?;
+    refuse("--storage", args.storage.as_ref())?;
+    let images = finish::Images::find(args, &study)?;
     let started = Instant::now();
     let evaluated = evaluate(session, args, &study, search);
     let count = evaluated.len() as u64;
@@ -31,7 +34,7 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
         return Err(none_kept(search, &outcome, count));
     }
     let found = Found { study, search, outcome, evaluated: count, seconds, seed };
-    let measured = finish::measure(session, args, &found)?;
+    let measured = finish::measure(session, args, &found, &images)?;
     if session.output.is_json() {
         session.output.json(&show::document(&found, &measured));
     } else {
@@ -146,7 +149,7 @@ fn none_kept(search: &Search, outcome: &Outcome, evaluated: u64) -> Failure {
     for constraint in &search.constraints {
         diagnostic = diagnostic.label(constraint.location, "");
     }
-    Failure { diagnostics: diagnostic.into(), exit: Exit::Running }
+    Failure::input(diagnostic)
 }
 
 /// The folder for the winner: as asked, or `results/NAME` where the command was started.

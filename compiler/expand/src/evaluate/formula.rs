@@ -96,7 +96,10 @@ const DEPTH: u32 = 2;
 const CHANNELS: u32 = 3;
 const SIZE: u32 = 4;
 const DISTANCE: u32 = 5;
-const FIRST_FREE: usize = 6;
+const DEGREE_I: u32 = 6;
+const DEGREE_J: u32 = 7;
+const LINK_COST: u32 = 8;
+const FIRST_FREE: usize = 9;
 
 impl Formula {
     /// The formula of `expr` with these arguments, in a graph of `nodes` where there is one, where `variables` will be set.
@@ -118,6 +121,15 @@ impl Formula {
         self.slots[I as usize] = i.cast_unsigned();
         self.slots[J as usize] = j.cast_unsigned();
         self.slots[DISTANCE as usize] = distance.cast_unsigned();
+    }
+
+    /// Sets the degrees of the two nodes so far, and what a message between their devices costs; not a number where there is
+    /// no way, which the tree walk then says.
+    #[inline]
+    pub(crate) fn set_ends(&mut self, degrees: (i64, i64), cost: f64) {
+        self.slots[DEGREE_I as usize] = degrees.0.cast_unsigned();
+        self.slots[DEGREE_J as usize] = degrees.1.cast_unsigned();
+        self.slots[LINK_COST as usize] = cost.to_bits();
     }
 
     /// Sets what a staging rule is about.
@@ -237,6 +249,9 @@ impl Builder<'_> {
             Variable::Depth => DEPTH,
             Variable::Channels => CHANNELS,
             Variable::Size => SIZE,
+            Variable::DegreeI => DEGREE_I,
+            Variable::DegreeJ => DEGREE_J,
+            Variable::LinkCost => return Some(Slot { index: LINK_COST, kind: Kind::Real, constant: false }),
             Variable::Nodes => return None,
         };
         Some(Slot { index, kind: Kind::Int, constant: false })

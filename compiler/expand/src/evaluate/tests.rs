@@ -121,8 +121,7 @@ proptest! {
         let params = [Value::Int(3), Value::Real(0.25), Value::Bool(true), Value::Text("t".to_owned())];
         let distance = (j - i).rem_euclid(NODES).min((i - j).rem_euclid(NODES));
         let context = Context {
-            i: Some(i), j: Some(j), nodes: Some(NODES), depth: Some(depth), channels: Some(channels), size: Some(7),
-        };
+            i: Some(i), j: Some(j), nodes: Some(NODES), depth: Some(depth), channels: Some(channels), size: Some(7), ..Context::default() };
         let slow = evaluate(&expr, &Scope { params: &params, context }).ok();
         if let Some(mut formula) = Formula::new(&expr, &params, Some(NODES), &VARIABLES) {
             formula.set_pair(i, j, distance);

@@ -4,13 +4,14 @@
 //! Pairs are taken in the order of i, then of j, with one draw a pair whatever its probability, so that a change of one
 //! probability moves no other pair's draw. A condition takes no draws.
 
+use super::costs::Costs;
 use super::{Edge, MAX_EDGES, check_edges, id, scope};
 use crate::codes;
 use crate::evaluate::formula::{Formula, Outcome};
 use crate::evaluate::{clamp_probability, evaluate, wrong_kind};
 use crate::value::Value;
 use cnasc_base::{Diagnostic, Rng};
-use cnasc_ir::program::{Expr, Variable};
+use cnasc_ir::program::{Expr, ExprKind, Variable};
 
 /// What decides a pair.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +30,15 @@ impl Odds {
     }
 }
 
-pub(super) fn draw(odds: &Expr, args: &[Value], nodes: usize, rng: &mut Rng) -> Result<Vec<Edge>, Diagnostic> {
-    let mut pairs = Pairs::new(odds, args, nodes);
+/// Draws the edges; `costs` are those of messages between devices, where the generator knows a fleet.
+pub(super) fn draw(
+    odds: &Expr,
+    args: &[Value],
+    nodes: usize,
+    costs: Option<Costs>,
+    rng: &mut Rng,
+) -> Result<Vec<Edge>, Diagnostic> {
+    let mut pairs = Pairs::new(odds, args, nodes, costs);
     let by_distance = pairs.by_distance()?;
     let mut edges = Vec::new();
     for i in 0..nodes {
@@ -41,6 +49,8 @@ pub(super) fn draw(odds: &Expr, args: &[Value], nodes: usize, rng: &mut Rng) -> 
             };
             if odds.decide(rng) {
                 edges.push((id(i), id(j)));
+                pairs.degrees[i] += 1;
+                pairs.degrees[j] += 1;
             }
         }
         // One node adds fewer than MAX_NODES edges, so that a check a node bounds the list as well as one an edge would.
@@ -63,13 +73,22 @@ struct Pairs<'a> {
     args: &'a [Value],
     nodes: usize,
     formula: Option<Formula>,
+    /// How many edges each node has so far.
+    degrees: Vec<i64>,
+    costs: Option<Costs>,
 }
 
 impl<'a> Pairs<'a> {
-    fn new(odds: &'a Expr, args: &'a [Value], nodes: usize) -> Self {
+    fn new(odds: &'a Expr, args: &'a [Value], nodes: usize, costs: Option<Costs>) -> Self {
         let count = i64::try_from(nodes).expect("nodes are bounded by MAX_NODES");
-        let formula = Formula::new(odds, args, Some(count), &[Variable::I, Variable::J]);
-        Self { odds, args, nodes, formula }
+        let ends = [Variable::I, Variable::J, Variable::DegreeI, Variable::DegreeJ];
+        // A way that does not exist has no finite cost, of which the tree walk tells.
+        let cost: &[Variable] = match &costs {
+            Some(costs) if costs.all_finite() => &[Variable::LinkCost],
+            _ => &[],
+        };
+        let formula = Formula::new(odds, args, Some(count), &[&ends, cost].concat());
+        Self { odds, args, nodes, formula, degrees: vec![0; nodes], costs }
     }
 
     /// The odds at distances 1, 2, …, where nothing else of a pair matters.
@@ -86,6 +105,8 @@ impl<'a> Pairs<'a> {
         if let Some(formula) = &mut self.formula {
             let number = |index: usize| index as i64;
             formula.set_pair(number(i), number(j), number(distance(i, j, self.nodes)));
+            let cost = self.costs.as_ref().map_or(0.0, |costs| costs.between(i, j));
+            formula.set_ends((self.degrees[i], self.degrees[j]), cost);
             match formula.run() {
                 Some(Outcome::Bool(exists)) => return Ok(Odds::Sure(exists)),
                 Some(Outcome::Int(value @ 0..=1)) => return Ok(Odds::Chance(value as f64)),
@@ -102,6 +123,9 @@ impl<'a> Pairs<'a> {
         let mut scope = scope(self.args, self.nodes);
         scope.context.i = Some(i64::from(id(i)));
         scope.context.j = Some(i64::from(id(j)));
+        scope.context.degree_i = Some(self.degrees[i]);
+        scope.context.degree_j = Some(self.degrees[j]);
+        scope.context.link_cost = self.costs.as_ref().map(|costs| costs.between(i, j));
         let here = self.odds.location;
         let value = match evaluate(self.odds, &scope) {
             Ok(Value::Bool(exists)) => return Ok(Odds::Sure(exists)),
@@ -117,5 +141,38 @@ impl<'a> Pairs<'a> {
             Diagnostic::error(codes::PROBABILITY, message)
                 .label(here, format!("this is {value} for i = {i}, j = {j} of {} nodes", self.nodes))
         })
+    }
+}
+
+/// The probability of every pair i < j in their order; a condition gives 0 or 1. None where one depends on degrees.
+pub(super) fn probabilities(
+    odds: &Expr,
+    args: &[Value],
+    nodes: usize,
+    costs: Option<Costs>,
+) -> Result<Option<Vec<f64>>, Diagnostic> {
+    if reads_degrees(odds) {
+        return Ok(None);
+    }
+    let mut pairs = Pairs::new(odds, args, nodes, costs);
+    let mut found = Vec::with_capacity(nodes * nodes.saturating_sub(1) / 2);
+    for i in 0..nodes {
+        for j in i + 1..nodes {
+            found.push(match pairs.odds(i, j)? {
+                Odds::Sure(exists) => f64::from(u8::from(exists)),
+                Odds::Chance(probability) => probability,
+            });
+        }
+    }
+    Ok(Some(found))
+}
+
+fn reads_degrees(odds: &Expr) -> bool {
+    match &odds.kind {
+        ExprKind::Variable(variable) => matches!(variable, Variable::DegreeI | Variable::DegreeJ),
+        ExprKind::Negate(operand) | ExprKind::Not(operand) => reads_degrees(operand),
+        ExprKind::Binary(_, left, right) => reads_degrees(left) || reads_degrees(right),
+        ExprKind::Call(_, args) | ExprKind::List(args) => args.iter().any(reads_degrees),
+        _ => false,
     }
 }

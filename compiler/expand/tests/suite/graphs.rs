@@ -24,6 +24,8 @@ fn listed(nodes: i64, edges: &[(i64, i64)], order: Order) -> Dag {
         nodes: int(nodes),
         wiring: Wiring::Edges(any),
         order,
+        each: None,
+        dealt: None,
         location: HERE,
     };
     let program = Program { generators: vec![generator], ..Program::default() };

@@ -2,11 +2,14 @@
 
 mod programs;
 
+mod audit;
 mod cost;
 mod distributions;
 mod drawings;
 mod findings;
 mod graphs;
 mod hashes;
+mod language;
 mod properties;
 mod spaces;
+mod testing;

@@ -77,6 +77,8 @@ pub fn families() -> Vec<Generator> {
         nodes: param(0),
         wiring,
         order,
+        each: None,
+        dealt: None,
         location: HERE,
     };
     let (n, p) = (("n", Type::Int), |name| (name, Type::Real(cnasc_ir::program::Dimension::default())));

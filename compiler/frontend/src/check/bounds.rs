@@ -92,6 +92,7 @@ impl Checker<'_> {
             Declared::Block(id) => self.blocks.get(id.index())?.as_ref().map(|of| (&*of.name, &*of.params)),
             Declared::Staging(id) => self.stagings.get(id.index())?.as_ref().map(|of| (&*of.name, &*of.params)),
             Declared::Network(id) => self.networks.get(id.index())?.as_ref().map(|of| (&*of.name, &*of.params)),
+            Declared::Fleet(_) | Declared::AnyNetwork => None,
         }
     }
 
@@ -105,15 +106,10 @@ impl Checker<'_> {
             Declared::Network(id) => {
                 let network = self.networks.get(id.index())?.as_ref()?;
                 let image = network.input.iter().find_map(|extent| within(extent, limits::EXTENT, &known));
-                image
-                    .or_else(|| {
-                        network.sections.iter().find_map(|section| match section {
-                            Section::Pipeline { stages, .. } => operators(stages, &known),
-                            Section::Body { .. } => None,
-                        })
-                    })
-                    .or_else(|| shapes::misfit(network, &known))
+                let all = shapes::Declarations { networks: &self.networks, blocks: &self.blocks };
+                image.or_else(|| sections(&network.sections, &known)).or_else(|| shapes::misfit(network, &known, all))
             }
+            Declared::Fleet(_) | Declared::AnyNetwork => None,
         }
     }
 }
@@ -249,6 +245,7 @@ fn generator(generator: &Generator, known: &Known<'_>) -> Option<Violation> {
             let known = Known { edge: nodes.map(|nodes| (0, 0, nodes)), ..*known };
             lattice(neighbours, nodes, &known).or_else(|| probability(rewired, &known))
         }
+        Wiring::Given(_) => None,
     }
 }
 
@@ -289,6 +286,17 @@ fn staging(staging: &Staging, known: &Known<'_>) -> Option<Violation> {
     };
     let limit = || within(staging.limit.as_ref()?, limits::CHANNELS, known);
     policy.or_else(growth).or_else(limit).or_else(|| operators(&staging.shrink, known))
+}
+
+fn sections(all: &[Section], known: &Known<'_>) -> Option<Violation> {
+    all.iter().find_map(|section| match section {
+        Section::Pipeline { stages, .. } => operators(stages, known),
+        Section::Body { .. } | Section::Part { .. } => None,
+        Section::Repeat { count, sections: inner, .. } => {
+            within(count, limits::REPEATS, known).or_else(|| sections(inner, known))
+        }
+        Section::Branch { branches, .. } => branches.iter().find_map(|inner| sections(inner, known)),
+    })
 }
 
 fn operators(stages: &[Stage], known: &Known<'_>) -> Option<Violation> {

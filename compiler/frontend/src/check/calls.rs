@@ -5,7 +5,7 @@ use crate::resolve::{Binding, ItemId, Kind};
 use crate::{codes, limits, nearest};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, Arg, ExprKind as Written, Path};
-use cnasc_ir::program::{BlockId, Declared, Expr, ExprKind, GeneratorId, Make, NetworkId, StagingId, Type};
+use cnasc_ir::program::{BlockId, Declared, Expr, ExprKind, FleetId, GeneratorId, Make, NetworkId, StagingId, Type};
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -63,6 +63,7 @@ impl Checker<'_> {
             Kind::Block => (Declared::Block(BlockId::new(number)), Type::Block),
             Kind::Staging => (Declared::Staging(StagingId::new(number)), Type::Staging),
             Kind::Network => (Declared::Network(NetworkId::new(number)), Type::Network),
+            Kind::Fleet => (Declared::Fleet(FleetId::new(number)), Type::Fleet),
             kind => {
                 self.push(
                     Diagnostic::error(

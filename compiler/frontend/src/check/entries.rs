@@ -41,12 +41,12 @@ fn words_of(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Device => &["compute", "memory", "cores", "backend"],
         Kind::Fleet => &["node", "link"],
-        Kind::Generator => &["nodes", "edge", "attach", "lattice", "order"],
+        Kind::Generator => &["nodes", "edge", "attach", "lattice", "graph", "each", "order"],
         Kind::Staging => &["policy", "channels", "shrink"],
-        Kind::Network => &["input", "stem", "body", "head"],
+        Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],
         Kind::Search => &["over", "on", "where", "maximize", "minimize", "strategy", "budget", "seed"],
         Kind::Test => &["sample", "expect"],
-        Kind::Block => &[],
+        Kind::Block | Kind::Link => &[],
     }
 }
 
@@ -121,6 +121,9 @@ impl<'a> Checker<'a> {
             EntryKind::Channels { .. } => ("channels", entry.span),
             EntryKind::Body { .. } => ("body", entry.span),
             EntryKind::Sample { .. } => ("sample", entry.span),
+            EntryKind::Repeat { .. } => ("repeat", entry.span),
+            EntryKind::Residual { .. } => ("residual", entry.span),
+            EntryKind::Branch { .. } => ("branch", entry.span),
             EntryKind::Bad => return,
         };
         let here = body.scope.at(span);

@@ -311,7 +311,7 @@ impl Checker<'_> {
     /// Where a further `use` goes: before the first one, or behind the file's documentation.
     fn top(&self, scope: &Scope) -> Location {
         let module = &self.names.modules[scope.module];
-        let first = module.tree.items.iter().find(|item| matches!(item.kind, tree::ItemKind::Use(_)));
+        let first = module.tree.items.iter().find(|item| matches!(item.kind, tree::ItemKind::Use { .. }));
         let place = match first {
             Some(item) if item.docs.is_empty() => item.span.start as usize,
             _ => {

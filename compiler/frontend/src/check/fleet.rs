@@ -1,8 +1,8 @@
 //! `fleet` declarations, evaluated to devices and the links between them.
 
-use super::Checker;
 use super::entries::{Body, Slot};
-use crate::resolve::{Kind, listed};
+use super::{Checker, Scope};
+use crate::resolve::{Binding, Kind, listed};
 use crate::units::{RATE, TIME};
 use crate::{codes, limits, nearest, types};
 use cnasc_base::{Diagnostic, Location};
@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
         for entry in &declaration.entries {
             if let EntryKind::Link { from, to, figures } = &entry.kind {
                 let location = body.scope.at(entry.span);
-                let link = self.figures(figures, body, location);
+                let link = self.figures(figures, &body.scope, location);
                 match self.ends(from, to, &groups, body) {
                     Some(ends) => {
                         self.pair(&mut given, ends, &groups, location);
@@ -107,13 +107,29 @@ impl<'a> Checker<'a> {
         groups.push(group);
     }
 
-    /// Rate and latency of a link, told apart by their units.
-    fn figures(&mut self, figures: &[tree::Expr], body: &Body<'_>, entry: Location) -> Option<Link> {
+    /// The declared link that the figures name, if they do.
+    fn named_link(&mut self, figures: &[tree::Expr], scope: &Scope) -> Option<Option<Link>> {
+        let [tree::Expr { kind: tree::ExprKind::Path(path), .. }] = figures else { return None };
+        let [name] = path.segments.as_slice() else { return None };
+        match self.names.modules[scope.module].scope.get(&name.text) {
+            Some(Binding::Item(id)) if self.names.item(*id).kind == Kind::Link => {
+                self.used.insert((scope.module, name.text.clone()));
+                Some(self.links.get(self.names.item(*id).number).copied().flatten())
+            }
+            _ => None,
+        }
+    }
+
+    /// Rate and latency of a link, told apart by their units, or those of the link that is named.
+    pub(super) fn figures(&mut self, figures: &[tree::Expr], scope: &Scope, entry: Location) -> Option<Link> {
+        if let Some(link) = self.named_link(figures, scope) {
+            return link;
+        }
         let (mut rate, mut latency): (Slot<f64>, Slot<f64>) = (None, None);
         let mut whole = true;
         for figure in figures {
-            let here = body.scope.at(figure.span);
-            let Some(typed) = self.value(figure, &body.scope) else {
+            let here = scope.at(figure.span);
+            let Some(typed) = self.value(figure, scope) else {
                 whole = false;
                 continue;
             };

@@ -3,15 +3,16 @@
 use super::entries::{Body, Slot};
 use super::{Checker, Scope, Typed};
 use crate::types::{describe, is_number};
-use crate::{codes, limits};
+use crate::{codes, graph_file, limits};
 use cnasc_base::{Diagnostic, Location};
-use cnasc_grammar::tree::{EdgeRule, EntryKind, Name, Span};
-use cnasc_ir::program::{Generator, Order, Type, Variable, Wiring};
+use cnasc_grammar::tree::{self, EdgeRule, EntryKind, Name, Span};
+use cnasc_ir::program::{Expr, ExprKind, Generator, Order, Type, Variable, Wiring};
 
 impl<'a> Checker<'a> {
     pub(super) fn generator(&mut self, body: &mut Body<'a>) -> Option<Generator> {
         let (mut nodes, mut order): (Slot<_>, Slot<Option<Order>>) = (None, None);
         let mut wiring: Slot<Option<Wiring>> = None;
+        let (mut each, mut given): (Slot<Option<Expr>>, bool) = (None, false);
         let declaration = body.declaration;
         for entry in &declaration.entries {
             let location = body.scope.at(entry.span);
@@ -19,12 +20,26 @@ impl<'a> Checker<'a> {
                 EntryKind::Property { name, value } if name.text == "nodes" => {
                     let checked = self.of_type(value, &body.scope, &Type::Int, "`nodes`");
                     let checked = checked.filter(|expr| self.within(expr, limits::NODES).is_some());
-                    self.once(&mut nodes, checked, "nodes", location);
+                    if given {
+                        self.own_nodes(&mut nodes, None, location);
+                    } else {
+                        self.once(&mut nodes, checked, "nodes", location);
+                    }
                 }
                 EntryKind::Property { name, value } if name.text == "order" => {
                     let word = self.word(value, &body.scope, "order", &["index", "dfs"]);
                     let checked = word.map(|word| if word == "dfs" { Order::Dfs } else { Order::Index });
                     self.once(&mut order, checked, "order", location);
+                }
+                EntryKind::Property { name, value } if name.text == "each" => {
+                    let checked = self.of_type(value, &body.scope, &Type::Generator, "what stands for each node");
+                    self.once(&mut each, checked, "each", location);
+                }
+                EntryKind::Property { name, value } if name.text == "graph" => {
+                    let read = self.graph(value, &body.scope);
+                    self.wiring(&mut wiring, read.clone().map(|(_, edges)| Wiring::Given(edges)), location);
+                    self.own_nodes(&mut nodes, read.map(|(nodes, _)| nodes), location);
+                    given = true;
                 }
                 EntryKind::Edge { ends, rule } => {
                     let checked = self.edge(ends, rule, body);
@@ -49,17 +64,75 @@ impl<'a> Checker<'a> {
         }
         let nodes = self.required(nodes, body, "nodes", "nodes 16");
         if wiring.is_none() {
-            self.missing(body, "edge`, `attach` or `lattice", "edge(i, j) with probability 0.2");
+            self.missing(body, "edge`, `attach`, `lattice` or `graph", "edge(i, j) with probability 0.2");
         }
         let params = self.params(body.id);
+        let mut fleets = (0..).zip(&body.scope.params).filter(|(_, (_, ty))| *ty == Some(Type::Fleet));
+        let dealt = fleets.next().map(|(index, _)| index).filter(|_| fleets.next().is_none());
         Some(Generator {
             name: declaration.name.text.clone(),
             params: params?,
             nodes: nodes?.0?,
             wiring: wiring?.0?,
             order: order.map_or(Some(Order::Index), |order| order.0)?,
+            each: each.map_or(Some(None), |each| each.0.map(Some))?,
+            dealt,
             location: body.name_location(),
         })
+    }
+
+    /// Keeps the number of nodes of a graph that is read; reports where one is written too.
+    fn own_nodes(&mut self, slot: &mut Slot<Option<Expr>>, nodes: Option<Expr>, location: Location) {
+        let Some((_, first)) = slot else {
+            *slot = Some((nodes, location));
+            return;
+        };
+        let found = Diagnostic::error(codes::SEVERAL_WIRINGS, "a graph that is read has its own nodes");
+        self.push(found.label(location, "this one").label(*first, "this one too").note("leave `nodes` out"));
+    }
+
+    /// The number of nodes and the edges of the graph in a file.
+    fn graph(&mut self, value: &tree::Expr, scope: &Scope) -> Option<(Expr, Vec<(u32, u32)>)> {
+        let here = scope.at(value.span);
+        let written = match &value.kind {
+            tree::ExprKind::Text(written) => written,
+            tree::ExprKind::Bad => return None,
+            _ => {
+                let found =
+                    Diagnostic::error(codes::WRONG_TYPE, "`graph` takes the path of a file, in quotation marks");
+                self.push(found.label(here, "expected a text such as `\"graph.txt\"`"));
+                return None;
+            }
+        };
+        let file = match self.names.modules[scope.module].graphs.get(written)? {
+            Ok(file) => *file,
+            Err(why) => {
+                self.push(
+                    Diagnostic::error(codes::UNREADABLE_FILE, format!("`{written}` can't be used: {why}"))
+                        .label(here, "not read")
+                        .note("a path is relative to the file that it is written in"),
+                );
+                return None;
+            }
+        };
+        match graph_file::read(self.sources.text(file)) {
+            Ok(graph) => {
+                let nodes = ExprKind::Int(i64::try_from(graph.nodes).ok()?);
+                Some((Expr { kind: nodes, location: here }, graph.edges))
+            }
+            Err(fault) => {
+                let at = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
+                let found =
+                    Diagnostic::error(codes::GRAPH_FILE, format!("`{written}` holds no graph: {}", fault.message));
+                self.push(
+                    found
+                        .label(here, "read here")
+                        .label(Location::new(file, at(fault.start), at(fault.end)), "this is wrong")
+                        .note("a graph is an edge list, two nodes a line, or GraphML"),
+                );
+                None
+            }
+        }
     }
 
     /// Keeps the one rule for edges; reports a second one.

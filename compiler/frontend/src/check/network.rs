@@ -4,9 +4,9 @@ use super::entries::{Body, Slot};
 use super::pipeline::Place;
 use super::{Checker, Scope};
 use crate::{codes, limits};
-use cnasc_base::Diagnostic;
+use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, Arg, EntryKind, ExprKind as Written};
-use cnasc_ir::program::{Expr, Network, Section, Type};
+use cnasc_ir::program::{Aggregate, Expr, Network, Section, Type};
 
 /// The numbers of an image.
 const IMAGE: [&str; 3] = ["channels", "height", "width"];
@@ -19,66 +19,31 @@ enum Part {
     Head,
 }
 
+/// Sections as far as they are read.
+#[derive(Default)]
+struct Read {
+    sections: Vec<Option<Section>>,
+    furthest: Option<(Part, &'static str)>,
+    stem: Slot<()>,
+    head: Slot<()>,
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn network(&mut self, body: &mut Body<'a>) -> Option<Network> {
         let mut input: Slot<Option<[Expr; 3]>> = None;
-        let (mut stem, mut head): (Slot<()>, Slot<()>) = (None, None);
-        let mut sections: Vec<Option<Section>> = Vec::new();
-        let mut furthest: Option<(Part, &str)> = None;
+        let mut read = Read::default();
         let declaration = body.declaration;
         for entry in &declaration.entries {
-            let location = body.scope.at(entry.span);
-            let (part, word) = match &entry.kind {
+            match &entry.kind {
                 EntryKind::Property { name, value } if name.text == "input" => {
                     let image = self.image(value, &body.scope);
-                    self.once(&mut input, image, "input", location);
-                    continue;
+                    self.once(&mut input, image, "input", body.scope.at(entry.span));
                 }
-                EntryKind::Property { name, value } if name.text == "stem" || name.text == "head" => {
-                    let stages = self.pipeline(value, &body.scope, Place::Section);
-                    let (slot, part, word) = if name.text == "stem" {
-                        (&mut stem, Part::Stem, "stem")
-                    } else {
-                        (&mut head, Part::Head, "head")
-                    };
-                    self.once(slot, (), word, location);
-                    sections.push(stages.map(|stages| Section::Pipeline { name: word.to_owned(), stages }));
-                    (part, word)
-                }
-                EntryKind::Body { wiring, block, staging } => {
-                    let scope = &body.scope;
-                    let wiring = self.of_type(wiring, scope, &Type::Generator, "the wiring of a body");
-                    let block = self.of_type(block, scope, &Type::Block, "what a body is made of");
-                    let staging = match staging {
-                        Some(staging) => self.of_type(staging, scope, &Type::Staging, "what stages a body").map(Some),
-                        None => Some(None),
-                    };
-                    let parts = wiring.zip(block).zip(staging);
-                    sections.push(parts.map(|((wiring, block), staging)| Section::Body {
-                        wiring,
-                        block,
-                        staging,
-                        location,
-                    }));
-                    (Part::Body, "body")
-                }
-                EntryKind::Bad => continue,
-                _ => {
-                    self.stranger(body, entry);
-                    continue;
-                }
-            };
-            match furthest {
-                Some((before, earlier)) if before > part => self.push(
-                    Diagnostic::error(codes::SECTION_ORDER, format!("`{word}` stands behind `{earlier}`"))
-                        .label(location, format!("belongs before `{earlier}`"))
-                        .note("an image passes the sections as they are written: `stem`, then `body`, then `head`"),
-                ),
-                _ => furthest = Some((part, word)),
+                _ => self.section(entry, body, &mut read, true),
             }
         }
         let input = self.required(input, body, "input", "input image(3, 32, 32)");
-        if sections.is_empty() {
+        if read.sections.is_empty() {
             self.missing(body, "stem`, `body` or `head", "head global_avg -> linear(10)");
         }
         let params = self.params(body.id);
@@ -86,9 +51,141 @@ impl<'a> Checker<'a> {
             name: declaration.name.text.clone(),
             params: params?,
             input: input?.0?,
-            sections: sections.into_iter().collect::<Option<_>>()?,
+            sections: read.sections.into_iter().collect::<Option<_>>()?,
             location: body.name_location(),
         })
+    }
+
+    /// Reads a section of a network; `outer` where it is inside no other one.
+    fn section(&mut self, entry: &tree::Entry, body: &mut Body<'a>, read: &mut Read, outer: bool) {
+        let location = body.scope.at(entry.span);
+        let (section, part, word) = match &entry.kind {
+            EntryKind::Property { name, value } if matches!(name.text.as_str(), "stem" | "layer" | "head") => {
+                let stages = self.pipeline(value, &body.scope, Place::Section);
+                let (part, word) = match name.text.as_str() {
+                    "stem" => (Part::Stem, "stem"),
+                    "head" => (Part::Head, "head"),
+                    _ => (Part::Body, "layer"),
+                };
+                match part {
+                    Part::Body => {}
+                    _ if !outer => return self.inside(word, location),
+                    Part::Stem => self.once(&mut read.stem, (), word, location),
+                    Part::Head => self.once(&mut read.head, (), word, location),
+                }
+                (stages.map(|stages| Section::Pipeline { name: word.to_owned(), stages }), part, word)
+            }
+            EntryKind::Property { name, value } if name.text == "part" => {
+                let network = self.of_type(value, &body.scope, &Type::Network, "a part");
+                (network.map(|network| Section::Part { network, location }), Part::Body, "part")
+            }
+            EntryKind::Property { name, .. } if name.text == "input" && !outer => {
+                return self.inside("input", location);
+            }
+            EntryKind::Body { wiring, block, staging } => {
+                let exprs = (wiring, block, staging.as_ref());
+                (self.drawn(exprs, &body.scope, location), Part::Body, "body")
+            }
+            EntryKind::Repeat { count, entries } => {
+                let count = self.of_type(count, &body.scope, &Type::Int, "how often sections are repeated");
+                let count = count.filter(|count| self.within(count, limits::REPEATS).is_some());
+                let sections = self.inner(entries, body);
+                let repeat = count.zip(sections);
+                (repeat.map(|(count, sections)| Section::Repeat { count, sections, location }), Part::Body, "repeat")
+            }
+            EntryKind::Residual { entries } => {
+                let sections = self.inner(entries, body);
+                let empty = entries.is_empty();
+                if empty {
+                    self.empty_branches(location);
+                }
+                let residual = sections.filter(|_| !empty).map(|sections| Section::Branch {
+                    name: "residual".to_owned(),
+                    branches: vec![sections, Vec::new()],
+                    joined: Aggregate::Sum,
+                    location,
+                });
+                (residual, Part::Body, "residual")
+            }
+            EntryKind::Branch { branches, joined } => {
+                (self.branches(branches, joined, body, location), Part::Body, "branch")
+            }
+            EntryKind::Bad => return,
+            _ => return self.stranger(body, entry),
+        };
+        read.sections.push(section);
+        match read.furthest {
+            Some((before, earlier)) if before > part => self.push(
+                Diagnostic::error(codes::SECTION_ORDER, format!("`{word}` stands behind `{earlier}`"))
+                    .label(location, format!("belongs before `{earlier}`"))
+                    .note("an image passes the sections as they are written: `stem`, then `body` and the like, then `head`"),
+            ),
+            _ => read.furthest = Some((part, word)),
+        }
+    }
+
+    fn inside(&mut self, word: &str, location: Location) {
+        self.push(
+            Diagnostic::error(codes::SECTION_ORDER, format!("`{word}` stands inside another section"))
+                .label(location, "belongs outside the braces")
+                .note("inside `repeat`, `residual` and `branch` operators stand behind `layer`"),
+        );
+    }
+
+    /// The sections inside braces.
+    fn inner(&mut self, entries: &[tree::Entry], body: &mut Body<'a>) -> Option<Vec<Section>> {
+        let mut read = Read::default();
+        let bad = entries.iter().any(|entry| entry.kind == EntryKind::Bad);
+        for entry in entries {
+            self.section(entry, body, &mut read, false);
+        }
+        read.sections.into_iter().collect::<Option<Vec<_>>>().filter(|_| !bad)
+    }
+
+    /// `body wiring of block staged staging`
+    fn drawn(
+        &mut self,
+        (wiring, block, staging): (&tree::Expr, &tree::Expr, Option<&tree::Expr>),
+        scope: &Scope,
+        location: Location,
+    ) -> Option<Section> {
+        let wiring = self.of_type(wiring, scope, &Type::Generator, "the wiring of a body");
+        let block = self.of_type(block, scope, &Type::Block, "what a body is made of");
+        let staging = match staging {
+            Some(staging) => self.of_type(staging, scope, &Type::Staging, "what stages a body").map(Some),
+            None => Some(None),
+        };
+        let parts = wiring.zip(block).zip(staging);
+        parts.map(|((wiring, block), staging)| Section::Body { wiring, block, staging, location })
+    }
+
+    fn branches(
+        &mut self,
+        branches: &[Vec<tree::Entry>],
+        joined: &tree::Name,
+        body: &mut Body<'a>,
+        location: Location,
+    ) -> Option<Section> {
+        let how = super::pipeline::aggregate(&joined.text);
+        if how.is_none() {
+            self.unknown_word(&joined.text, body.scope.at(joined.span), "joined by", &super::pipeline::AGGREGATES);
+        }
+        let empty = branches.iter().filter(|entries| entries.is_empty()).count();
+        if empty > 1 {
+            self.empty_branches(location);
+        }
+        let branches: Vec<Option<Vec<Section>>> = branches.iter().map(|entries| self.inner(entries, body)).collect();
+        let branches = branches.into_iter().collect::<Option<Vec<_>>>().filter(|_| empty <= 1);
+        let parts = branches.zip(how);
+        parts.map(|(branches, joined)| Section::Branch { name: "branch".to_owned(), branches, joined, location })
+    }
+
+    fn empty_branches(&mut self, location: Location) {
+        self.push(
+            Diagnostic::error(codes::EMPTY_BRANCHES, "more than one branch does nothing")
+                .label(location, "expected sections in all branches but one")
+                .note("a branch without sections passes on what it gets; `residual { … }` has one such branch already"),
+        );
     }
 
     /// `image(channels, height, width)`

@@ -6,7 +6,7 @@ use crate::units::{self, PLAIN};
 use crate::{codes, nearest};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, Arg, Name, Span, UnaryOp};
-use cnasc_ir::program::{BinaryOp, Dimension, Expr, ExprKind, Function, Type};
+use cnasc_ir::program::{BinaryOp, Dimension, Expr, ExprKind, Function, Type, Variable};
 
 /// The types that a function's operands give its result.
 #[derive(Clone, Copy)]
@@ -36,6 +36,9 @@ fn function(name: &str) -> Option<(Function, usize, Gives)> {
         _ => return None,
     })
 }
+
+/// Functions of the ends of a possible edge.
+const EDGE_FUNCTIONS: [&str; 2] = ["degree", "link_cost"];
 
 /// Functions of other places and what they are called here.
 const FOREIGN: [(&str, &str); 4] = [("log", "ln"), ("round", "floor"), ("distance", "ring"), ("root", "sqrt")];
@@ -207,11 +210,72 @@ impl Checker<'_> {
 
     /// Whether a name is that of a function.
     pub(super) fn is_function(name: &str) -> bool {
-        function(name).is_some()
+        function(name).is_some() || EDGE_FUNCTIONS.contains(&name)
+    }
+
+    /// `degree(i)` or `link_cost(i, j)` of an edge rule; the name is one of the two.
+    fn edge_function(&mut self, name: &Name, args: &[Arg], scope: &Scope, location: Location) -> Option<Typed> {
+        let place = |wanted: Variable| scope.variables.iter().find(|(_, known)| *known == wanted);
+        let (Some((first, _)), Some((second, _))) = (place(Variable::I), place(Variable::J)) else {
+            let found = format!("`{}` is only known where two nodes may be joined", name.text);
+            self.push(
+                Diagnostic::error(codes::WRONG_OPERAND, found)
+                    .label(location, "no nodes here")
+                    .note("`degree(i)` and `link_cost(i, j)` are about the ends of an `edge(i, j)`"),
+            );
+            return None;
+        };
+        let end = |arg: &Arg| match (&arg.name, &arg.value.kind) {
+            (None, tree::ExprKind::Path(path)) => match path.segments.as_slice() {
+                [word] if word.text == *first => Some(Variable::I),
+                [word] if word.text == *second => Some(Variable::J),
+                _ => None,
+            },
+            _ => None,
+        };
+        let ends: Vec<Option<Variable>> = args.iter().map(end).collect();
+        let (ty, variable) = match (name.text.as_str(), ends.as_slice()) {
+            ("degree", [Some(Variable::I)]) => (Type::Int, Variable::DegreeI),
+            ("degree", [Some(Variable::J)]) => (Type::Int, Variable::DegreeJ),
+            ("link_cost", [Some(Variable::I), Some(Variable::J)] | [Some(Variable::J), Some(Variable::I)]) => {
+                self.dealt(scope, location)?;
+                (Type::Real(units::TIME), Variable::LinkCost)
+            }
+            (word, _) => {
+                let form =
+                    if word == "degree" { format!("degree({first})") } else { format!("link_cost({first}, {second})") };
+                let message = format!(
+                    "`{word}` takes {}",
+                    if word == "degree" { "one end of the edge" } else { "both ends of the edge" }
+                );
+                let found = Diagnostic::error(codes::WRONG_OPERAND, message);
+                self.push(found.label(location, format!("expected `{form}`")).suggest(location, form, "write it so"));
+                return None;
+            }
+        };
+        Some(Typed { ty, expr: Expr { kind: ExprKind::Variable(variable), location } })
+    }
+
+    /// Whether there is exactly one fleet among the parameters, which is the one that nodes are dealt to; reports otherwise.
+    fn dealt(&mut self, scope: &Scope, location: Location) -> Option<()> {
+        let fleets = scope.params.iter().filter(|(_, ty)| *ty == Some(Type::Fleet)).count();
+        if fleets == 1 {
+            return Some(());
+        }
+        let message = format!("`link_cost` needs one parameter of the type `fleet`, there are {fleets}");
+        self.push(
+            Diagnostic::error(codes::WRONG_OPERAND, message)
+                .label(location, "of which fleet is not known")
+                .note("node i is dealt to device i of that fleet, counted round and round"),
+        );
+        None
     }
 
     /// A call of a function of numbers; the name is one.
     pub(super) fn function(&mut self, name: &Name, args: &[Arg], scope: &Scope, location: Location) -> Option<Typed> {
+        if EDGE_FUNCTIONS.contains(&name.text.as_str()) {
+            return self.edge_function(name, args, scope, location);
+        }
         let (function, count, gives) = function(&name.text)?;
         let values: Vec<Option<Typed>> = args.iter().map(|arg| self.value(&arg.value, scope)).collect();
         if let Some(label) = args.iter().find_map(|arg| arg.name.as_ref()) {
@@ -234,9 +298,7 @@ impl Checker<'_> {
             return None;
         }
         let values: Vec<Typed> = values.into_iter().collect::<Option<_>>()?;
-        if function == Function::Ring
-            && !scope.variables.iter().any(|(_, known)| *known == cnasc_ir::program::Variable::I)
-        {
+        if function == Function::Ring && !scope.variables.iter().any(|(_, known)| *known == Variable::I) {
             self.push(
                 Diagnostic::error(codes::WRONG_OPERAND, "`ring` is only known where two nodes may be joined")
                     .label(location, "no nodes here")
@@ -277,14 +339,6 @@ impl Checker<'_> {
     /// Reports a call of something that is neither a function nor a declaration.
     pub(super) fn unknown_function(&mut self, name: &Name, scope: &Scope) {
         let here = scope.at(name.span);
-        if ["link_cost", "degree", "device"].contains(&name.text.as_str()) {
-            self.push(
-                Diagnostic::error(codes::LATER_FUNCTIONS, format!("`{}` can't be used yet", name.text))
-                    .label(here, "not there in this release")
-                    .note("an edge rule knows `i`, `j`, `n`, `ring(i, j)` and the parameters"),
-            );
-            return;
-        }
         let names = super::signature::FUNCTIONS;
         let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name.text).map(|(_, meant)| *meant);
         let meant = foreign.or_else(|| nearest::nearest(&name.text, names));

@@ -64,9 +64,9 @@ fn operator(name: &str) -> Option<Operator> {
     })
 }
 
-const AGGREGATES: [&str; 6] = ["weighted", "sigmoid_weights", "sigmoid_inputs", "sum", "mean", "concat"];
+pub(super) const AGGREGATES: [&str; 6] = ["weighted", "sigmoid_weights", "sigmoid_inputs", "sum", "mean", "concat"];
 
-fn aggregate(name: &str) -> Option<Aggregate> {
+pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
     Some(match name {
         "weighted" | "sigmoid_weights" => Aggregate::SigmoidWeights,
         "sigmoid_inputs" => Aggregate::SigmoidInputs,
@@ -127,8 +127,7 @@ impl Checker<'_> {
             return Some(Stage { operator: Operator::Aggregate(kind), args: Vec::new(), location: here });
         }
         let Some(operator) = operator(&name.text) else {
-            self.unknown_operator(name, scope);
-            return None;
+            return self.block_stage(written, name, scope);
         };
         if place == Place::Shrink && matches!(operator, Operator::GlobalAvg | Operator::Linear) {
             self.push(
@@ -190,27 +189,39 @@ impl Checker<'_> {
         None
     }
 
+    /// A block, or a parameter that is one, in the place of operators.
+    fn block_stage(&mut self, written: &tree::Expr, name: &Name, scope: &Scope) -> Option<Stage> {
+        let param = scope.params.iter().find(|(known, _)| *known == name.text);
+        let block = match (param, self.names.modules[scope.module].scope.get(&name.text)) {
+            (Some((_, ty)), _) => *ty == Some(Type::Block),
+            (None, Some(Binding::Item(id))) => self.names.item(*id).kind == Kind::Block,
+            (None, _) => false,
+        };
+        if !block {
+            self.unknown_operator(name, scope);
+            return None;
+        }
+        let expr = self.of_type(written, scope, &Type::Block, "an operator")?;
+        Some(Stage { operator: Operator::Block, args: vec![Some(expr)], location: scope.at(written.span) })
+    }
+
     fn unknown_operator(&mut self, name: &Name, scope: &Scope) {
         let here = scope.at(name.span);
-        match self.names.modules[scope.module].scope.get(&name.text) {
-            Some(Binding::Poisoned) => return,
-            Some(Binding::Item(id)) if self.names.item(*id).kind == Kind::Block => {
-                self.used.insert((scope.module, name.text.clone()));
-                self.push(
-                    Diagnostic::error(codes::LATER_NESTED_BLOCKS, "blocks inside pipelines are not there yet")
-                        .label(here, format!("`{}` is a block", name.text))
-                        .label(self.names.location(*id), "declared here")
-                        .note("write its operators out here"),
-                );
-                return;
-            }
-            _ => {}
+        if self.names.modules[scope.module].scope.get(&name.text) == Some(&Binding::Poisoned) {
+            return;
         }
         let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name.text.to_lowercase());
-        let meant = foreign.map(|(_, meant)| *meant).or_else(|| nearest::nearest(&name.text, OPERATORS));
+        self.unknown += 1;
+        let few = self.unknown <= limits::LIKENESSES;
+        let names = self.names;
+        let visible = names.modules[scope.module].scope.iter().filter(|_| few);
+        let blocks =
+            visible.filter(|(_, binding)| matches!(binding, Binding::Item(id) if names.item(*id).kind == Kind::Block));
+        let known = OPERATORS.into_iter().chain(blocks.map(|(name, _)| name.as_str()));
+        let meant = foreign.map(|(_, meant)| *meant).or_else(|| nearest::nearest(&name.text, known));
         let found = Diagnostic::error(codes::UNKNOWN_OPERATOR, format!("there is no operator `{}`", name.text))
             .label(here, "not an operator")
-            .note(format!("operators are {}", listed(OPERATORS)));
+            .note(format!("operators are {}, and the blocks of the file", listed(OPERATORS)));
         self.push(match meant {
             Some(meant) => found.suggest(here, meant, "did you mean this"),
             None => found,

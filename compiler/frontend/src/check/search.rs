@@ -11,7 +11,8 @@ use crate::{codes, nearest, types};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
 use cnasc_ir::program::{
-    BinaryOp, Budget, Constraint, Dimension, ExprKind, FleetId, Make, Measure, Objective, Search, Strategy, Type,
+    BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, FleetId, Make, Measure, Objective, Search, Strategy,
+    Type,
 };
 
 /// Words, measures and their dimensions.
@@ -122,21 +123,13 @@ impl<'a> Checker<'a> {
         format!("over {}", self.some(body, Kind::Network).unwrap_or("fashion"))
     }
 
-    /// The family that is searched: a network with domains among its arguments.
+    /// The family that is searched: a network with domains among its arguments, or a choice of such.
     fn space(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Make> {
-        let here = scope.at(value.span);
-        if matches!(value.kind, Written::Choice(_)) {
-            self.push(
-                Diagnostic::error(codes::LATER_NETWORKS, "a choice between whole networks is not there yet")
-                    .label(here, "expected one network")
-                    .note("give one network a parameter, and that parameter the choice"),
-            );
-            return None;
-        }
         let scope = Scope { domains: true, ..scope.clone() };
         let expr = self.argument(value, &scope, &Type::Network, "what a search is over")?;
         match expr.kind {
             ExprKind::Make(make) => Some(make),
+            ExprKind::Domain(_) => Some(Make { of: Declared::AnyNetwork, args: vec![expr] }),
             _ => None,
         }
     }
@@ -372,7 +365,7 @@ impl<'a> Checker<'a> {
 }
 
 /// The comparison seen from its other side.
-fn reversed(op: BinaryOp) -> BinaryOp {
+pub(super) fn reversed(op: BinaryOp) -> BinaryOp {
     match op {
         BinaryOp::Less => BinaryOp::Greater,
         BinaryOp::LessEqual => BinaryOp::GreaterEqual,

@@ -4,40 +4,143 @@
 //! a drawn body makes of an image is not known before it is drawn.
 
 use super::bounds::Violation;
-use crate::codes;
 use crate::constant::{Known, Value, value};
+use crate::{codes, limits};
 use cnasc_base::Location;
 use cnasc_ir::Shape;
-use cnasc_ir::program::{Expr, Network, Operator, Section, Stage};
+use cnasc_ir::program::{Aggregate, Block, Declared, Expr, ExprKind, Make, Network, Operator, Section, Stage};
 
 /// Channels, height and width as far as they are known.
 type Image = [Option<i64>; 3];
 
+/// The declarations that parts and blocks are looked up in.
+#[derive(Clone, Copy)]
+pub(super) struct Declarations<'a> {
+    pub(super) networks: &'a [Option<Network>],
+    pub(super) blocks: &'a [Option<Block>],
+}
+
 /// The first place where an image does not fit.
-pub(super) fn misfit(network: &Network, known: &Known<'_>) -> Option<Violation> {
-    let mut image: Image = [0, 1, 2].map(|index: usize| whole(Some(&network.input[index]), known));
+pub(super) fn misfit(network: &Network, known: &Known<'_>, all: Declarations<'_>) -> Option<Violation> {
+    let image: Image = [0, 1, 2].map(|index: usize| whole(Some(&network.input[index]), known));
     let first = network.input[0].location;
     let last = network.input[2].location;
     if let Some(violation) = too_large(&image, Location { end: last.end, ..first }) {
         return Some(violation);
     }
-    for section in &network.sections {
+    Walk { all, steps: 0, level: 0 }.sections(image, &network.sections, known).err()
+}
+
+/// Follows an image through sections.
+struct Walk<'a> {
+    all: Declarations<'a>,
+    /// How many operators were passed.
+    steps: usize,
+    /// How many parts and blocks this is inside of.
+    level: usize,
+}
+
+/// The most parts and blocks inside each other that an image is followed into.
+const LEVELS: usize = 16;
+
+/// What is not known of an image.
+const UNKNOWN: Image = [None; 3];
+
+impl Walk<'_> {
+    fn sections(&mut self, mut image: Image, sections: &[Section], known: &Known<'_>) -> Result<Image, Violation> {
+        for section in sections {
+            image = self.section(image, section, known)?;
+        }
+        Ok(image)
+    }
+
+    fn section(&mut self, image: Image, section: &Section, known: &Known<'_>) -> Result<Image, Violation> {
         match section {
-            Section::Pipeline { stages, .. } => {
-                for stage in stages {
-                    match passed(&image, stage, known) {
-                        Ok(next) => image = next,
-                        Err(violation) => return Some(violation),
-                    }
-                    if let Some(violation) = too_large(&image, stage.location) {
-                        return Some(violation);
+            Section::Pipeline { stages, .. } => self.stages(image, stages, known),
+            Section::Body { .. } => Ok(UNKNOWN),
+            Section::Repeat { count, sections, .. } => {
+                let Some(Value::Int(count)) = value(count, known) else { return Ok(UNKNOWN) };
+                let mut image = image;
+                for _ in 0..count {
+                    let before = image;
+                    image = self.sections(image, sections, known)?;
+                    if image == before || self.steps > limits::SHAPE_STEPS {
+                        break;
                     }
                 }
+                Ok(if self.steps > limits::SHAPE_STEPS { UNKNOWN } else { image })
             }
-            Section::Body { .. } => image = [None; 3],
+            Section::Branch { branches, joined, .. } => {
+                let mut ends = Vec::with_capacity(branches.len());
+                for branch in branches {
+                    ends.push(self.sections(image, branch, known)?);
+                }
+                Ok(joined_image(&ends, *joined))
+            }
+            Section::Part { network, .. } => {
+                let ExprKind::Make(Make { of: Declared::Network(id), args }) = &network.kind else {
+                    return Ok(UNKNOWN);
+                };
+                let Some(Some(part)) = self.all.networks.get(id.index()) else { return Ok(UNKNOWN) };
+                self.inside(image, args, known, |walk, image, known| walk.sections(image, &part.sections, known))
+            }
         }
     }
-    None
+
+    fn stages(&mut self, mut image: Image, stages: &[Stage], known: &Known<'_>) -> Result<Image, Violation> {
+        for stage in stages {
+            self.steps += 1;
+            if self.steps > limits::SHAPE_STEPS {
+                return Ok(UNKNOWN);
+            }
+            image = if stage.operator == Operator::Block {
+                self.block(image, stage, known)?
+            } else {
+                passed(&image, stage, known)?
+            };
+            if let Some(violation) = too_large(&image, stage.location) {
+                return Err(violation);
+            }
+        }
+        Ok(image)
+    }
+
+    fn block(&mut self, image: Image, stage: &Stage, known: &Known<'_>) -> Result<Image, Violation> {
+        let Some(Some(Expr { kind: ExprKind::Make(Make { of: Declared::Block(id), args }), .. })) = stage.args.first()
+        else {
+            return Ok(UNKNOWN);
+        };
+        let Some(Some(block)) = self.all.blocks.get(id.index()) else { return Ok(UNKNOWN) };
+        self.inside(image, args, known, |walk, image, known| walk.stages(image, &block.pipeline, known))
+    }
+
+    /// Follows an image into a declaration with these arguments.
+    fn inside(
+        &mut self,
+        image: Image,
+        args: &[Expr],
+        known: &Known<'_>,
+        follow: impl FnOnce(&mut Self, Image, &Known<'_>) -> Result<Image, Violation>,
+    ) -> Result<Image, Violation> {
+        if self.level >= LEVELS {
+            return Ok(UNKNOWN);
+        }
+        let params: Vec<Option<Value>> = args.iter().map(|arg| value(arg, known)).collect();
+        self.level += 1;
+        let image = follow(self, image, &Known { params: &params, edge: None });
+        self.level -= 1;
+        image
+    }
+}
+
+/// The image where branches meet: pooled to the smallest, and all channels one behind the other or as many as the most.
+fn joined_image(ends: &[Image], joined: Aggregate) -> Image {
+    let all = |index: usize| ends.iter().map(|image| image[index]).collect::<Option<Vec<i64>>>();
+    let channels = all(0).and_then(|channels| match joined {
+        Aggregate::Concat => channels.iter().try_fold(0_i64, |sum, channels| sum.checked_add(*channels)),
+        _ => channels.into_iter().max(),
+    });
+    [channels, all(1).and_then(|all| all.into_iter().min()), all(2).and_then(|all| all.into_iter().min())]
 }
 
 fn whole(expr: Option<&Expr>, known: &Known<'_>) -> Option<i64> {

@@ -35,7 +35,8 @@ pub(super) enum DefaultState {
 }
 
 /// Names of functions, which no declaration may take.
-pub(super) const FUNCTIONS: [&str; 9] = ["exp", "ln", "sqrt", "abs", "min", "max", "floor", "ceil", "ring"];
+pub(super) const FUNCTIONS: [&str; 11] =
+    ["exp", "ln", "sqrt", "abs", "min", "max", "floor", "ceil", "ring", "degree", "link_cost"];
 
 impl Checker<'_> {
     /// Reads the parameters of all declarations.
@@ -100,14 +101,6 @@ impl Checker<'_> {
 
     fn parameter_type(&mut self, name: &tree::Name, here: Location) -> Option<Type> {
         match types::named(&name.text) {
-            Some(Type::Network) => {
-                self.push(
-                    Diagnostic::error(codes::LATER_NETWORKS, "networks inside networks are not there yet")
-                        .label(here, "no section can use it")
-                        .note("pass a `generator`, a `block` or a `staging` instead"),
-                );
-                None
-            }
             Some(ty) => Some(ty),
             None => {
                 let found = Diagnostic::error(codes::UNKNOWN_TYPE, format!("there is no type `{}`", name.text))
@@ -205,7 +198,7 @@ fn parameters(kind: &ItemKind) -> &[tree::Param] {
     match kind {
         ItemKind::Block { params, .. } => params,
         ItemKind::Declaration(declaration) => &declaration.params,
-        ItemKind::Use(_) | ItemKind::Bad => &[],
+        ItemKind::Link { .. } | ItemKind::Use { .. } | ItemKind::Bad => &[],
     }
 }
 

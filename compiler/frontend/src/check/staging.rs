@@ -7,10 +7,10 @@ use crate::constant::{self, Known, Value};
 use crate::units::PLAIN;
 use crate::{codes, limits};
 use cnasc_base::{Diagnostic, Location};
-use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written, Growth};
-use cnasc_ir::program::{Expr, ExprKind, Operator, Policy, Stage, Staging, Type, Variable};
+use cnasc_grammar::tree::{self, Arg, EntryKind, ExprKind as Written, Growth};
+use cnasc_ir::program::{BinaryOp, Expr, ExprKind, Operator, Policy, Stage, Staging, Type, Variable};
 
-const POLICIES: [&str; 4] = ["uniform", "greedy", "probabilistic(p)", "rule(condition)"];
+const POLICIES: [&str; 5] = ["uniform", "greedy", "probabilistic(p)", "at(depth, …)", "rule(condition)"];
 
 impl<'a> Checker<'a> {
     pub(super) fn staging(&mut self, body: &mut Body<'a>) -> Option<Staging> {
@@ -91,14 +91,7 @@ impl<'a> Checker<'a> {
                 }
                 self.of_type(condition, &scope, &Type::Bool, "a rule").map(Policy::Rule)
             }
-            ("at", _, _) => {
-                self.push(
-                    Diagnostic::error(codes::LATER_DEPTHS, "staging at listed depths is not there yet")
-                        .label(scope.at(value.span), "not there in this release")
-                        .suggest(scope.at(value.span), "rule(depth == 3)", "write a rule over `depth`, for example"),
-                );
-                None
-            }
+            ("at", Some(depths @ [_, ..]), _) => self.at_depths(depths, scope),
             (word @ ("uniform" | "greedy"), Some(_), _) => {
                 let here = scope.at(value.span);
                 self.push(
@@ -108,26 +101,59 @@ impl<'a> Checker<'a> {
                 );
                 None
             }
-            (word @ ("probabilistic" | "rule"), _, None) => {
-                let (needs, example) = if word == "rule" {
-                    ("a condition over `depth`, `channels` and `size`", "rule(depth == 3)")
-                } else {
-                    ("a probability", "probabilistic(0.5)")
+            (word @ ("probabilistic" | "rule" | "at"), _, _) => {
+                let (needs, example) = match word {
+                    "rule" => ("a condition over `depth`, `channels` and `size`", "rule(depth == 3)"),
+                    "at" => ("the depths of the nodes that downsample", "at(3, 6)"),
+                    _ => ("a probability", "probabilistic(0.5)"),
                 };
                 let here = scope.at(value.span);
                 self.push(
                     Diagnostic::error(codes::MISSING_ARGUMENT, format!("the policy `{word}` takes {needs}"))
-                        .label(here, format!("expected one argument, as in `{example}`"))
+                        .label(here, format!("expected as in `{example}`"))
                         .suggest(here, example, "give it, for example"),
                 );
                 None
             }
             (word, _, _) => {
-                let known = ["uniform", "greedy", "probabilistic", "rule"];
+                let known = ["uniform", "greedy", "probabilistic", "at", "rule"];
                 self.unknown_word(word, scope.at(name.span), "policy", &known);
                 None
             }
         }
+    }
+
+    /// A rule that is true at the depths listed.
+    fn at_depths(&mut self, depths: &[Arg], scope: &Scope) -> Option<Policy> {
+        let mut any: Option<Expr> = None;
+        let mut whole = true;
+        for Arg { name, value } in depths {
+            if let Some(name) = name {
+                let found = Diagnostic::error(codes::UNKNOWN_PARAMETER, "the policy `at` takes depths without names");
+                self.push(found.label(scope.at(name.span), "not a parameter"));
+                whole = false;
+            }
+            let depth = self.of_type(value, scope, &Type::Int, "a depth");
+            let Some(depth) = depth.filter(|depth| self.within(depth, limits::DEPTH).is_some()) else {
+                whole = false;
+                continue;
+            };
+            let location = depth.location;
+            let expr = |kind| Expr { kind, location };
+            let own = Box::new(expr(ExprKind::Variable(Variable::Depth)));
+            let here = expr(ExprKind::Binary(BinaryOp::Equal, own, Box::new(depth)));
+            any = Some(match any {
+                None => here,
+                Some(before) => expr(ExprKind::Binary(BinaryOp::Or, Box::new(before), Box::new(here))),
+            });
+        }
+        if depths.len() > limits::DEPTHS {
+            let here = scope.at(depths[limits::DEPTHS].value.span);
+            let found = Diagnostic::error(codes::LIMIT, format!("a policy lists at most {} depths", limits::DEPTHS));
+            self.push(found.label(here, "one too many").note("write many depths as a `rule`"));
+            return None;
+        }
+        any.filter(|_| whole).map(Policy::Rule)
     }
 
     fn channels(
@@ -180,7 +206,9 @@ impl<'a> Checker<'a> {
                 _ => None,
             };
             let stride = stride.and_then(Option::as_ref);
-            stride.is_some_and(|stride| constant::value(stride, &Known::default()) != Some(Value::Int(1)))
+            // What a block does is known where it is drawn.
+            stage.operator == Operator::Block
+                || stride.is_some_and(|stride| constant::value(stride, &Known::default()) != Some(Value::Int(1)))
         });
         if may {
             return Some(());

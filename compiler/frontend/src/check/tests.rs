@@ -2,23 +2,27 @@
 
 use super::entries::{Body, Slot, alternatives};
 use super::operators::binary_op;
+use super::search::reversed;
 use super::{Checker, Scope};
 use crate::resolve::listed;
 use crate::units::PLAIN;
 use crate::{codes, limits, nearest};
 use cnasc_base::Diagnostic;
 use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
-use cnasc_ir::program::{BinaryOp, Test, Type};
+use cnasc_ir::program::{BinaryOp, Expectation, Expected, Figure, Sample, Statistic, Test, Type};
 
-/// What becomes of a figure of all samples.
-const STATISTICS: [&str; 3] = ["mean", "max", "min"];
-/// The figures of a sample.
-const FIGURES: [&str; 7] = ["ring_length", "depth", "width", "edges", "degree", "components", "nodes"];
+/// The words of a table, in its order.
+fn words<T: Copy, const N: usize>(table: [(&'static str, T); N]) -> [&'static str; N] {
+    table.map(|(word, _)| word)
+}
+
+/// What is sampled, and whether it is a graph alone, which has figures that a network does not have.
+type Sampled = Option<(Sample, bool)>;
 
 impl<'a> Checker<'a> {
     pub(super) fn test(&mut self, body: &mut Body<'a>) -> Option<Test> {
-        let mut sample: Slot<Option<()>> = None;
-        let mut expected: Vec<Option<()>> = Vec::new();
+        let mut sample: Slot<Sampled> = None;
+        let mut expected: Vec<Option<Expectation>> = Vec::new();
         let declaration = body.declaration;
         for entry in &declaration.entries {
             match &entry.kind {
@@ -37,18 +41,26 @@ impl<'a> Checker<'a> {
         if expected.is_empty() {
             self.missing(body, "expect", "expect snapshot");
         }
-        sample?.0?;
-        expected.into_iter().collect::<Option<Vec<()>>>()?;
-        Some(Test { name: declaration.name.text.clone(), location: body.name_location() })
+        let (sample, is_graph) = sample?.0?;
+        let expectations = expected.into_iter().collect::<Option<Vec<Expectation>>>()?;
+        if !is_graph {
+            self.figures_of_networks(&expectations)?;
+        }
+        let name = declaration.name.text.clone();
+        Some(Test { name, sample, expectations, location: body.name_location() })
     }
 
-    fn sample(&mut self, count: &tree::Expr, of: &tree::Expr, seed: Option<&tree::Expr>, scope: &Scope) -> Option<()> {
+    fn sample(&mut self, count: &tree::Expr, of: &tree::Expr, seed: Option<&tree::Expr>, scope: &Scope) -> Sampled {
         let count = self.count(count, scope, limits::SAMPLES, "the number of samples");
-        let seed = seed.is_none_or(|seed| self.count(seed, scope, limits::SEED, "a seed").is_some());
+        let seed = seed.map_or(Some(0), |seed| self.count(seed, scope, limits::SEED, "a seed"));
         let typed = self.value(of, scope)?;
         let here = scope.at(of.span);
         match typed.ty {
-            Type::Generator | Type::Network => (count.is_some() && seed).then_some(()),
+            Type::Generator | Type::Network => {
+                let is_graph = typed.ty == Type::Generator;
+                let (count, seed) = (u64::try_from(count?).ok()?, u64::try_from(seed?).ok()?);
+                Some((Sample { count, of: typed.expr, seed }, is_graph))
+            }
             Type::Staging | Type::Block => {
                 self.push(
                     Diagnostic::error(codes::LATER_TESTS, "only generators and networks can be sampled yet")
@@ -71,17 +83,32 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Reports figures that networks do not have; the outcome is none where there is one.
+    fn figures_of_networks(&mut self, expectations: &[Expectation]) -> Option<()> {
+        let of_rings = |expectation: &&Expectation| {
+            matches!(expectation.kind, Expected::Statistic { figure: Figure::RingLength, .. })
+        };
+        let Some(Expectation { location: wrong, .. }) = expectations.iter().find(of_rings) else { return Some(()) };
+        self.push(
+            Diagnostic::error(codes::UNKNOWN_MEASURE, "a network has no `ring_length`")
+                .label(*wrong, "a figure of generators alone")
+                .note("the nodes of a network stand on no ring: sample its generator instead"),
+        );
+        None
+    }
+
     /// `snapshot`, or a statistic compared with a number.
-    fn expectation(&mut self, value: &tree::Expr, scope: &Scope) -> Option<()> {
+    fn expectation(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Expectation> {
         let location = scope.at(value.span);
         let sides = match &value.kind {
             Written::Bad => return None,
             Written::Path(path) if matches!(path.segments.as_slice(), [word] if word.text == "snapshot") => {
-                return Some(());
+                return Some(Expectation { kind: Expected::Snapshot, location });
             }
             Written::Binary { op, left, right, .. } => {
+                let op = binary_op(*op);
                 let compares = !matches!(
-                    binary_op(*op),
+                    op,
                     BinaryOp::Or
                         | BinaryOp::And
                         | BinaryOp::Add
@@ -90,23 +117,27 @@ impl<'a> Checker<'a> {
                         | BinaryOp::Divide
                         | BinaryOp::Power
                 );
-                compares.then_some((left, right))
+                compares.then_some((op, left, right))
             }
             _ => None,
         };
         let statistic = |side: &tree::Expr| match &side.kind {
             Written::Call { callee, .. } => {
                 let known = callee.segments.last().is_some_and(|name| !Self::is_function(&name.text));
-                known || matches!(callee.segments.as_slice(), [name] if STATISTICS.contains(&name.text.as_str()))
+                known
+                    || matches!(callee.segments.as_slice(), [name] if words(Statistic::ALL).contains(&name.text.as_str()))
             }
             _ => false,
         };
         match sides {
-            Some((left, right)) if statistic(left) != statistic(right) => {
-                let (figure, number) = if statistic(left) { (left, right) } else { (right, left) };
-                let figure = self.statistic(figure, scope);
+            Some((op, left, right)) if statistic(left) != statistic(right) => {
+                let (figure, number, op) =
+                    if statistic(left) { (left, right, op) } else { (right, left, reversed(op)) };
+                let known = self.statistic(figure, scope);
                 let number = self.of_type(number, scope, &Type::Real(PLAIN), "the other side of `expect`");
-                figure.and(number.map(|_| ()))
+                let (statistic, figure) = known?;
+                let limit = self.constant(&number?)??.number()?;
+                Some(Expectation { kind: Expected::Statistic { statistic, figure, op, limit }, location })
             }
             _ => {
                 let found = Diagnostic::error(codes::CONDITION_FORM, "`expect` compares one statistic with one number")
@@ -121,43 +152,49 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn statistic(&mut self, written: &tree::Expr, scope: &Scope) -> Option<()> {
+    fn statistic(&mut self, written: &tree::Expr, scope: &Scope) -> Option<(Statistic, Figure)> {
         let Written::Call { callee, args } = &written.kind else { return None };
         let name = self.simple(callee, scope)?;
-        self.known(name, &STATISTICS, "statistic", scope)?;
+        let statistic = self.known(name, Statistic::ALL, "statistic", scope)?;
         let [tree::Arg { name: None, value }] = args.as_slice() else {
             self.push(
                 Diagnostic::error(codes::MISSING_ARGUMENT, format!("`{}` takes one figure of the samples", name.text))
-                    .label(scope.at(written.span), format!("expected {}", alternatives(&FIGURES))),
+                    .label(scope.at(written.span), format!("expected {}", alternatives(&words(Figure::ALL)))),
             );
             return None;
         };
         match &value.kind {
             Written::Path(path) => {
                 let figure = self.simple(path, scope)?;
-                self.known(figure, &FIGURES, "figure", scope)
+                Some((statistic, self.known(figure, Figure::ALL, "figure", scope)?))
             }
             Written::Bad => None,
             _ => {
                 self.push(
                     Diagnostic::error(codes::UNKNOWN_MEASURE, "expected a figure of the samples")
                         .label(scope.at(value.span), "not a figure")
-                        .note(format!("figures are {}", listed(FIGURES))),
+                        .note(format!("figures are {}", listed(words(Figure::ALL)))),
                 );
                 None
             }
         }
     }
 
-    fn known(&mut self, name: &tree::Name, known: &[&str], what: &str, scope: &Scope) -> Option<()> {
-        if known.contains(&name.text.as_str()) {
-            return Some(());
+    fn known<T: Copy, const N: usize>(
+        &mut self,
+        name: &tree::Name,
+        table: [(&'static str, T); N],
+        what: &str,
+        scope: &Scope,
+    ) -> Option<T> {
+        if let Some((_, known)) = table.iter().find(|(word, _)| *word == name.text) {
+            return Some(*known);
         }
         let here = scope.at(name.span);
         let found = Diagnostic::error(codes::UNKNOWN_MEASURE, format!("there is no {what} `{}`", name.text))
             .label(here, format!("not a {what}"))
-            .note(format!("{what}s are {}", listed(known.iter().copied())));
-        self.push(match nearest::nearest(&name.text, known.iter().copied()) {
+            .note(format!("{what}s are {}", listed(words(table))));
+        self.push(match nearest::nearest(&name.text, words(table)) {
             Some(meant) => found.suggest(here, meant, "did you mean this"),
             None => found,
         });

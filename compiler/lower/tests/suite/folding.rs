@@ -151,7 +151,7 @@ fn deep_and_dense_networks_stay_finite() {
         if index == 0 {
             ops.remove(0);
         }
-        net.add(&format!("{index}"), Role::Block, &net.meet(&all, None), ops);
+        net.add(&format!("n{index}"), Role::Block, &net.meet(&all, None), ops);
     }
     let graph = lower(&net.finish("complete"));
     let weights = random_weights(&graph, &Seed::new(4));

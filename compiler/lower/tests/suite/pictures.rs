@@ -99,7 +99,7 @@ fn says_what_it_shows() {
 fn says_where_nodes_are_placed() {
     let architecture = small();
     let texts = texts(&svg(&architecture, Some((&plan(&architecture, 2), &fleet(3)))));
-    insta::assert_snapshot!(texts[..12].join("\n"), @r"
+    insta::assert_snapshot!(texts[..10].join("\n"), @r"
     small
     input 2x4x4 · 7 nodes · 211 parameters · 4.68 k FLOPs · hash 53471339e85c
     placed by hypergraph on 2 of the 3 devices of shelf · predicted 12.3 ms (no placement is below 8.00 ms)
@@ -107,8 +107,6 @@ fn says_where_nodes_are_placed() {
     pi[0]: 1 block, 44 % of the work
     1
     pi[1]: 1 block, 56 % of the work
-    2
-    pi[2]: 0 blocks, 0 % of the work
     between devices, 1.50 MiB in all
     scaled to fit the join
     work relative to the heaviest node
@@ -133,9 +131,13 @@ fn a_plan_of_another_network_is_drawn_as_far_as_it_goes() {
 #[test]
 fn hostile_names_are_escaped() {
     let mut net = Builder::new(Shape::new(2, 2, 2));
-    net.add("</g><script>\u{1}", Role::Block, &[(0, vec![])], vec![conv(1, 2)]);
-    net.add("\"网络网络网络网络\\", Role::Block, &[(1, vec![])], vec![Op::Relu]);
-    let architecture = net.finish("a & b");
+    net.add("one", Role::Block, &[(0, vec![])], vec![conv(1, 2)]);
+    net.add("two", Role::Block, &[(1, vec![])], vec![Op::Relu]);
+    let mut architecture = net.finish("plain");
+    // No verified architecture has such names; a picture must not rest on that.
+    architecture.name = "a & b".to_owned();
+    architecture.nodes[1].name = "</g><script>\u{1}".to_owned();
+    architecture.nodes[2].name = "\"网络网络网络网络\\".to_owned();
     assert_eq!(texts(&svg(&architecture, None))[0], "a & b");
     assert!(dot(&architecture).contains(r#"label="\"网络网络网络网络\\\n2x2x2""#));
 }
@@ -144,11 +146,11 @@ fn hostile_names_are_escaped() {
 fn wide_and_dense_networks_are_drawn() {
     let mut net = Builder::new(Shape::new(1, 1, 1));
     for index in 0..60 {
-        net.add(&format!("{index}"), Role::Block, &[(0, vec![])], vec![Op::Relu]);
+        net.add(&format!("n{index}"), Role::Block, &[(0, vec![])], vec![Op::Relu]);
     }
     for index in 60..90 {
         let all: Vec<(usize, Vec<Op>)> = (1..=index).map(|from| (from, vec![])).collect();
-        net.add(&format!("{index}"), Role::Block, &all, vec![Op::Sum]);
+        net.add(&format!("n{index}"), Role::Block, &all, vec![Op::Sum]);
     }
     let architecture = net.finish("wide");
     assert_eq!(boxes(&svg(&architecture, None)).len(), architecture.nodes.len());

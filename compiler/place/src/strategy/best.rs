@@ -88,7 +88,8 @@ fn portfolio_of(evaluator: &Evaluator, care: Care, seed: &Seed) -> Vec<Placement
     placements.extend([heft::place(workload, fleet), components::place(workload, fleet)]);
     placements.push(hypergraph::place(workload, fleet, care, seed));
     placements.extend(fleet.ids().map(|device| single::on(workload, device)));
-    for count in 2..speed.len() {
+    // Every number of devices up to eight, then twice as many each time.
+    for count in (2..speed.len()).filter(|count| *count <= 8 || count.is_power_of_two()) {
         placements.extend(hypergraph::on(workload, fleet, &speed[..count], care, &seed.nth(count as u64)));
     }
     if evaluator.scarce {

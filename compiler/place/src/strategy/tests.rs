@@ -56,7 +56,7 @@ fn nothing_is_placed_where_nothing_fits() {
         assert!(matches!(&error, PlaceError::Memory { needs, has, .. } if needs > has), "{strategy}: {error}");
     }
     let error = plan(&workload, &small, Strategy::Best, &Seed::new(1)).expect_err("as above");
-    insta::assert_snapshot!(error, @"device `pi[2]` needs 1617408 bytes of memory and has 30002");
+    insta::assert_snapshot!(error, @"device `pi[2]` needs 1.5 MiB of memory and has 29.3 KiB");
 }
 
 #[test]

@@ -5,15 +5,15 @@ use crate::Session;
 use crate::cli::SearchArgs;
 use crate::commands::run::{check, infer, largest, start};
 use crate::failure::{Failure, codes};
-use crate::images::{Idx, class_names};
-use crate::output::write_file;
+use crate::images::{Idx, Input, class_names};
+use crate::output::{make_folder, write_file};
 use crate::pipeline;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::measure::latency;
-use cnasc_ir::Architecture;
 use cnasc_ir::fleet::Backend;
+use cnasc_ir::{Architecture, Shape};
 use cnasc_place::Strategy;
-use cnasc_search::{Candidate, draw};
+use cnasc_search::{Candidate, Study, draw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,8 +32,10 @@ pub struct Measured {
     pub answer: FirstAnswer,
     /// Where the winner's files are.
     pub files: Vec<PathBuf>,
-    /// How many images each was checked on.
+    /// How many images each was checked on, at most.
     pub images: usize,
+    /// Whether they were real ones.
+    pub real: bool,
 }
 
 /// One candidate's latencies, in seconds.
@@ -47,6 +49,8 @@ pub struct Row {
     pub predicted_spread: f64,
     /// Measured for that, on one thread a device.
     pub measured_spread: f64,
+    /// How many devices that uses: fewer than there are where links are missing or devices too unequal.
+    pub spread_over: usize,
     /// Predicted for the best plan.
     pub predicted_best: f64,
     /// How many devices the best plan uses.
@@ -68,29 +72,86 @@ pub struct FirstAnswer {
     pub label: Option<usize>,
 }
 
+/// What the best are run on: real images where there are any of the network's size, else noise.
+#[derive(Debug)]
+pub enum Images {
+    /// Images, and what their classes are called.
+    Real {
+        /// The images.
+        set: Idx,
+        /// May be empty.
+        names: Vec<String>,
+    },
+    /// Uniform noise, and why.
+    Noise {
+        /// As a remark.
+        why: String,
+    },
+}
+
+impl Images {
+    /// Looks for them before the search begins, so that nothing is searched in vain.
+    ///
+    /// # Errors
+    /// Where the folder that `--data` names has none that fit.
+    pub fn find(args: &SearchArgs, study: &Study<'_>) -> Result<Self, Failure> {
+        let folder = args.data.clone().unwrap_or_else(|| args.file.parent().unwrap_or(Path::new(".")).join("data"));
+        let set = Idx::of_folder(&folder).and_then(|set| {
+            // The input of a family seldom depends on its variables; an image that does not fit a candidate is found again below.
+            let first = (0..20).find_map(|seed| draw(study.program(), study.over(), &BTreeMap::new(), seed).ok());
+            first.map_or(Ok(()), |draw| set.input(0, draw.architecture.input()).map(|_| ()))?;
+            Ok(set)
+        });
+        match set {
+            Ok(set) => Ok(Self::Real { set, names: class_names(&folder) }),
+            Err(failure) if args.data.is_some() => Err(failure),
+            Err(failure) => {
+                let first = failure.diagnostics.iter().next().map_or_else(String::new, |found| found.message.clone());
+                Ok(Self::Noise {
+                    why: format!("no real images: {first}; the best are run on noise (--data DIR names a folder)"),
+                })
+            }
+        }
+    }
+
+    /// Some inputs of this shape.
+    fn inputs(&self, shape: Shape) -> Result<Vec<Input>, Failure> {
+        match self {
+            Self::Real { set, .. } => (0..set.count().min(IMAGES)).map(|index| set.input(index, shape)).collect(),
+            Self::Noise { .. } => Ok((0..IMAGES as u64).map(|index| Input::noise(shape, index)).collect()),
+        }
+    }
+
+    fn names(&self) -> &[String] {
+        match self {
+            Self::Real { names, .. } => names,
+            Self::Noise { .. } => &[],
+        }
+    }
+}
+
 /// Compiles, runs and checks the best candidates, and writes the winner's files.
-pub fn measure(session: &mut Session, args: &SearchArgs, found: &Found<'_>) -> Result<Measured, Failure> {
-    let data = data_folder(args);
-    let set = Idx::of_folder(&data)?;
-    let best = found.outcome.ranked.iter().take(args.top.into());
+pub fn measure(
+    session: &mut Session,
+    args: &SearchArgs,
+    found: &Found<'_>,
+    images: &Images,
+) -> Result<Measured, Failure> {
+    if let Images::Noise { why } = images {
+        session.output.remark(&format!("note: {why}"));
+    }
     let mut rows = Vec::new();
     let mut answer = None;
-    for candidate in best {
+    for candidate in found.outcome.ranked.iter().take(args.top.into()) {
         session.output.remark(&format!("measuring candidate {} (seed {})", candidate.index, candidate.seed));
-        let (row, first) = measure_one(found, candidate, &set, &class_names(&data))?;
+        let (row, first) = measure_one(found, candidate, images)?;
         rows.push(row);
         answer = answer.or(Some(first));
     }
     let winner = &found.outcome.ranked[0];
     let files = write_winner(args, found, winner)?;
     let answer = answer.expect("at least one candidate is ranked and `--top` is at least 1");
-    Ok(Measured { rows, answer, files, images: set.count().min(IMAGES) })
-}
-
-/// `--data`, or the folder `data` beside the source file, or the one in `examples`.
-fn data_folder(args: &SearchArgs) -> PathBuf {
-    let beside = args.file.parent().unwrap_or(Path::new(".")).join("data");
-    args.data.clone().unwrap_or(beside)
+    Ok(Measured { rows, answer, files, images: IMAGES, real: matches!(images, Images::Real { .. }) })
 }
 
 /// The candidate's network, drawn again from its seed.
@@ -103,29 +164,29 @@ fn compile(found: &Found<'_>, candidate: &Candidate, strategy: Strategy) -> Resu
 }
 
 /// Runs the candidate's balanced partition, which spreads whether or not that pays, so that both sides of the question are seen.
-fn measure_one(
-    found: &Found<'_>,
-    candidate: &Candidate,
-    set: &Idx,
-    names: &[String],
-) -> Result<(Row, FirstAnswer), Failure> {
+fn measure_one(found: &Found<'_>, candidate: &Candidate, images: &Images) -> Result<(Row, FirstAnswer), Failure> {
     let spread = compile(found, candidate, Strategy::Hypergraph)?;
     let single = compile(found, candidate, Strategy::Single)?;
     let best = compile(found, candidate, Strategy::Best)?;
     let mut fleet = start(&spread)?;
     let mut alone = pipeline::whole(&spread, Backend::Jit)?;
     let mut oracle = pipeline::whole(&spread, Backend::Reference)?;
-    let shape = spread.input();
+    let inputs = images.inputs(spread.input())?;
     let mut difference = 0.0_f64;
     let mut first = None;
-    for index in 0..set.count().min(IMAGES) {
-        let input = set.input(index, shape)?;
-        let answer = infer(&mut fleet, &spread, &input)?;
-        difference = difference.max(check(&mut oracle, &spread, &input, &answer)?);
+    for input in &inputs {
+        let answer = infer(&mut fleet, &spread, input)?;
+        difference = difference.max(check(&mut oracle, &spread, input, &answer)?);
         let class = largest(&answer.output);
-        first = first.or(Some(FirstAnswer { image: input.name, class, names: names.to_vec(), label: input.label }));
+        first = first.or_else(|| {
+            let names = images.names().to_vec();
+            Some(FirstAnswer { image: input.name.clone(), class, names, label: input.label })
+        });
     }
-    let image = pipeline::prepare(&spread, &set.input(0, shape)?)?;
+    let (Some(first), Some(input)) = (first, inputs.first()) else {
+        return Err(Failure::running(codes::RUN, "the set of images is empty"));
+    };
+    let image = pipeline::prepare(&spread, input)?;
     let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
     let row = Row {
         predicted_single: single.plan.latency,
@@ -133,10 +194,10 @@ fn measure_one(
         predicted_spread: spread.plan.latency,
         measured_spread: latency(&mut fleet, &image, WARMUP, RUNS).map_err(failed)?.median,
         predicted_best: best.plan.latency,
+        spread_over: spread.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
         used: best.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
         difference,
     };
-    let first = first.ok_or_else(|| Failure::running(codes::RUN, "the set of images is empty"))?;
     Ok((row, first))
 }
 
@@ -152,6 +213,7 @@ fn write_winner(args: &SearchArgs, found: &Found<'_>, winner: &Candidate) -> Res
         (folder.join("best.arch.json"), architecture.to_json().into_bytes()),
         (folder.join("best.bundle"), best.write()),
     ];
+    make_folder(&folder)?;
     let mut written = Vec::new();
     for (path, bytes) in files {
         write_file(&path, &bytes)?;

@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::finish::Measured;
+use crate::commands::score::tell;
 use crate::output::{count, milliseconds, table};
 use cnasc_ir::program::Measure;
 use cnasc_search::Candidate;
@@ -61,6 +62,7 @@ struct MeasuredRow<'a> {
     measured_single_ms: f64,
     predicted_fleet_ms: f64,
     measured_fleet_ms: f64,
+    fleet_uses: usize,
     predicted_best_ms: f64,
     best_uses: usize,
     difference: f64,
@@ -90,6 +92,7 @@ pub fn document<'a>(found: &'a Found<'_>, measured: &'a Measured) -> Document<'a
                 measured_single_ms: row.measured_single * 1e3,
                 predicted_fleet_ms: row.predicted_spread * 1e3,
                 measured_fleet_ms: row.measured_spread * 1e3,
+                fleet_uses: row.spread_over,
                 predicted_best_ms: row.predicted_best * 1e3,
                 best_uses: row.used,
                 difference: row.difference,
@@ -175,23 +178,8 @@ fn summary(found: &Found<'_>) -> String {
 }
 
 fn best(found: &Found<'_>, measured: &Measured) -> String {
-    let n = found.study.fleet().devices.len();
-    let (spread, spread_measured) = (format!("on {n}"), format!("on {n} (meas)"));
-    let headings = [
-        "rank",
-        "CS",
-        "δ_w",
-        "Λ′",
-        "η",
-        "on 1",
-        "on 1 (meas)",
-        &spread,
-        &spread_measured,
-        "best",
-        "params",
-        "FLOPs",
-        "seed",
-    ];
+    let headings =
+        ["rank", "CS", "δ_w", "Λ′", "η", "alone", "(meas)", "spread", "(meas)", "best", "params", "FLOPs", "seed"];
     let rows: Vec<Vec<String>> = found
         .outcome
         .ranked
@@ -208,7 +196,7 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
                 format!("{:.3}", score.eta),
                 milliseconds(row.predicted_single),
                 milliseconds(row.measured_single),
-                milliseconds(row.predicted_spread),
+                format!("{} on {}", milliseconds(row.predicted_spread), row.spread_over),
                 milliseconds(row.measured_spread),
                 format!("{} on {}", milliseconds(row.predicted_best), row.used),
                 count(candidate.figures.counts.params),
@@ -225,9 +213,10 @@ fn legend(found: &Found<'_>, measured: &Measured) -> String {
     let devices = fleet.devices.len();
     let worst = measured.rows.iter().map(|row| row.difference).fold(0.0, f64::max);
     let mut text = format!(
-        "\nLatencies in ms, predicted for fleet `{}` ({devices} × {}) as declared: the whole network on 1 device, its balanced\n\
-         partition on {devices}, and the best plan with how many devices it uses. (meas) ran here, a thread a device.\n",
-        fleet.name, fleet.devices[0].kind,
+        "\nLatencies in ms, predicted on {}:\n\
+         the whole network alone on the fastest device, its balanced partition spread over the fleet, and the best plan,\n\
+         with how many devices compute. (meas) ran here, a thread a device.\n",
+        tell(fleet),
     );
     let alone = measured.rows.iter().filter(|row| row.used == 1).count();
     if alone > 0 && devices > 1 {
@@ -237,8 +226,9 @@ fn legend(found: &Found<'_>, measured: &Measured) -> String {
             "For {which} the best plan leaves the other devices idle: sending takes longer than computing.\n"
         ));
     }
+    let inputs = if measured.real { "real images" } else { "tensors of noise" };
     text.push_str(&format!(
-        "Every answer on {} real images is within {worst:.0e} of the scalar reference. U_c = {} B.\n",
+        "Every answer on {} {inputs} is within {worst:.0e} of the scalar reference. U_c = {} B.\n",
         measured.images, found.outcome.unit
     ));
     if found.outcome.ranked.iter().take(measured.rows.len()).any(|candidate| candidate.figures.score.floored) {

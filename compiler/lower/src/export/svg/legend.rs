@@ -88,7 +88,9 @@ fn colours(picture: &Picture<'_>) -> Vec<(Sign, String)> {
 
 fn lines(picture: &Picture<'_>) -> Vec<(Sign, String)> {
     let mut entries = Vec::new();
-    if let Colouring::Device(plan, _) = picture.colouring {
+    if let Colouring::Device(plan, _) = picture.colouring
+        && plan.sent_bytes > 0
+    {
         let sent = format!("between devices, {} in all", bytes(plan.sent_bytes));
         entries.push((Sign::Line(palette::SENT, 2.2, false), sent));
     }
@@ -99,7 +101,7 @@ fn lines(picture: &Picture<'_>) -> Vec<(Sign, String)> {
     entries
 }
 
-/// One entry a device: its name, how many blocks it computes, and its share of the work.
+/// One entry for each device that computes anything: its name, how many blocks it computes, and its share of the work.
 fn devices(picture: &Picture<'_>, fleet: &Fleet) -> Vec<(Sign, String)> {
     let mut shares = vec![(0_usize, 0_u128); fleet.devices.len()];
     for (node, work) in picture.work.iter().enumerate() {
@@ -110,13 +112,16 @@ fn devices(picture: &Picture<'_>, fleet: &Fleet) -> Vec<(Sign, String)> {
     }
     let total = shares.iter().map(|share| share.1).sum::<u128>().max(1);
     let entry = |(index, (blocks, work)): (usize, (usize, u128))| {
+        if work == 0 {
+            return None;
+        }
         let name = super::figures::shortened(&fleet.devices[index].name, 24);
         let blocks = if blocks == 1 { "1 block".to_owned() } else { format!("{blocks} blocks") };
         let percent = 100.0 * work as f64 / total as f64;
         let sign = Sign::Box(palette::device(DeviceId::new(index)), Some(index));
-        (sign, format!("{name}: {blocks}, {percent:.0} % of the work"))
+        Some((sign, format!("{name}: {blocks}, {percent:.0} % of the work")))
     };
-    shares.into_iter().enumerate().map(entry).collect()
+    shares.into_iter().enumerate().filter_map(entry).collect()
 }
 
 fn entry(text: &mut String, x: f64, y: f64, sign: &Sign, label: &str) {
