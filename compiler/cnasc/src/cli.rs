@@ -27,7 +27,7 @@ pub struct OutputArgs {
     /// No progress and no remarks on standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// More remarks on standard error.
+    /// What took how long, on standard error.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

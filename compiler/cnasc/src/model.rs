@@ -10,6 +10,7 @@ use cnasc_ir::program::{Make, NetworkId, Search};
 use cnasc_ir::{Architecture, Fleet, Program};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// The greatest architecture or fleet file, in bytes.
 const MAX_JSON: u64 = 256 << 20;
@@ -30,6 +31,14 @@ pub struct Loaded {
 /// # Errors
 /// Where the file is neither, or wrong, or `draw` does not fit it.
 pub fn load(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
+    let started = Instant::now();
+    let loaded = read(session, path, draw, count)?;
+    let count = loaded.architectures.len();
+    session.output.detail(&format!("`{}`: {count} networks in {:.1?}", path.display(), started.elapsed()));
+    Ok(loaded)
+}
+
+fn read(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
     if path.extension().is_some_and(|ending| ending == "cnas") {
         return draw_from(session, path, draw, count);
     }
@@ -108,7 +117,7 @@ fn with_arguments(
             .into());
     }
     let arguments: Vec<String> = given.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let text = session.sources.text(network.location.file);
     // Names that no program can have used: `cnasc` refuses none, so they are made as unlikely as can be.
     let text = format!(
         "{text}\n\ndevice set_by_command_line {{\n    compute 1 GFLOP/s\n    memory  1 GiB\n    cores   1\n}}\n\n\
@@ -203,6 +212,20 @@ fn settings(program: &Program, over: &Make, set: &[String]) -> Result<BTreeMap<S
         settings.insert(variable.name.clone(), variable.read(value)?);
     }
     Ok(settings)
+}
+
+/// The fleet that `--fleet` names, or else the one of the search that was drawn from.
+///
+/// # Errors
+/// Where there is neither, or no such fleet.
+pub fn fleet_for(session: &mut Session, named: Option<&str>, loaded: &Loaded) -> Result<Fleet, Failure> {
+    match (named, &loaded.fleet) {
+        (Some(name), _) => named_fleet(session, name, loaded.program.as_ref()),
+        (None, Some(fleet)) => Ok(fleet.clone()),
+        (None, None) => {
+            Err(Failure::usage(Diagnostic::error(codes::FLEET, "on which fleet? name one by --fleet".to_owned())))
+        }
+    }
 }
 
 /// The fleet that `--fleet` names: one of the program at hand, `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON.

@@ -15,6 +15,7 @@ pub struct Output {
     format: Format,
     color: bool,
     quiet: bool,
+    verbose: bool,
 }
 
 impl Output {
@@ -26,13 +27,13 @@ impl Output {
             Color::Never => false,
             Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         };
-        Self { format: args.format, color, quiet: args.quiet }
+        Self { format: args.format, color, quiet: args.quiet, verbose: args.verbose > 0 }
     }
 
     /// One JSON document and nothing else.
     #[must_use]
     pub fn for_programs() -> Self {
-        Self { format: Format::Json, color: false, quiet: true }
+        Self { format: Format::Json, color: false, quiet: true, verbose: false }
     }
 
     /// Whether a program reads standard output.
@@ -68,6 +69,13 @@ impl Output {
     #[must_use]
     pub fn shown(self, sources: &Sources, diagnostics: &Diagnostics) -> String {
         render::human(sources, diagnostics, self.color)
+    }
+
+    /// What took how long, where `-v` asks for it.
+    pub fn detail(self, text: &str) {
+        if self.verbose {
+            self.remark(text);
+        }
     }
 
     /// A remark for people on standard error.

@@ -4,6 +4,7 @@ use crate::failure::{Failure, codes};
 use crate::images::Input;
 use cnasc_base::{Diagnostic, Diagnostics, FileId, Seed, Sources};
 use cnasc_bundle::Bundle;
+use cnasc_bundle::file::MAGIC;
 use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Fleet, Program, TensorGraph};
@@ -140,10 +141,13 @@ pub fn whole(bundle: &Bundle, backend: Backend) -> Result<Local, Failure> {
     Local::start(&alone).map_err(|error| failed(error.to_string()))
 }
 
-/// Whether `path` names a bundle rather than an architecture or a source file.
+/// Whether `path` names a bundle rather than an architecture or a source file: by its ending, or else by how it begins.
 #[must_use]
 pub fn is_bundle(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "bundle")
+    use std::io::Read;
+    let mut head = [0; MAGIC.len()];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    path.extension().is_some_and(|ending| ending == "bundle") || (read.is_ok() && head == MAGIC)
 }
 
 /// Reads a bundle, as hostile input.

@@ -18,7 +18,8 @@ use sha2::{Digest, Sha256};
 /// The version that this release reads and writes.
 pub const VERSION: u32 = 1;
 
-const MAGIC: &[u8; 8] = b"cnasbndl";
+/// How a bundle begins.
+pub const MAGIC: [u8; 8] = *b"cnasbndl";
 const HASH_BYTES: usize = 32;
 /// Magic, version and length of the header.
 const HEAD_BYTES: usize = 8 + 4 + 8;
@@ -52,7 +53,7 @@ impl Bundle {
         let header = serde_json::to_vec(&header).expect("names and numbers always serialise");
         let values: usize = self.weights.tensors.iter().map(Vec::len).sum();
         let mut bytes = Vec::with_capacity(HEAD_BYTES + header.len() + 4 * values + HASH_BYTES);
-        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&header);
@@ -94,7 +95,7 @@ impl Bundle {
 
 /// Everything before the hash, which is at least a head. The version comes first: another one may keep its hash elsewhere.
 fn check_hash(bytes: &[u8]) -> Result<&[u8], BundleError> {
-    if !bytes.starts_with(MAGIC) {
+    if !bytes.starts_with(&MAGIC) {
         return Err(BundleError::Form("it does not begin as one".to_owned()));
     }
     if bytes.len() < HEAD_BYTES + HASH_BYTES {

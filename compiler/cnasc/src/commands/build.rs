@@ -4,10 +4,9 @@ use crate::Session;
 use crate::cli::BuildArgs;
 use crate::commands::plan::strategy;
 use crate::commands::refuse;
-use crate::failure::{Exit, Failure, codes};
+use crate::failure::{Exit, Failure};
 use crate::output::{bytes as size, milliseconds, write_file};
 use crate::{model, pipeline};
-use cnasc_base::Diagnostic;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -25,14 +24,7 @@ pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
     refuse("--weights", args.weights.as_ref())?;
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
-    let fleet = match (&args.fleet.fleet, loaded.fleet) {
-        (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
-        (None, Some(fleet)) => fleet,
-        (None, None) => {
-            let message = "for which fleet? name one by --fleet".to_owned();
-            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
-        }
-    };
+    let fleet = model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?;
     let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
     let bytes = bundle.write();
     write_file(&args.output, &bytes)?;

@@ -31,18 +31,11 @@ struct Document<'a> {
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
-    let fleet = match (&args.fleet.fleet, loaded.fleet) {
-        (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
-        (None, Some(fleet)) => fleet,
-        (None, None) => {
-            let message = "on which fleet? name one by --fleet".to_owned();
-            return Err(Failure::usage(Diagnostic::error(codes::FLEET, message)));
-        }
-    };
+    let fleet = model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?;
     let (_, workload) = pipeline::analyse(&architecture)?;
     let seed = Seed::new(architecture.provenance.seed).child("place");
     let placed =
-        plan(&workload, &fleet, strategy, &seed).map_err(|error| Failure::running(codes::PLACE, error.to_string()))?;
+        plan(&workload, &fleet, strategy, &seed).map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
     match args.emit {
         Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
         Some(EmitPlan::Trace) => session.output.raw(&trace(&architecture, &fleet, &placed)),

@@ -13,6 +13,7 @@ use cnasc_fleet::{Answer, Local};
 use cnasc_ir::fleet::Backend;
 use serde::Serialize;
 use std::path::Path;
+use std::time::Instant;
 
 /// One classified input.
 #[derive(Debug, Serialize)]
@@ -42,7 +43,9 @@ struct DeviceRow {
 /// Starts the fleet, classifies every input, prints.
 pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
     let bundle = load(session, args)?;
+    let started = Instant::now();
     let mut fleet = start(&bundle)?;
+    session.output.detail(&format!("compiled for {} devices in {:.1?}", bundle.fleet.devices.len(), started.elapsed()));
     let mut oracle = args.verify.then(|| pipeline::whole(&bundle, Backend::Reference)).transpose()?;
     let mut rows = Vec::new();
     for path in &args.input {
@@ -79,7 +82,10 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
             (None, Some(count)) => model::local_fleet(session, count)?,
             (None, None) => model::local_fleet(session, 1)?,
         };
-        pipeline::compile(&architecture, &fleet, strategy)?
+        let started = Instant::now();
+        let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
+        session.output.detail(&format!("placed by {strategy} and folded in {:.1?}", started.elapsed()));
+        bundle
     };
     if let Some(wanted) = args.backend {
         let backend = backend(wanted)?;

@@ -8,7 +8,8 @@ use cnasc_base::Location;
 pub struct Search {
     /// Its name.
     pub name: String,
-    /// The family: a [`Declared::Network`] with domains among its arguments, or [`Declared::AnyNetwork`] of a choice.
+    /// The family: a [`Declared::Network`](super::Declared::Network) with domains among its arguments, or
+    /// [`Declared::AnyNetwork`](super::Declared::AnyNetwork) of a choice.
     pub over: Make,
     /// Where they will run.
     pub on: FleetId,
