@@ -1,19 +1,16 @@
-//! Texts made to be slow or to exhaust the stack: one error, soon.
+//! Texts made to be slow or to exhaust the stack: one error. What is not linear in them would take minutes, and be noticed.
 
 use cnasc_grammar::parse;
 use cnasc_grammar::parse::MAX_TEXT;
-use std::time::{Duration, Instant};
 
 const MANY: usize = 100_000;
 /// Errors in one text; each of them is explained.
 const MANY_ERRORS: usize = 10_000;
 
-/// Reads the value as that of an entry and gives its errors, in no more time than a text of its size may take.
+/// Reads the value as that of an entry and gives its errors.
 fn errors_of(value: &str) -> Vec<String> {
     let text = format!("search s {{\n    where {value}\n    seed 7\n}}\n");
-    let start = Instant::now();
     let errors = parse(&text).1;
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?} for {:.40}", start.elapsed(), text);
     errors.iter().map(ToString::to_string).collect()
 }
 
@@ -67,10 +64,8 @@ fn closing_brackets_and_quotes_are_bounded() {
         "a +\n",
         "a b\n",
     ] {
-        let start = Instant::now();
         let _ = parse(&part.repeat(MANY_ERRORS));
         let _ = parse(&format!("search s {{\n{}", part.repeat(MANY_ERRORS)));
-        assert!(start.elapsed() < Duration::from_secs(3), "{part:?}: {:?}", start.elapsed());
     }
 }
 
@@ -82,14 +77,11 @@ fn size_is_bounded() {
 }
 
 #[test]
-fn ten_thousand_lines_are_quick() {
+fn ten_thousand_lines_are_read() {
     let items = include_str!("sample.cnas").split_once("use ").expect("the sample uses something").1;
     let text = format!("use {items}\n").repeat(240);
     assert!(text.lines().count() > 10_000);
-    let start = Instant::now();
     assert_eq!(parse(&text).1, []);
-    // Generous, for machines that do other things at the same time; what is quadratic takes minutes.
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[test]

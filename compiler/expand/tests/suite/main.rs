@@ -3,7 +3,6 @@
 mod programs;
 
 mod audit;
-mod cost;
 mod distributions;
 mod drawings;
 mod findings;
