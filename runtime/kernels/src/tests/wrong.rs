@@ -75,3 +75,12 @@ fn what_folding_removes_is_for_the_oracle_only() {
         assert!(compile(&net.graph, &net.weights, &net.whole(Backend::Reference)).is_ok());
     }
 }
+
+#[test]
+fn too_large_a_tensor_is_refused() {
+    // As many elements as a shape may have, in one channel: filled up to sixteen it would be 64 GiB.
+    let mut net = Net::new(Shape::new(1, 1 << 15, 1 << 15), 1);
+    net.add(Op::Relu, &[IMAGE]);
+    let error = compile(&net.graph, &net.weights, &net.whole(Backend::Jit)).err().expect("it would be 64 GiB");
+    assert!(matches!(error, CompileError::Memory { .. }), "{error}");
+}

@@ -32,7 +32,7 @@ pub struct Measured {
     pub answer: FirstAnswer,
     /// Where the winner's files are.
     pub files: Vec<PathBuf>,
-    /// How many images each was checked on, at most.
+    /// How many images each was checked on.
     pub images: usize,
     /// Whether they were real ones.
     pub real: bool,
@@ -141,52 +141,83 @@ pub fn measure(
         session.output.remark(&format!("note: {why}"));
     }
     let mut rows = Vec::new();
-    let mut answer = None;
+    let mut first = None;
     for candidate in found.outcome.ranked.iter().take(args.top.into()) {
         session.output.remark(&format!("measuring candidate {} (seed {})", candidate.index, candidate.seed));
-        let (row, first) = measure_one(found, candidate, images)?;
+        let placed = Placed::new(found, candidate)?;
+        let inputs = images.inputs(placed.spread.input())?;
+        let (row, answer) = measure_one(&placed, &inputs, images.names())?;
         rows.push(row);
-        answer = answer.or(Some(first));
+        first = first.or(Some((placed, answer, inputs.len())));
     }
-    let winner = &found.outcome.ranked[0];
-    let files = write_winner(args, found, winner)?;
-    let answer = answer.expect("at least one candidate is ranked and `--top` is at least 1");
-    Ok(Measured { rows, answer, files, images: IMAGES, real: matches!(images, Images::Real { .. }) })
+    let (winner, answer, images_used) = first.expect("at least one candidate is ranked and `--top` is at least 1");
+    let files = winner.write(&folder(args, found.search))?;
+    Ok(Measured { rows, answer, files, images: images_used, real: matches!(images, Images::Real { .. }) })
 }
 
-/// The candidate's network, drawn again from its seed.
-fn architecture(found: &Found<'_>, candidate: &Candidate) -> Result<Architecture, Failure> {
-    Ok(draw(found.study.program(), &found.search.over, &BTreeMap::new(), candidate.seed)?.architecture)
+/// A candidate, drawn again from its seed and placed in the three ways that are compared.
+struct Placed {
+    architecture: Architecture,
+    /// Its balanced partition, which spreads whether or not that pays, so that both sides of the question are seen.
+    spread: Bundle,
+    single: Bundle,
+    best: Bundle,
 }
 
-fn compile(found: &Found<'_>, candidate: &Candidate, strategy: Strategy) -> Result<Bundle, Failure> {
-    pipeline::compile(&architecture(found, candidate)?, found.study.fleet(), strategy)
+impl Placed {
+    fn new(found: &Found<'_>, candidate: &Candidate) -> Result<Self, Failure> {
+        let drawn = draw(found.study.program(), found.study.over(), &BTreeMap::new(), candidate.seed)?;
+        let architecture = drawn.architecture;
+        let compile = |strategy| pipeline::compile(&architecture, found.study.fleet(), strategy);
+        let (spread, single) = (compile(Strategy::Hypergraph)?, compile(Strategy::Single)?);
+        Ok(Self { spread, single, best: compile(Strategy::Best)?, architecture })
+    }
+
+    /// Writes the picture of the balanced partition, which the score is about, the architecture, and the bundle of the best plan,
+    /// which is to be run.
+    fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+        let picture = cnasc_lower::export::svg(&self.architecture, Some((&self.spread.plan, &self.spread.fleet)));
+        let files = [
+            (folder.join("best.svg"), picture.into_bytes()),
+            (folder.join("best.arch.json"), self.architecture.to_json().into_bytes()),
+            (folder.join("best.bundle"), self.best.write()),
+        ];
+        make_folder(folder)?;
+        let mut written = Vec::new();
+        for (path, bytes) in files {
+            write_file(&path, &bytes)?;
+            written.push(path);
+        }
+        Ok(written)
+    }
 }
 
-/// Runs the candidate's balanced partition, which spreads whether or not that pays, so that both sides of the question are seen.
-fn measure_one(found: &Found<'_>, candidate: &Candidate, images: &Images) -> Result<(Row, FirstAnswer), Failure> {
-    let spread = compile(found, candidate, Strategy::Hypergraph)?;
-    let single = compile(found, candidate, Strategy::Single)?;
-    let best = compile(found, candidate, Strategy::Best)?;
-    let mut fleet = start(&spread)?;
-    let mut alone = pipeline::whole(&spread, Backend::Jit)?;
-    let mut oracle = pipeline::whole(&spread, Backend::Reference)?;
-    let inputs = images.inputs(spread.input())?;
+/// How many devices compute anything.
+fn used(bundle: &Bundle) -> usize {
+    bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count()
+}
+
+/// Runs the balanced partition on the inputs, checks every answer, and measures it and the whole on one thread.
+fn measure_one(placed: &Placed, inputs: &[Input], names: &[String]) -> Result<(Row, FirstAnswer), Failure> {
+    let Placed { spread, single, best, .. } = placed;
+    let mut fleet = start(spread)?;
+    let mut alone = pipeline::whole(spread, Backend::Jit)?;
+    let mut oracle = pipeline::whole(spread, Backend::Reference)?;
     let mut difference = 0.0_f64;
     let mut first = None;
-    for input in &inputs {
-        let answer = infer(&mut fleet, &spread, input)?;
-        difference = difference.max(check(&mut oracle, &spread, input, &answer)?);
+    for input in inputs {
+        let answer = infer(&mut fleet, spread, input)?;
+        difference = difference.max(check(&mut oracle, spread, input, &answer)?);
         let class = largest(&answer.output);
         first = first.or_else(|| {
-            let names = images.names().to_vec();
+            let names = names.to_vec();
             Some(FirstAnswer { image: input.name.clone(), class, names, label: input.label })
         });
     }
     let (Some(first), Some(input)) = (first, inputs.first()) else {
         return Err(Failure::running(codes::RUN, "the set of images is empty"));
     };
-    let image = pipeline::prepare(&spread, input)?;
+    let image = pipeline::prepare(spread, input)?;
     let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
     let row = Row {
         predicted_single: single.plan.latency,
@@ -194,30 +225,9 @@ fn measure_one(found: &Found<'_>, candidate: &Candidate, images: &Images) -> Res
         predicted_spread: spread.plan.latency,
         measured_spread: latency(&mut fleet, &image, WARMUP, RUNS).map_err(failed)?.median,
         predicted_best: best.plan.latency,
-        spread_over: spread.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
-        used: best.plan.order.iter().filter(|nodes| !nodes.is_empty()).count(),
+        spread_over: used(spread),
+        used: used(best),
         difference,
     };
     Ok((row, first))
-}
-
-/// The picture shows the balanced partition, which the score is about; the bundle holds the best plan, which is to be run.
-fn write_winner(args: &SearchArgs, found: &Found<'_>, winner: &Candidate) -> Result<Vec<PathBuf>, Failure> {
-    let architecture = architecture(found, winner)?;
-    let spread = compile(found, winner, Strategy::Hypergraph)?;
-    let best = compile(found, winner, Strategy::Best)?;
-    let folder = folder(args, found.search);
-    let picture = cnasc_lower::export::svg(&architecture, Some((&spread.plan, &spread.fleet)));
-    let files = [
-        (folder.join("best.svg"), picture.into_bytes()),
-        (folder.join("best.arch.json"), architecture.to_json().into_bytes()),
-        (folder.join("best.bundle"), best.write()),
-    ];
-    make_folder(&folder)?;
-    let mut written = Vec::new();
-    for (path, bytes) in files {
-        write_file(&path, &bytes)?;
-        written.push(path);
-    }
-    Ok(written)
 }
