@@ -319,7 +319,7 @@ mod tests {
             let body = grammar.split_once(rule).expect("the rule is there").1;
             body.split_once("\n}").expect("the rule ends").0.matches('"').count() / 2
         };
-        assert_eq!(alternatives("\nitem_word = @{"), ITEM_WORDS.len());
+        assert_eq!(alternatives("\ndeclaring = _{"), ITEM_WORDS.len());
         assert_eq!(alternatives("\nreserved_word = _{"), RESERVED_WORDS.len());
     }
 
