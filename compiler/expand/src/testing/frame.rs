@@ -7,8 +7,8 @@
 use cnasc_base::Location;
 use cnasc_ir::Program;
 use cnasc_ir::program::{
-    Block, BlockId, Declared, Expr, ExprKind, Generator, GeneratorId, Make, Network, NetworkId, Operator, Order, Sample,
-    Section, Stage, Wiring,
+    Block, BlockId, Declared, Expr, ExprKind, Generator, GeneratorId, Make, Network, NetworkId, Operator, Order,
+    Sample, Section, Stage, Wiring,
 };
 
 /// Edges of the graph that a block is seen in.

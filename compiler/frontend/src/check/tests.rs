@@ -87,7 +87,11 @@ impl<'a> Checker<'a> {
         let Some((wrong, figure)) = found else { return Some(()) };
         let word = Figure::ALL.iter().find(|(_, known)| *known == figure).map_or("figure", |(word, _)| word);
         let (what, only, why) = if is_graph {
-            ("a generator", "networks, blocks and stagings", "a graph alone has no image: sample a network with such a body")
+            (
+                "a generator",
+                "networks, blocks and stagings",
+                "a graph alone has no image: sample a network with such a body",
+            )
         } else {
             ("a network", "generators", "the nodes of a network stand on no ring: sample its generator instead")
         };
