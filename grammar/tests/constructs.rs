@@ -2,8 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test that finds another tree than it expects fails")]
 
-use cnasc_grammar::tree::{BinaryOp, EntryKind, Expr, ExprKind, ItemKind, UnaryOp};
 use cnasc_grammar::parse;
+use cnasc_grammar::tree::{BinaryOp, EntryKind, Expr, ExprKind, ItemKind, UnaryOp};
 
 /// The value of a property, in a notation that shows how it was read.
 fn read(value: &str) -> String {
