@@ -72,6 +72,21 @@ fn check_says_where() {
     assert!(text(0, &["explain", code]).starts_with(&format!("# {code}")));
 }
 
+/// The manual's example of findings is what a program gets.
+#[test]
+fn findings_are_as_the_manual_says() {
+    let manual = std::fs::read_to_string(root().join("grammar/README.md")).expect("the manual");
+    let (_, rest) = manual.split_once("```json\n").expect("an example");
+    let example: Value = serde_json::from_str(rest.split("```").next().unwrap_or_default()).expect("it is JSON");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("small.cnas"), "use std::blocks::sepcnv\n").expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+    let output = command.current_dir(folder.path()).args(["--format", "json", "check", "small.cnas"]).output();
+    let output = output.expect("the binary starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("one document"), example);
+}
+
 #[test]
 fn exit_statuses() {
     text(2, &["frobnicate"]);
