@@ -206,7 +206,7 @@ fn meaning(text: &str) -> String {
     let file = sources.add("main.cnas", text);
     let (program, diagnostics) = compile(&mut sources, file);
     let errors = render::human(&sources, &diagnostics, false);
-    let program = program.unwrap_or_else(|| panic!("{text}\n{errors}"));
+    assert!(program.is_some(), "{text}\n{errors}");
     let shown = format!("{program:?}");
     let mut parts = shown.split("Location { ");
     let first = parts.next().unwrap_or_default().to_owned();
