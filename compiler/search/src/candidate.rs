@@ -9,6 +9,7 @@ use cnasc_ir::program::{Make, Measure, Program};
 use cnasc_ir::score::Score;
 use cnasc_ir::{Architecture, Fleet, NodeId, Plan, TensorGraph};
 use cnasc_lower::lower;
+use cnasc_place::schedule::Placement;
 use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure};
 use std::collections::BTreeMap;
 
@@ -154,7 +155,9 @@ fn fullest(workload: &Workload, fleet: &Fleet, placed: &Plan) -> u64 {
     // Any order that keeps each device's own is as good as any other: needs are counted per device.
     let mut order: Vec<NodeId> = workload.ids().collect();
     order.sort_by(|a, b| placed.spans[a.index()].start.total_cmp(&placed.spans[b.index()].start).then(a.cmp(b)));
-    memory::needs(workload, fleet.devices.len(), &placed.device_of, &order).into_iter().max().unwrap_or(0)
+    let copies = placed.copies.iter().map(|copy| (copy.node, copy.device)).collect();
+    let placement = Placement { device_of: placed.device_of.clone(), copies, order };
+    memory::needs(workload, fleet.devices.len(), &placement).into_iter().max().unwrap_or(0)
 }
 
 fn planned(measure: Measure, placed: &Plan, memory: u64) -> f64 {

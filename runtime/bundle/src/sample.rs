@@ -177,6 +177,7 @@ fn place(graph: &TensorGraph, devices: usize, seed: &Seed) -> Plan {
     Plan {
         strategy: "lot".to_owned(),
         device_of,
+        copies: Vec::new(),
         order,
         spans: vec![Span::default(); nodes],
         transfers,

@@ -35,7 +35,7 @@ fn network(edges: &[(u32, u32)], costs: &[(u64, u64)]) -> Workload {
 fn trace(workload: &Workload, fleet: &Fleet, devices: &[u32]) -> Trace {
     let order: Vec<NodeId> = workload.ids().collect();
     let device_of: Vec<DeviceId> = devices.iter().map(|&device| DeviceId(device)).collect();
-    Simulator::new(workload, fleet).trace(&device_of, &order)
+    Simulator::new(workload, fleet).trace(&Placement::new(device_of, order))
 }
 
 fn sent(trace: &Trace) -> Vec<(u32, u32, f64, f64)> {
@@ -82,14 +82,17 @@ fn what_can_not_run_takes_for_ever() {
     gap.links[0][1] = None;
     let order: Vec<NodeId> = workload.ids().collect();
     let split = [DeviceId(0), DeviceId(1), DeviceId(1)];
-    assert_eq!(Simulator::new(&workload, &gap).latency(&split, &order), f64::INFINITY);
+    let latency = |simulator: &mut Simulator, devices: [DeviceId; 3], order: &[NodeId]| {
+        simulator.latency(&Placement::new(devices.to_vec(), order.to_vec()))
+    };
+    assert_eq!(latency(&mut Simulator::new(&workload, &gap), split, &order), f64::INFINITY);
     let fleet = fleet(2);
     let mut simulator = Simulator::new(&workload, &fleet);
     for wrong in [[0, 2, 1], [0, 1, 1], [0, 1, 9]] {
-        assert_eq!(simulator.latency(&[DeviceId(0); 3], &wrong.map(NodeId)), f64::INFINITY);
+        assert_eq!(latency(&mut simulator, [DeviceId(0); 3], &wrong.map(NodeId)), f64::INFINITY);
     }
-    assert_eq!(simulator.latency(&[DeviceId(7); 3], &order), f64::INFINITY);
-    assert_eq!(simulator.latency(&split, &order), 3.5, "and it still works afterwards");
+    assert_eq!(latency(&mut simulator, [DeviceId(7); 3], &order), f64::INFINITY);
+    assert_eq!(latency(&mut simulator, split, &order), 3.5, "and it still works afterwards");
 }
 
 proptest! {
@@ -108,7 +111,7 @@ proptest! {
         }
         let device_of = (0..nodes).map(|_| DeviceId::new(rng.below(count))).collect();
         let placement = by_rank(&workload, &fleet, device_of);
-        let trace = Simulator::new(&workload, &fleet).trace(&placement.device_of, &placement.order);
+        let trace = Simulator::new(&workload, &fleet).trace(&placement);
         prop_assert!(trace.latency.is_finite());
         prop_assert!(trace.latency >= bound(&workload, &fleet) * (1.0 - 1e-12));
         if count == 1 {
