@@ -130,6 +130,18 @@ impl<'a> Simulator<'a> {
         if latency > limit { f64::INFINITY } else { latency }
     }
 
+    /// All nodes by their start in the placement that was simulated last, which must have been possible.
+    pub(crate) fn start_order(&self) -> Vec<NodeId> {
+        let start = |node: usize| {
+            let home = self.timeline.home(node);
+            self.timeline.arrival(node, home) - self.machine.seconds(node, home)
+        };
+        let mut order: Vec<(f64, NodeId)> =
+            (0..self.machine.nodes()).map(|node| (start(node), NodeId::new(node))).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        order.into_iter().map(|(_, node)| node).collect()
+    }
+
     /// As [`Simulator::latency`], with all times.
     pub fn trace(&mut self, placement: &Placement) -> Trace {
         let latency = self.latency(placement);

@@ -25,7 +25,7 @@ impl Promise {
     pub fn of(bundle: &Bundle, share: &Share) -> Self {
         let device = share.device;
         let graph = &bundle.graph;
-        let own = |tensor: TensorId| bundle.plan.device_of[graph.step(tensor).node.index()] == device;
+        let own = |tensor: TensorId| bundle.plan.is_on(graph.step(tensor).node, device);
         let outputs = graph.node_outputs();
         // The image is an input and not an operator.
         let steps: Vec<TensorId> = graph.ids().skip(1).filter(|&step| own(step)).collect();

@@ -16,13 +16,13 @@ use cnasc_base::random::Seed;
 use cnasc_ir::fleet::Fleet;
 
 /// Node visits that all simulations of one search make together: some ten milliseconds.
-const BUDGET: usize = 8_000_000;
+const BUDGET: usize = 1_600_000;
 
 /// The most simulations, which small networks would otherwise exceed without gaining anything.
 const SIMULATIONS: usize = 24_000;
 
 /// Candidates that the search starts from.
-const STARTS: usize = 3;
+const STARTS: usize = 2;
 
 /// The largest network that is also searched exactly, and with how many prefixes.
 const SMALL: usize = 24;

@@ -12,7 +12,7 @@ use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::DeviceId;
 
 /// The share of the latency that a move may cost at the beginning.
-const THRESHOLD: f64 = 0.03;
+const THRESHOLD: f64 = 0.002;
 
 /// The most nodes that move together.
 const CHAIN: usize = 6;
@@ -78,11 +78,14 @@ impl<'a, 'b> Climb<'a, 'b> {
         self.undo.clear();
         self.latency = latency;
         if latency < self.least {
-            let order = rank_order(self.evaluator.simulator.machine(), &self.current.device_of);
-            let ranked = Placement { order, ..self.current.clone() };
-            let latency = self.evaluator.latency_within(&ranked, self.latency);
-            if latency < self.latency {
-                (self.current, self.latency) = (ranked, latency);
+            let by_rank = rank_order(self.evaluator.simulator.machine(), &self.current.device_of);
+            let by_start = self.evaluator.simulator.start_order();
+            for order in [by_start, by_rank] {
+                let ordered = Placement { order, ..self.current.clone() };
+                let latency = self.evaluator.latency_within(&ordered, self.latency);
+                if latency < self.latency {
+                    (self.current, self.latency) = (ordered, latency);
+                }
             }
             self.least = self.latency;
             self.best.clone_from(&self.current);

@@ -1,5 +1,6 @@
 //! Whole inferences on fleets of threads: answers, reports, faults on the way, and what is left behind.
 
+use crate::trace::chrome;
 use crate::{Answer, FleetError, Local, latency};
 use cnasc_base::random::Seed;
 use cnasc_bundle::{Bundle, sample};
@@ -65,6 +66,37 @@ fn chains_and_diamonds() {
         compare(&sample::chain(6), devices, devices as u64);
         compare(&sample::diamond(4), devices, 10 + devices as u64);
     }
+}
+
+/// A node computed on two devices gives the same answer as one that is sent, and both really compute it.
+#[test]
+fn copies_are_computed_on_each_of_their_devices() {
+    let mut copies = 0;
+    for seed in 0..8 {
+        let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
+        for backend in BACKENDS {
+            let mut bundle = sample::bundle(&edges, 3, backend, &seed);
+            while let Some(copied) = sample::copied(&bundle).filter(|copied| copied.plan.copies.len() <= 3) {
+                bundle = copied;
+            }
+            copies += bundle.plan.copies.len();
+            let image = image(&bundle, 1);
+            let answer = Local::start(&bundle).unwrap().infer(&image).unwrap();
+            assert_eq!(bits(&answer.output), bits(&alone(&edges, backend, &seed, &image)), "{backend:?}");
+            let trace: serde_json::Value = serde_json::from_str(&chrome(&bundle, &answer)).unwrap();
+            for copy in &bundle.plan.copies {
+                for device in bundle.plan.hosts(copy.node) {
+                    let computes = |event: &serde_json::Value| {
+                        let nodes = event["args"]["nodes"].as_array();
+                        event["pid"] == device.0 + 1
+                            && nodes.is_some_and(|nodes| nodes.iter().any(|name| name == bundle.node_name(copy.node)))
+                    };
+                    assert!(trace["traceEvents"].as_array().unwrap().iter().any(computes), "{copy:?}");
+                }
+            }
+        }
+    }
+    assert!(copies > 20, "{copies}");
 }
 
 proptest! {
