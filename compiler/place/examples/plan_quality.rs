@@ -18,7 +18,7 @@ const RATIOS: [f64; 4] = [0.3, 1.0, 3.0, 10.0];
 const SMALL: u64 = 200;
 const LARGE: u64 = 120;
 /// Prefixes that the proof of a small instance may take.
-const PROOF: usize = 3_000_000;
+const PROOF: usize = 500_000;
 
 fn main() {
     let asked = |part: &str| std::env::args().nth(1).is_none_or(|only| only == part);

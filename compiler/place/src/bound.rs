@@ -38,7 +38,8 @@ pub fn even_spread(workload: &Workload, fleet: &Fleet) -> f64 {
 #[must_use]
 pub fn spread(workload: &Workload, fleet: &Fleet) -> f64 {
     let fastest = fleet.device(fleet.fastest()).compute;
-    let bytes = workload.costs()[..workload.len() - 1].iter().map(|cost| fleet.wire_bytes(cost.bytes)).min().unwrap_or(0);
+    let bytes =
+        workload.costs()[..workload.len() - 1].iter().map(|cost| fleet.wire_bytes(cost.bytes)).min().unwrap_or(0);
     let links = fleet.links.iter().flatten().flatten();
     let message = links.map(|link| link.seconds(bytes)).fold(f64::INFINITY, f64::min);
     let work = workload.total_flops() as f64;
@@ -131,7 +132,8 @@ mod tests {
             cores: 1,
             backend: Backend::Jit,
         };
-        let workload = Workload::from_costs(Dag::from_edges(7, &edges).expect("edges ascend"), costs).expect("a network");
+        let workload =
+            Workload::from_costs(Dag::from_edges(7, &edges).expect("edges ascend"), costs).expect("a network");
         (workload, Fleet::uniform("f", devices, &device, Link { rate: 8e9, latency }))
     }
 

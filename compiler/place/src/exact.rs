@@ -184,7 +184,9 @@ impl Search<'_> {
                 }
                 let placed = placed | 1 << node;
                 let least = bounds.least(&self.machine, &self.child, placed);
-                if least < self.latency && seen.is_new(&self.machine, &self.child, placed, used | devices, || self.weights(step)) {
+                if least < self.latency
+                    && seen.is_new(&self.machine, &self.child, placed, used | devices, || self.weights(step))
+                {
                     children.push((least, step));
                 }
             }
@@ -205,7 +207,11 @@ impl Search<'_> {
         let unused_before = |device: usize| self.equals[device] & !used & ((1 << device) - 1);
         let mut sets: Vec<u32> = (1..1_u32 << self.fleet.devices.len())
             .filter(|set| node > 0 || set.count_ones() == 1)
-            .filter(|set| (0..MAX_DEVICES).filter(|device| set >> device & 1 == 1 && used >> device & 1 == 0).all(|device| unused_before(device) & !set == 0))
+            .filter(|set| {
+                (0..MAX_DEVICES)
+                    .filter(|device| set >> device & 1 == 1 && used >> device & 1 == 0)
+                    .all(|device| unused_before(device) & !set == 0)
+            })
             .collect();
         sets.sort_by_key(|set| set.count_ones());
         sets

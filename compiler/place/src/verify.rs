@@ -81,9 +81,8 @@ fn check_order(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), St
         }
     }
     let wanted = workload.ids().flat_map(|node| plan.hosts(node).map(move |device| (node, device)));
-    let mut missing = wanted.filter(|(node, device)| {
-        device.index() >= devices || !seen[node.index() * devices + device.index()]
-    });
+    let mut missing =
+        wanted.filter(|(node, device)| device.index() >= devices || !seen[node.index() * devices + device.index()]);
     match missing.next() {
         Some((node, device)) => Err(format!("node {} is computed nowhere on device {}", node.0, device.0)),
         None => Ok(()),

@@ -29,7 +29,8 @@ impl Bundle {
             sent_bytes: 0,
         };
         let name = self.fleet.name.clone();
-        let fleet = Fleet { name, devices: device.into_iter().collect(), links: vec![vec![None]], ..self.fleet.clone() };
+        let fleet =
+            Fleet { name, devices: device.into_iter().collect(), links: vec![vec![None]], ..self.fleet.clone() };
         let alone = Self { plan, fleet, ..self.clone() };
         alone.verify()?;
         Ok(alone)

@@ -82,9 +82,7 @@ fn sends(plan: &Plan, device: DeviceId) -> Vec<(NodeId, DeviceId)> {
     let order = plan.order.get(device.index()).map_or(&[][..], Vec::as_slice);
     let place: BTreeMap<NodeId, usize> = order.iter().enumerate().map(|(place, &node)| (node, place)).collect();
     let mut sends: Vec<_> = plan.transfers.iter().filter(|one| one.from == device).collect();
-    sends.sort_by(|a, b| {
-        a.span.start.total_cmp(&b.span.start).then(place.get(&a.node).cmp(&place.get(&b.node)))
-    });
+    sends.sort_by(|a, b| a.span.start.total_cmp(&b.span.start).then(place.get(&a.node).cmp(&place.get(&b.node))));
     sends.into_iter().map(|one| (one.node, one.to)).collect()
 }
 

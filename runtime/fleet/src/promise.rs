@@ -32,7 +32,7 @@ impl Promise {
         let bytes = |chosen: &dyn Fn(DeviceId, DeviceId) -> bool| {
             let transfers = bundle.plan.transfers.iter().filter(|transfer| chosen(transfer.from, transfer.to));
             let shapes = transfers.map(|transfer| graph.step(outputs[transfer.node.index()]).shape);
-            shapes.map(|shape| (layout::len(shape) * size_of::<f32>()) as u64).sum()
+            shapes.map(|shape| (layout::len(shape) * bundle.fleet.transfer.bytes()) as u64).sum()
         };
         Self {
             device,

@@ -6,8 +6,8 @@
 
 use super::climb::Climb;
 use super::{
-    Care, Evaluator, Found, PlaceError, by_speed, clusters, components, cpop, earliest, heft, hypergraph, interval, peft,
-    single,
+    Care, Evaluator, Found, PlaceError, by_speed, clusters, components, cpop, earliest, heft, hypergraph, interval,
+    peft, single,
 };
 use crate::exact;
 use crate::schedule::Placement;
@@ -38,7 +38,9 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet, seed: &Seed) -> Result<F
     // What the strategy alone would give must not be lost.
     candidates.push(hypergraph::place(workload, fleet, Care::FULL, seed));
     let found = ranked(&mut evaluator, candidates);
-    let Some((mut least, mut best)) = found.first().cloned() else { return single::place(workload, fleet).map(Found::from) };
+    let Some((mut least, mut best)) = found.first().cloned() else {
+        return single::place(workload, fleet).map(Found::from);
+    };
     if fleet.devices.len() == 1 {
         return Ok(best.into());
     }

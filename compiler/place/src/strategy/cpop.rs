@@ -18,9 +18,9 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Placement {
     let means = Means::new(fleet);
     let mut downs = vec![0.0_f64; workload.len()];
     for node in workload.ids() {
-        let ways = workload.inputs(node).map(|from| {
-            downs[from.index()] + means.compute(workload, from) + means.send(workload, from)
-        });
+        let ways = workload
+            .inputs(node)
+            .map(|from| downs[from.index()] + means.compute(workload, from) + means.send(workload, from));
         downs[node.index()] = ways.fold(0.0, f64::max);
     }
     let through: Vec<f64> = ups.iter().zip(&downs).map(|(up, down)| up + down).collect();
@@ -34,7 +34,12 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Placement {
     }
     let order = by_priority(workload, |node| through[node.index()]);
     let fastest = fleet.fastest();
-    schedule(workload, fleet, &order, |node, device, end| {
-        if critical[node.index()] && device != fastest { f64::INFINITY } else { end }
-    })
+    schedule(
+        workload,
+        fleet,
+        &order,
+        |node, device, end| {
+            if critical[node.index()] && device != fastest { f64::INFINITY } else { end }
+        },
+    )
 }

@@ -29,7 +29,8 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Placement {
                 if least[before][start] == f64::INFINITY {
                     continue;
                 }
-                let sent = if start == 0 { Some(0.0) } else { message(fleet, devices[before - 1], device, cuts[start]) };
+                let sent =
+                    if start == 0 { Some(0.0) } else { message(fleet, devices[before - 1], device, cuts[start]) };
                 let Some(sent) = sent else { continue };
                 for end in start + 1..=nodes {
                     if (weights[end] - weights[start]) as f64 > own.memory {

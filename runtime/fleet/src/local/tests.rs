@@ -4,7 +4,7 @@ use crate::trace::chrome;
 use crate::{Answer, FleetError, Local, latency};
 use cnasc_base::random::Seed;
 use cnasc_bundle::{Bundle, sample};
-use cnasc_ir::fleet::Backend;
+use cnasc_ir::fleet::{Backend, Precision};
 use cnasc_ir::{DeviceId, TensorId};
 use cnasc_node::NodeError;
 use cnasc_transport::{Endpoint, Expected, Faults, Faulty, Frame, InProcess, TransportError, inprocess};
@@ -66,6 +66,31 @@ fn chains_and_diamonds() {
         compare(&sample::chain(6), devices, devices as u64);
         compare(&sample::diamond(4), devices, 10 + devices as u64);
     }
+}
+
+#[test]
+fn half_precision_sends_half_the_bytes_and_rounds_a_little() {
+    let mut sent = 0;
+    for (seed, backend) in (0..6).flat_map(|seed| BACKENDS.map(|backend| (seed, backend))) {
+        let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
+        let mut bundle = sample::bundle(&edges, 3, backend, &seed);
+        let image = image(&bundle, 1);
+        let single = Local::start(&bundle).unwrap().infer(&image).unwrap();
+        bundle.fleet.transfer = Precision::F16;
+        assert!(bundle.verify().is_err(), "the plan has the bytes of single precision");
+        bundle.plan.transfers.iter_mut().for_each(|transfer| transfer.bytes /= 2);
+        bundle.verify().unwrap();
+        let half = Local::start(&bundle).unwrap().infer(&image).unwrap();
+        for (single, half) in single.devices.iter().zip(&half.devices) {
+            assert_eq!((single.bytes_sent, single.bytes_received), (2 * half.bytes_sent, 2 * half.bytes_received));
+            sent += half.bytes_sent;
+        }
+        let largest = single.output.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        for (single, half) in single.output.iter().zip(&half.output) {
+            assert!((single - half).abs() <= 1e-2 * largest, "{single} {half}");
+        }
+    }
+    assert!(sent > 0, "something is sent");
 }
 
 /// A node computed on two devices gives the same answer as one that is sent, and both really compute it.
@@ -211,7 +236,7 @@ impl Endpoint for Tricky {
         if self.on.load(Ordering::SeqCst) {
             match self.trick {
                 Trick::Drop => return Ok(()),
-                Trick::Shorten => frame.payload = Arc::from(&frame.payload[1..]),
+                Trick::Shorten => frame.payload = frame.payload.to_vec()[1..].into(),
                 Trick::Panic => panic!("a trick of the test"),
             }
         }
