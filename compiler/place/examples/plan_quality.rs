@@ -9,7 +9,7 @@ use cnasc_ir::architecture::Role;
 use cnasc_ir::fleet::{Backend, Device, Fleet, Link};
 use cnasc_place::dag::Dag;
 use cnasc_place::workload::Cost;
-use cnasc_place::{Strategy, Workload, exact, plan};
+use cnasc_place::{Strategy, Workload, exact, plan, verify};
 use std::time::Instant;
 
 const FAMILIES: [&str; 5] = ["ER", "BA", "WS", "distance", "series-parallel"];
@@ -62,11 +62,7 @@ impl Small {
         let workload = network(number, nodes, &mut rng);
         let fleet = fleet(2 + rng.below(2), number / 5, &mut rng);
         let best = plan(&workload, &fleet, Strategy::Best, &Seed::new(1)).expect("memory is plenty");
-        let placement = cnasc_place::schedule::Placement {
-            device_of: best.device_of.clone(),
-            copies: best.copies.iter().map(|copy| (copy.node, copy.device)).collect(),
-            order: joint_order(&workload, &best),
-        };
+        let placement = verify::placement(&best, &workload).expect("it is a plan of this network");
         let proof = exact::solve(&workload, &fleet, Some(&placement), PROOF).expect("it is small");
         if proof.is_proved() {
             self.excess.push(best.latency / proof.latency - 1.0);
@@ -88,13 +84,6 @@ impl Small {
             mean(&self.open)
         );
     }
-}
-
-/// An order of all nodes that those of the devices are parts of.
-fn joint_order(workload: &Workload, plan: &cnasc_ir::Plan) -> Vec<cnasc_ir::architecture::NodeId> {
-    let mut order: Vec<_> = workload.ids().collect();
-    order.sort_by(|a, b| plan.spans[a.index()].start.total_cmp(&plan.spans[b.index()].start).then(a.cmp(b)));
-    order
 }
 
 const RIVALS: [Strategy; 8] = [

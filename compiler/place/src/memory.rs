@@ -41,7 +41,9 @@ pub fn needs(workload: &Workload, devices: usize, placement: &Placement) -> Vec<
             alive[home] += cost.bytes;
             peak[home] = peak[home].max(alive[home] + cost.scratch);
             let dead = workload.inputs(node).filter(|&input| lives.ends(input, device, node));
-            alive[home] -= dead.map(|input| workload.cost(input).bytes).sum::<u64>();
+            let dead: u64 = dead.map(|input| workload.cost(input).bytes).sum();
+            // An order that is not topological, which the simulation refuses, may end what did not begin.
+            alive[home] = alive[home].saturating_sub(dead);
         }
     }
     weights.into_iter().zip(peak).map(|(weights, peak)| weights + peak).collect()

@@ -31,9 +31,7 @@ const TOLERANCE: f64 = 1e-9;
 pub fn verify(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), String> {
     fleet.verify()?;
     check_order(plan, workload, fleet)?;
-    let order = joint_order(plan, workload).ok_or("the orders of the devices wait for each other")?;
-    let copies = plan.copies.iter().map(|copy| (copy.node, copy.device)).collect();
-    let placement = Placement { device_of: plan.device_of.clone(), copies, order };
+    let placement = placement(plan, workload).ok_or("the orders of the devices wait for each other")?;
     if let Some(lack) = memory::shortage(workload, fleet, &placement) {
         let name = &fleet.device(lack.device).name;
         return Err(format!("device `{name}` needs {} bytes of memory and has {}", lack.needs, lack.has));
@@ -47,8 +45,18 @@ pub fn verify(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), Str
 /// not one of this workload at all.
 #[must_use]
 pub fn deadlock_free(plan: &Plan, workload: &Workload) -> bool {
+    placement(plan, workload).is_some()
+}
+
+/// The placement that a plan writes down, in one order that all devices' orders are parts of. None where there is no such
+/// order, or the plan is not one of this workload at all.
+#[must_use]
+pub fn placement(plan: &Plan, workload: &Workload) -> Option<Placement> {
     let known = |node: &NodeId| node.index() < workload.len();
-    plan.order.iter().flatten().all(known) && joint_order(plan, workload).is_some()
+    let fits = plan.device_of.len() == workload.len() && plan.order.iter().flatten().all(known);
+    let order = if fits { joint_order(plan, workload)? } else { return None };
+    let copies = plan.copies.iter().map(|copy| (copy.node, copy.device)).collect();
+    Some(Placement { device_of: plan.device_of.clone(), copies, order })
 }
 
 fn check_order(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), String> {

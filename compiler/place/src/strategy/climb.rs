@@ -163,9 +163,31 @@ impl<'a, 'b> Climb<'a, 'b> {
         let pick = self.rng.below(workload.consumers(node).count());
         let consumer = workload.consumers(node).nth(pick).unwrap_or(node);
         let device = self.current.device_of[consumer.index()];
-        if device != self.current.device_of[node.index()] {
-            self.flip(node, device);
-            self.undo.push(Change::Copy(node, device));
+        if device == self.current.device_of[node.index()] {
+            return;
+        }
+        let had = self.current.copies.binary_search(&(node, device)).is_ok();
+        self.flip(node, device);
+        self.undo.push(Change::Copy(node, device));
+        if !had && self.rng.chance(0.5) {
+            self.copy_inputs(node, device);
+        }
+    }
+
+    /// Computes on `device` also some of what leads to `node`: a copy is of little use while its inputs are sent.
+    fn copy_inputs(&mut self, node: NodeId, device: DeviceId) {
+        let mut reached = vec![node];
+        let mut next = 0;
+        while next < reached.len() && reached.len() < CHAIN {
+            let workload = self.evaluator.workload;
+            for input in workload.inputs(reached[next]) {
+                if input.index() > 0 && !self.current.is_on(input, device) {
+                    self.flip(input, device);
+                    self.undo.push(Change::Copy(input, device));
+                    reached.push(input);
+                }
+            }
+            next += 1;
         }
     }
 
