@@ -128,7 +128,7 @@ fn large() {
 
 /// The geometric mean.
 fn mean(values: &[f64]) -> f64 {
-    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+    libm::exp(values.iter().map(|value| libm::log(*value)).sum::<f64>() / values.len() as f64)
 }
 
 /// Network `number`, of the family that its number gives.
@@ -138,7 +138,7 @@ fn network(number: u64, nodes: usize, rng: &mut Rng) -> Workload {
         0 => pairs(blocks).filter(|_| rng.chance(3.0 / blocks as f64)).collect(),
         1 => attachment(blocks, rng),
         2 => small_world(blocks, rng),
-        3 => pairs(blocks).filter(|(a, b)| rng.chance(1.2 * (-0.5 * f64::from(b - a)).exp())).collect(),
+        3 => pairs(blocks).filter(|(a, b)| rng.chance(1.2 * libm::exp(-0.5 * f64::from(b - a)))).collect(),
         _ => series_parallel(blocks, rng),
     };
     // Image and stem before the blocks, a gather behind them; nothing is left over.

@@ -9,8 +9,8 @@
 //! leave a device or a card idle on purpose; the simulator has none.
 //!
 //! What is cut off, none of which loses the optimum:
-//! - what can't beat the best, by the bounds of [`bounds`];
-//! - a prefix from which everything goes on as from an earlier one ([`state`]): same nodes put, and the same times as far as
+//! - what can't beat the best, by the bounds of `bounds`;
+//! - a prefix from which everything goes on as from an earlier one (`state`): same nodes put, and the same times as far as
 //!   they matter for what is left;
 //! - of devices that can be exchanged without changing the fleet, all but the first that is not in use yet.
 //!

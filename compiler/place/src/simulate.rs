@@ -12,7 +12,7 @@
 //! Cards are booked in the placement's order: a node's inputs that are elsewhere, in the order in which they are made, each
 //! get the earliest gap that both cards have after the input is made (serial schedule generation: Kolisch 1996). So a
 //! message never waits for one that is booked later, and what a node does not depend on its successors: a prefix of
-//! the order has its final times. [`Timeline`] is that prefix, and what the exact solver branches on. Where a node has
+//! the order has its final times. `Timeline` is that prefix, and what the exact solver branches on. Where a node has
 //! copies, a message comes from the one from which it arrives first, the node's own device before others.
 
 mod machine;

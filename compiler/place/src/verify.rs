@@ -202,7 +202,7 @@ fn check_figures(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), 
     let end = plan.spans.last().map_or(0.0, |answer| answer.end);
     let lowest = bound(workload, fleet);
     // A solver may have proved more than the bound that needs no search.
-    if !close(plan.latency, end) || !(plan.bound >= lowest * (1.0 - TOLERANCE)) {
+    if !close(plan.latency, end) || plan.bound.is_nan() || plan.bound < lowest * (1.0 - TOLERANCE) {
         let (latency, bound) = (plan.latency, plan.bound);
         return Err(format!("latency {latency} and bound {bound} are said, {end} and {lowest} found"));
     }

@@ -16,7 +16,7 @@ use cnasc_base::random::Seed;
 use cnasc_ir::fleet::Fleet;
 
 /// Node visits that all simulations of one search make together: some ten milliseconds.
-const BUDGET: usize = 1_600_000;
+const BUDGET: usize = 1_300_000;
 
 /// The most simulations, which small networks would otherwise exceed without gaining anything.
 const SIMULATIONS: usize = 24_000;

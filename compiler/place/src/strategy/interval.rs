@@ -48,7 +48,7 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Placement {
     let mut device_of = vec![devices[0]; nodes];
     let mut rank = 1;
     for other in 2..=devices.len() {
-        // Of the ways that use more than one device, so that this is a candidate of its own.
+        // The last piece is on another device than the fastest: everything on that one is a strategy of its own.
         if rank == 1 || least[other][nodes] < least[rank][nodes] {
             rank = other;
         }
@@ -79,8 +79,8 @@ fn sums(values: impl Iterator<Item = u64>) -> Vec<u64> {
 fn cut_bytes(workload: &Workload, fleet: &Fleet) -> Vec<u64> {
     let mut cuts = vec![0_u64; workload.len() + 1];
     for node in workload.ids() {
-        let last = workload.consumers(node).last().map_or(node.index(), |to| to.index());
-        for cut in &mut cuts[node.index() + 1..=last.max(node.index())] {
+        let last = workload.consumers(node).last().unwrap_or(node).index();
+        for cut in &mut cuts[node.index() + 1..=last] {
             *cut += fleet.wire_bytes(workload.cost(node).bytes);
         }
     }
