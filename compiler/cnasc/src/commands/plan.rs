@@ -98,7 +98,8 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
         "which is proved optimal".to_owned()
     } else {
         let (bound, gap) = (milliseconds(placed.bound), 100.0 * placed.gap());
-        let limit = if placed.strategy == Strategy::Optimal.name() { "not proved optimal within the limit: " } else { "" };
+        let limit =
+            if placed.strategy == Strategy::Optimal.name() { "not proved optimal within the limit: " } else { "" };
         format!("{limit}no placement is below {bound} ms (gap {gap:.0} %)")
     };
     let copies = match placed.copies.len() {
