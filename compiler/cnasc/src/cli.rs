@@ -1,6 +1,8 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnasc_ir::Fleet;
+use cnasc_ir::fleet::Precision;
 use std::path::PathBuf;
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
@@ -211,6 +213,37 @@ pub struct FleetArgs {
     pub fleet: Option<String>,
 }
 
+/// How tensors travel.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// In which precision tensors go from device to device, instead of what the fleet declares: f16 halves the bytes and rounds
+    /// to 11 bits.
+    #[arg(long, value_enum)]
+    pub transfer: Option<TransferArg>,
+}
+
+/// Precisions on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TransferArg {
+    /// As computed.
+    F32,
+    /// Half of it.
+    F16,
+}
+
+impl TransferArgs {
+    /// `fleet`, sending as asked.
+    #[must_use]
+    pub fn of(&self, mut fleet: Fleet) -> Fleet {
+        match self.transfer {
+            Some(TransferArg::F32) => fleet.transfer = Precision::F32,
+            Some(TransferArg::F16) => fleet.transfer = Precision::F16,
+            None => {}
+        }
+        fleet
+    }
+}
+
 /// `cnasc score`
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
@@ -242,9 +275,12 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// In which form; a table where absent.
     #[arg(long, value_enum)]
     pub emit: Option<EmitPlan>,
@@ -304,9 +340,12 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// For which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// Trained weights; not there yet.
     #[arg(long, hide = true, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -335,9 +374,12 @@ pub struct RunArgs {
     /// On so many equal devices, threads of this process.
     #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub local: Option<u32>,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// What executes it, instead of what the fleet declares.
     #[arg(long, value_enum)]
     pub backend: Option<BackendArg>,

@@ -175,7 +175,7 @@ fn plans_never_lose_to_one_device() {
     let example = quickstart();
     let latency = |strategy: &str| {
         let plan = json(0, &["plan", &example, "--strategy", strategy]);
-        for field in ["bound_ms", "connectivity", "sent_bytes"] {
+        for field in ["bound_ms", "gap", "connectivity", "sent_bytes"] {
             assert!(plan[field].is_number(), "{field} is missing: {plan}");
         }
         assert_eq!(plan["device_of"]["image"].as_str().map(|name| name.starts_with("pi")), Some(true));
@@ -184,6 +184,10 @@ fn plans_never_lose_to_one_device() {
         latency
     };
     let best = latency("best");
+    let half = json(0, &["plan", &example, "--strategy", "hypergraph", "--transfer", "f16"]);
+    let whole = json(0, &["plan", &example, "--strategy", "hypergraph"]);
+    assert_eq!(half["fleet"]["transfer"], "f16");
+    assert!(half["latency_ms"].as_f64() < whole["latency_ms"].as_f64(), "half the bytes take less time");
     for strategy in ["single", "hypergraph", "heft", "components"] {
         assert!(best <= latency(strategy) * (1.0 + 1e-12), "best loses to {strategy}");
     }
@@ -243,6 +247,8 @@ fn the_answer_is_the_same_on_any_number_of_devices() {
     let wanted = outputs(&["--backend", "reference"]);
     assert_eq!(wanted.len(), 10);
     let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    // With `--verify` it fails where half precision costs more than is promised.
+    outputs(&["--fleet", "shelf", "--strategy", "hypergraph", "--transfer", "f16"]);
     for extra in [&["--local", "1"][..], &["--local", "2"], &["--local", "4"], &["--fleet", "shelf"]] {
         for (a, b) in outputs(extra).iter().zip(&wanted) {
             assert!((a - b).abs() <= 1e-4 * largest, "{extra:?}: {a} and {b}");

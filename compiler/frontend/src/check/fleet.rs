@@ -7,7 +7,7 @@ use crate::units::{RATE, TIME};
 use crate::{codes, limits, nearest, types};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EntryKind, Name};
-use cnasc_ir::fleet::{Device, Fleet, Link};
+use cnasc_ir::fleet::{Device, Fleet, Link, Precision};
 use cnasc_ir::program::{Dimension, Type};
 use std::collections::BTreeMap;
 
@@ -330,6 +330,6 @@ impl<'a> Checker<'a> {
                 *cell = joined.get(&groups).copied();
             }
         }
-        Some(Fleet { name: body.declaration.name.text.clone(), devices, links: table })
+        Some(Fleet { name: body.declaration.name.text.clone(), devices, links: table, transfer: Precision::F32 })
     }
 }
