@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
-/// Width and height of the plotting area of one panel, and the space around it.
-const PLOT: (f64, f64) = (300.0, 210.0);
+/// Height of the plotting area of one panel, its width beside others and alone, and the space around it.
+const TALL: f64 = 210.0;
+const WIDE: f64 = 300.0;
+const ALONE: f64 = 480.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 30.0;
@@ -134,7 +136,8 @@ fn number(value: f64) -> String {
 pub fn svg(chart: &Chart) -> String {
     let columns = chart.columns.max(1);
     let rows = chart.panels.len().div_ceil(columns);
-    let cell = (LEFT + PLOT.0 + RIGHT, TOP + PLOT.1 + BOTTOM);
+    let wide = if columns == 1 { ALONE } else { WIDE };
+    let cell = (LEFT + wide + RIGHT, TOP + TALL + BOTTOM);
     let (width, height) = (columns as f64 * cell.0 + 8.0, HEAD + rows as f64 * cell.1);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
@@ -146,7 +149,7 @@ pub fn svg(chart: &Chart) -> String {
     for (index, panel) in chart.panels.iter().enumerate() {
         let (column, row) = ((index % columns) as f64, (index / columns) as f64);
         let at = (column * cell.0 + LEFT, HEAD + row * cell.1 + TOP);
-        draw(&mut out, panel, at);
+        draw(&mut out, panel, at, wide);
     }
     out.push_str("</svg>\n");
     out
@@ -160,7 +163,7 @@ fn legend(out: &mut String, entries: &[(Mark, String)]) {
             Mark::Line(color) => line(out, (left, y), (left + 14.0, y), color, 2.0),
             Mark::Whisker => whisker(out, left + 7.0, (y - 6.0, y + 6.0)),
             Mark::Published => diamond(out, (left + 7.0, y)),
-            Mark::Dots(color) => disc(out, (left + 7.0, y), color),
+            Mark::Dots(color) => discs(out, std::iter::once((left + 7.0, y)), color),
             Mark::Bar(color) => rect(out, (left, y - 5.0), (14.0, 10.0), color, 1.0),
             Mark::Band(color) => rect(out, (left, y - 5.0), (14.0, 10.0), color, 0.25),
         }
@@ -170,16 +173,16 @@ fn legend(out: &mut String, entries: &[(Mark, String)]) {
     }
 }
 
-fn draw(out: &mut String, panel: &Panel, (left, top): (f64, f64)) {
-    let (right, bottom) = (left + PLOT.0, top + PLOT.1);
+fn draw(out: &mut String, panel: &Panel, (left, top): (f64, f64), wide: f64) {
+    let (right, bottom) = (left + wide, top + TALL);
     text(out, (left, top - 9.0), "start", "font-weight=\"bold\"", &panel.title);
     for (value, name) in panel.y.ticks() {
-        let y = bottom - panel.y.place(value) * PLOT.1;
+        let y = bottom - panel.y.place(value) * TALL;
         line(out, (left, y), (right, y), "#e4e4e4", 1.0);
         text(out, (left - 6.0, y + 4.0), "end", "", &name);
     }
     for (value, name) in panel.x.ticks() {
-        let x = left + panel.x.place(value) * PLOT.0;
+        let x = left + panel.x.place(value) * wide;
         if panel.x.words.is_empty() {
             line(out, (x, bottom), (x, bottom + 4.0), "#555", 1.0);
         }
@@ -187,14 +190,14 @@ fn draw(out: &mut String, panel: &Panel, (left, top): (f64, f64)) {
     }
     let to = |x: f64, y: f64| {
         let clamp = |place: f64| place.clamp(0.0, 1.0);
-        (left + clamp(panel.x.place(x)) * PLOT.0, bottom - clamp(panel.y.place(y)) * PLOT.1)
+        (left + clamp(panel.x.place(x)) * wide, bottom - clamp(panel.y.place(y)) * TALL)
     };
     for layer in &panel.layers {
         mark(out, layer, &to, bottom);
     }
     line(out, (left, bottom), (right, bottom), "#555", 1.0);
-    text(out, (left + PLOT.0 / 2.0, bottom + 36.0), "middle", "fill=\"#444\"", &panel.x.label);
-    let (x, y) = (left - 44.0, top + PLOT.1 / 2.0);
+    text(out, (left + wide / 2.0, bottom + 36.0), "middle", "fill=\"#444\"", &panel.x.label);
+    let (x, y) = (left - 44.0, top + TALL / 2.0);
     let turned = format!("fill=\"#444\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
     text(out, (x, y), "middle", &turned, &panel.y.label);
 }
@@ -206,7 +209,8 @@ fn mark(out: &mut String, layer: &Layer, to: &dyn Fn(f64, f64) -> (f64, f64), bo
     match layer.mark {
         Mark::Line(color) => {
             let points = path(&mut layer.points.iter().map(|&(x, y, _)| to(x, y)));
-            let _ = writeln!(out, "<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>");
+            let _ =
+                writeln!(out, "<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>");
         }
         Mark::Band(color) => {
             let there = layer.points.iter().map(|&(x, y, _)| to(x, y));
@@ -214,6 +218,7 @@ fn mark(out: &mut String, layer: &Layer, to: &dyn Fn(f64, f64) -> (f64, f64), bo
             let points = path(&mut there.chain(back));
             let _ = writeln!(out, "<polygon points=\"{points}\" fill=\"{color}\" fill-opacity=\"0.25\"/>");
         }
+        Mark::Dots(color) => discs(out, layer.points.iter().map(|&(x, y, _)| to(x, y)), color),
         _ => {
             for &(x, y, third) in &layer.points {
                 let at = to(x, y);
@@ -224,7 +229,8 @@ fn mark(out: &mut String, layer: &Layer, to: &dyn Fn(f64, f64) -> (f64, f64), bo
                     }
                     Mark::Whisker => whisker(out, at.0, (to(x, y + third).1, to(x, y - third).1)),
                     Mark::Published => diamond(out, at),
-                    Mark::Dots(color) | Mark::Line(color) | Mark::Band(color) => disc(out, at, color),
+                    // Drawn above.
+                    Mark::Dots(_) | Mark::Line(_) | Mark::Band(_) => {}
                 }
             }
         }
@@ -259,6 +265,30 @@ fn diamond(out: &mut String, (x, y): (f64, f64)) {
     let _ = writeln!(out, "<polygon points=\"{points}\" fill=\"#fff\" stroke=\"#222\" stroke-width=\"1.4\"/>");
 }
 
-fn disc(out: &mut String, (x, y): (f64, f64), color: &str) {
-    let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.2\" fill=\"{color}\" fill-opacity=\"0.55\"/>");
+/// Lines of no length with round ends: a dozen bytes a disc, where a circle each would take a hundred.
+fn discs(out: &mut String, centres: impl Iterator<Item = (f64, f64)>, color: &str) {
+    let path: String = centres.map(|(x, y)| format!("M{x:.1} {y:.1}h0")).collect();
+    let stroke = "stroke-width=\"4.4\" stroke-linecap=\"round\" stroke-opacity=\"0.55\"";
+    let _ = writeln!(out, "<path d=\"{path}\" stroke=\"{color}\" {stroke}/>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_within_the_axis() {
+        let check = |axis: &Axis, expect: &[&str]| {
+            assert_eq!(axis.ticks().into_iter().map(|(_, name)| name).collect::<Vec<_>>(), expect);
+        };
+        check(&Axis::from_zero("", 24.0), &["0", "5", "10", "15", "20", "25"]);
+        check(&Axis::from_zero("", 1.0), &["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        check(&Axis::ratios("", [4.0, 9.0].into_iter()), &["5", "10"]);
+    }
+
+    #[test]
+    fn places_are_even_in_the_logarithm() {
+        let axis = Axis { label: String::new(), from: 1.0, to: 100.0, log: true, words: vec![] };
+        assert!((axis.place(10.0) - 0.5).abs() < 1e-12);
+    }
 }

@@ -17,11 +17,13 @@ pub fn all(study: &Study) -> Vec<(&'static str, Chart)> {
     let own = |size: usize| {
         let title = format!("{} blocks", [40, 80][size]);
         let theirs = if size == 0 { published::CS_40 } else { published::CS_80 };
-        bars(&title, "CS over that of DP at n = 4", &relative(&theirs), move |family, unit| {
+        let mut panel = bars(&title, "CS over that of DP at n = 4", &relative(&theirs), |family, unit| {
             let first = scores(study, size, 0, 0, true).0;
             let (mean, spread) = scores(study, size, family, unit, true);
             (mean / first, spread / first)
-        })
+        });
+        panel.y = Axis { from: 0.4, to: 16.0, log: true, ..panel.y };
+        panel
     };
     let communication = bars("40 blocks", "communication Λ, MB", &published::COMMUNICATION, |family, unit| {
         megabytes(&study[ROWS[0][family]], unit)
@@ -57,11 +59,11 @@ fn bars(title: &str, label: &str, theirs: &[[f64; 5]; 4], ours: impl Fn(usize, u
     let (mut layers, mut whiskers, mut published) = (Vec::new(), Vec::new(), Vec::new());
     for (family, color) in COLORS.into_iter().enumerate() {
         let mut points = Vec::new();
-        for unit in 0..UNITS.len() {
+        for (unit, row) in theirs.iter().enumerate() {
             let (x, (mean, spread)) = (place(family, unit), ours(family, unit));
             points.push((x, mean, BAR / 2.0 * 0.92));
             whiskers.push((x, mean, spread));
-            published.push((x, theirs[unit][family], 0.0));
+            published.push((x, row[family], 0.0));
         }
         layers.push(Layer { mark: Mark::Bar(color), points });
     }
@@ -99,7 +101,9 @@ fn shape(family: usize, samples: &[Sample]) -> Panel {
     let line = figures.iter().map(|&(x, (mean, _))| (x, mean, 0.0)).collect();
     let known = published::WIDTHS.iter().find(|(name, _)| *name == FAMILIES[family]);
     let theirs = match known {
-        Some((_, widths)) => widths.iter().enumerate().map(|(depth, &width)| (depth as f64 + 1.0, width, 0.0)).collect(),
+        Some((_, widths)) => {
+            widths.iter().enumerate().map(|(depth, &width)| (depth as f64 + 1.0, width, 0.0)).collect()
+        }
         None => vec![(their_depth, their_width, 0.0)],
     };
     let top = figures.iter().map(|(_, (mean, spread))| mean + spread).fold(their_width, f64::max);
@@ -120,23 +124,25 @@ fn shape(family: usize, samples: &[Sample]) -> Panel {
 /// Medians and first percentiles, ours as bars and theirs as marks.
 fn balance(study: &Study) -> Chart {
     let panel = |title: &str, ours: fn((f64, f64)) -> f64, theirs: fn(&(u32, f64, f64)) -> f64| {
-        let points = (0..WORKERS.len()).map(|index| (index as f64, ours(entropy(&study["dp_40"], index)), 0.3)).collect();
-        let marks = published::ENTROPY.iter().enumerate().map(|(index, row)| (index as f64, theirs(row), 0.0)).collect();
+        let points =
+            (0..WORKERS.len()).map(|index| (index as f64, ours(entropy(&study["dp_40"], index)), 0.3)).collect();
+        let marks =
+            published::ENTROPY.iter().enumerate().map(|(index, row)| (index as f64, theirs(row), 0.0)).collect();
         let words = WORKERS.iter().enumerate().map(|(index, workers)| (index as f64, workers.to_string())).collect();
         Panel {
             title: title.to_owned(),
             x: Axis { label: "units".to_owned(), from: -0.5, to: 3.5, log: false, words },
             y: Axis::from_zero("entropy of the loads", 1.0),
-            layers: vec![
-                Layer { mark: Mark::Bar(COLORS[0]), points },
-                Layer { mark: Mark::Published, points: marks },
-            ],
+            layers: vec![Layer { mark: Mark::Bar(COLORS[0]), points }, Layer { mark: Mark::Published, points: marks }],
         }
     };
     Chart {
         title: "Figure 12: balance of the paper's own placement, DP, 40 blocks".to_owned(),
         legend: vec![(Mark::Bar(COLORS[0]), "DP".to_owned()), (Mark::Published, "paper".to_owned())],
-        panels: vec![panel("median", |both| both.0, |row| row.1), panel("first percentile", |both| both.1, |row| row.2)],
+        panels: vec![
+            panel("median", |both| both.0, |row| row.1),
+            panel("first percentile", |both| both.1, |row| row.2),
+        ],
         columns: 2,
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::published::UNITS;
 use cnasc_base::{Diagnostic, Seed};
+use cnasc_expand::space::Setting;
 use cnasc_ir::architecture::Role;
 use cnasc_ir::fleet::{Backend, Device, Link};
 use cnasc_ir::program::Search;
@@ -46,7 +47,7 @@ pub fn search<'a>(program: &'a Program, name: &str) -> Result<&'a Search, Diagno
 /// Draws and measures.
 pub fn samples(program: &Program, name: &str, count: u64) -> Result<Vec<Sample>, Diagnostic> {
     let search = search(program, name)?;
-    in_parallel(count, |index| sample(program, search, index))
+    in_parallel(count, |index| sample(program, search, &BTreeMap::new(), index))
 }
 
 /// `work` of each number below `count`, in order.
@@ -67,9 +68,15 @@ pub fn in_parallel<T: Send>(
     Ok((0..count).map(next).collect())
 }
 
-fn sample(program: &Program, search: &Search, index: u64) -> Result<Sample, Diagnostic> {
+/// Draw `index` with some of the search's variables fixed.
+pub fn sample(
+    program: &Program,
+    search: &Search,
+    settings: &BTreeMap<String, Setting>,
+    index: u64,
+) -> Result<Sample, Diagnostic> {
     let number = search.seed + index;
-    let drawn = draw(program, &search.over, &BTreeMap::new(), number)?.architecture;
+    let drawn = draw(program, &search.over, settings, number)?.architecture;
     let graph = lower(&drawn);
     let workload = Workload::new(&drawn, &graph).expect("the graph was lowered from this network");
     let counted = structure::counted(&workload);

@@ -19,7 +19,8 @@ const STAGED: [[&str; 4]; 2] =
 pub fn all(study: &Study) -> String {
     let mut out = String::from("<!-- Written by `cargo run --release --example paper`: change it there. -->\n");
     let count = study["dp_40"].len();
-    let _ = writeln!(out, "\n{count} networks a row and column; mean ± standard deviation, and in brackets the paper's.");
+    let _ =
+        writeln!(out, "\n{count} networks a row and column; mean ± standard deviation, and in brackets the paper's.");
     heading(&mut out, "Figure 7: communication Λ in MB, 40 blocks, the partition with the least score");
     by_units(&mut out, &published::COMMUNICATION, |family, unit| megabytes(&study[ROWS[0][family]], unit));
     heading(&mut out, "The same at the tightest balance, ε = 1.02");

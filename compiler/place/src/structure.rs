@@ -118,7 +118,8 @@ pub fn entropy(loads: &[u64]) -> f64 {
     }
     let shares = loads.iter().filter(|&&load| load > 0).map(|&load| load as f64 / total);
     let entropy: f64 = shares.map(|share| -share * libm::log(share)).sum();
-    entropy / libm::log(loads.len() as f64)
+    // One share of everything gives −0.
+    entropy / libm::log(loads.len() as f64) + 0.0
 }
 
 #[cfg(test)]

@@ -104,7 +104,8 @@ fn refuse_wrong_names(session: &mut Session, profile: &Profile) -> Result<(), Fa
         return Ok(());
     }
     let message = format!("`{}` gives no name for a device", profile.file);
-    let note = "name a file such as `here.cnas`: letters, digits and `_` before the ending, and no word of the language";
+    let note =
+        "name a file such as `here.cnas`: letters, digits and `_` before the ending, and no word of the language";
     Err(Failure::usage(Diagnostic::error(codes::OPTION, message).note(note)))
 }
 
@@ -120,11 +121,7 @@ fn rate(program: &Program) -> Result<f64, Failure> {
 }
 
 /// The networks of the searches whose names begin with `prefix`, placed on what `fleet` makes of the searches' own.
-fn compiled(
-    program: &Program,
-    prefix: &str,
-    fleet: impl Fn(Fleet) -> Fleet,
-) -> Result<Vec<(String, Bundle)>, Failure> {
+fn compiled(program: &Program, prefix: &str, fleet: impl Fn(Fleet) -> Fleet) -> Result<Vec<(String, Bundle)>, Failure> {
     let searches = program.searches.iter().filter(|search| search.name.starts_with(prefix));
     let make = |search: &cnasc_ir::program::Search| {
         let drawn = cnasc_search::draw(program, &search.over, &BTreeMap::new(), search.seed)?;
@@ -142,8 +139,8 @@ fn measured(bundle: &Bundle) -> Result<f64, Failure> {
     let shape = bundle.input();
     let mut rng = Seed::new(0).child("profile").rng();
     let values: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
-    let image = cnasc_bundle::image::block(shape, &values)
-        .map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    let image =
+        cnasc_bundle::image::block(shape, &values).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
     Ok(latency(&mut fleet, &image, WARMUP, RUNS).map_err(failed)?.median)
 }
 
@@ -303,7 +300,13 @@ mod tests {
 
     #[test]
     fn dates_by_hand() {
-        let days = [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (11_017, "2000-03-01"), (20_782, "2026-11-25")];
+        let days = [
+            (0, "1970-01-01"),
+            (59, "1970-03-01"),
+            (11_016, "2000-02-29"),
+            (11_017, "2000-03-01"),
+            (20_782, "2026-11-25"),
+        ];
         for (day, expect) in days {
             assert_eq!(date(day * 86_400 + 3600), expect);
         }
