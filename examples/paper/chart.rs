@@ -114,9 +114,13 @@ impl Axis {
             let last = (self.to / step + 1e-9).floor() as i64;
             return (first..=last).map(|index| named(index as f64 * step)).collect();
         }
-        let decades = -9_i32..=12;
-        let all = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * libm::exp10(f64::from(decade))));
-        all.filter(|value| (self.from..=self.to).contains(value)).map(named).collect()
+        let within = |digits: &'static [f64]| {
+            let all =
+                (-9_i32..=12).flat_map(|decade| digits.iter().map(move |digit| digit * libm::exp10(f64::from(decade))));
+            all.filter(|value| (self.from..=self.to).contains(value)).map(named).collect::<Vec<_>>()
+        };
+        let few = within(&[1.0, 2.0, 5.0]);
+        if few.len() > 3 { few } else { within(&[1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0]) }
     }
 }
 
@@ -283,7 +287,7 @@ mod tests {
         };
         check(&Axis::from_zero("", 24.0), &["0", "5", "10", "15", "20", "25"]);
         check(&Axis::from_zero("", 1.0), &["0", "0.2", "0.4", "0.6", "0.8", "1"]);
-        check(&Axis::ratios("", [4.0, 9.0].into_iter()), &["5", "10"]);
+        check(&Axis::ratios("", [4.0, 9.0].into_iter()), &["4", "5", "7", "10"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const FIGURES: [&str; 9] = [
     "FLOPs",
     "critical path",
     "greater of critical path and even spread",
-    "that, with the balance and the sending of the best partition",
+    "estimate: that with the balance and the sending of a partition",
     "latency of the quick plan (`portfolio`)",
 ];
 
@@ -207,14 +207,14 @@ fn ranks(values: impl Iterator<Item = f64>) -> Vec<f64> {
 fn picture(networks: &[Measured]) -> Chart {
     let fleet = 1;
     let milliseconds = |seconds: f64| seconds * 1e3;
-    let panel = |index: usize, label: &str, scale: f64| {
+    let panel = |index: usize, title: &str, label: &str, scale: f64| {
         let at = |one: &Measured| (one.figure(index, fleet) * scale, milliseconds(one.on[fleet].latency), 0.0);
         let layer = |(family, color)| {
             let points = networks.iter().filter(|one| one.family == family).map(at).collect();
             Layer { mark: Mark::Dots(color), points }
         };
         Panel {
-            title: FIGURES[index].to_owned(),
+            title: title.to_owned(),
             x: Axis::ratios(label, networks.iter().map(|one| at(one).0)),
             y: Axis::ratios("latency of the best plan, ms", networks.iter().map(|one| at(one).1)),
             layers: COLORS.into_iter().take(4).enumerate().map(layer).collect(),
@@ -229,12 +229,12 @@ fn picture(networks: &[Measured]) -> Chart {
             .map(|(name, color)| (Mark::Dots(color), (*name).to_owned()))
             .collect(),
         panels: vec![
-            panel(0, "CS", 1.0),
-            panel(1, "δ_w", 1.0),
-            panel(2, "Λ′", 1.0),
-            panel(3, "η", 1.0),
-            panel(7, "ms", 1e3),
-            panel(8, "ms", 1e3),
+            panel(0, FIGURES[0], "CS", 1.0),
+            panel(1, FIGURES[1], "δ_w", 1.0),
+            panel(2, FIGURES[2], "Λ′", 1.0),
+            panel(3, FIGURES[3], "η", 1.0),
+            panel(7, "estimate", "ms", 1e3),
+            panel(8, "quick plan", "ms", 1e3),
         ],
         columns: 3,
     }

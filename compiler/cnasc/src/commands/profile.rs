@@ -28,8 +28,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const PROBES: &str = include_str!("profile/probes.cnas");
 
 /// Inferences of a network that are counted, after those that warm up.
-const RUNS: usize = 40;
-const WARMUP: usize = 10;
+const RUNS: usize = 21;
+const WARMUP: usize = 5;
 
 /// What is declared where the memory can't be found out.
 const MEMORY: u64 = 1 << 30;
