@@ -83,6 +83,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Says how two networks differ, node by node and edge by edge.
     Diff(DiffArgs),
+    /// Measures this machine and writes it as a device that fleets can use.
+    Profile(ProfileArgs),
     /// Prints a completion script for a shell.
     Completions(CompletionsArgs),
     /// Part of the command line's contract, not there yet.
@@ -262,6 +264,9 @@ pub struct ScoreArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
+    /// Also the shape (widths by depth, edge lengths) and the best-scored partition (work, entropy, who sends what to whom).
+    #[arg(long)]
+    pub detail: bool,
 }
 
 /// `cnasc plan`
@@ -465,6 +470,17 @@ pub struct DiffArgs {
     pub before: PathBuf,
     /// The same.
     pub after: PathBuf,
+}
+
+/// `cnasc profile`
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// The source file to write; its name without the ending becomes the device's.
+    #[arg(short, long, value_name = "FILE.cnas")]
+    pub output: PathBuf,
+    /// For how long each operator is measured, in milliseconds.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub each: u64,
 }
 
 /// `cnasc completions`

@@ -10,6 +10,7 @@ pub mod expand;
 pub mod explain;
 pub mod fmt;
 pub mod plan;
+pub mod profile;
 pub mod run;
 pub mod score;
 pub mod search;

@@ -359,3 +359,55 @@ fn the_readmes_tour_runs() {
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn a_profile_is_a_device_that_fleets_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path().join("here.cnas").display().to_string();
+    let profile = json(0, &["profile", "--each", "1", "-o", &here]);
+    assert!(profile["compute"].as_f64().is_some_and(|rate| rate > 0.0), "{profile}");
+    assert!(profile["kernels"].as_array().is_some_and(|kernels| kernels.len() > 10), "{profile}");
+    for check in profile["checks"].as_array().expect("networks that it was tried on") {
+        assert!(check["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{check}");
+    }
+    text(0, &["fmt", "--check", &here]);
+    let fleet =
+        "use \"here.cnas\"::here\n\nfleet two {\n    node core[2]: here\n    link core <-> core: 1 Gbit/s, 20 us\n}\n";
+    let path = folder.path().join("fleet.cnas");
+    std::fs::write(&path, fleet).expect("a file");
+    assert_eq!(json(0, &["check", &path.display().to_string()]), serde_json::json!([]));
+    let plan = json(0, &["plan", &quickstart(), "--fleet", &format!("{}:two", path.display())]);
+    assert_eq!(plan["fleet"]["devices"][1]["kind"], "here");
+
+    for name in ["9.cnas", "in.cnas", "edge-node.cnas", "here.txt"] {
+        let wrong = folder.path().join(name);
+        assert_eq!(first_code(&json(2, &["profile", "-o", &wrong.display().to_string()])), "E0606");
+        assert!(!wrong.exists());
+    }
+}
+
+#[test]
+fn score_tells_the_shape_and_the_partition() {
+    let scored = json(0, &["score", &quickstart(), "--devices", "3", "--detail"]);
+    let (row, detail) = (&scored[0], &scored[0]["detail"]);
+    let sum = |value: &Value| value.as_array().map(|all| all.iter().filter_map(Value::as_u64).sum::<u64>());
+    assert_eq!(sum(&detail["widths"]), row["nodes"].as_u64());
+    assert_eq!(detail["longest_path"], row["depth"]);
+    assert_eq!(detail["epsilon"], row["score"]["epsilon"]);
+    let rows = detail["traffic"].as_array().expect("a row a unit");
+    assert_eq!(rows.iter().filter_map(sum).sum::<u64>(), row["score"]["communication"].as_u64().expect("bytes"));
+    assert_eq!(detail["loads"].as_array().map(Vec::len), Some(3));
+    assert!(json(0, &["score", &quickstart()])[0].get("detail").is_none());
+    assert!(text(0, &["score", &quickstart(), "--detail"]).contains("blocks by depth:"));
+}
+
+#[test]
+fn the_papers_networks_are_there() {
+    let file = |name| root().join("examples/paper").join(name).display().to_string();
+    for name in ["paper.cnas", "latency.cnas"] {
+        assert_eq!(json(0, &["check", &file(name)]), serde_json::json!([]));
+    }
+    let drawn = json(0, &["score", &file("paper.cnas"), "--item", "dp_40", "-n", "2", "--devices", "4"]);
+    assert_eq!(drawn[1]["nodes"], 40);
+    assert_eq!(drawn[1]["seed"], 2);
+}
