@@ -4,8 +4,7 @@
 use crate::failure::{Failure, codes};
 use cnasc_ir::fleet::Link;
 use cnasc_ir::{DeviceId, TensorId};
-use cnasc_transport::{Endpoint, Expected, Frame, InProcess, TransportError, inprocess};
-use std::sync::Arc;
+use cnasc_transport::{Endpoint, Expected, Frame, InProcess, Payload, TransportError, inprocess};
 use std::time::{Duration, Instant};
 
 /// Floats of the small tensor and of the large one: 64 B and 1 MiB.
@@ -74,6 +73,7 @@ fn receive(end: &mut InProcess, round: u64, into: &mut [f32]) -> Result<(), Tran
 }
 
 fn send(end: &mut InProcess, round: u64, values: &[f32]) -> Result<(), TransportError> {
+    let payload = Payload::Single(values.into());
     let from = end.device();
-    end.send(DeviceId(1 - from.0), Frame { inference: round, tensor: TENSOR, from, payload: Arc::from(values) })
+    end.send(DeviceId(1 - from.0), Frame { inference: round, tensor: TENSOR, from, payload })
 }
