@@ -1,6 +1,7 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnasc_ir::fleet::Backend;
 use std::path::PathBuf;
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
@@ -356,8 +357,18 @@ pub enum BackendArg {
     Jit,
     /// Plain loops.
     Reference,
-    /// The burn library; not there yet.
+    /// The tensor library burn, where the program was built with its cargo feature.
     Burn,
+}
+
+impl From<BackendArg> for Backend {
+    fn from(word: BackendArg) -> Self {
+        match word {
+            BackendArg::Jit => Self::Jit,
+            BackendArg::Reference => Self::Reference,
+            BackendArg::Burn => Self::Burn,
+        }
+    }
 }
 
 /// `cnasc bench`

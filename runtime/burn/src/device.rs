@@ -19,8 +19,10 @@ pub fn choose() -> Result<Device, CompileError> {
 /// Where it finds none.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub fn choose() -> Result<Device, CompileError> {
-    use burn_tensor::DeviceType;
-    let (kind, name) = if cfg!(feature = "cuda") { (DeviceType::Cuda, "CUDA") } else { (DeviceType::Wgpu, "wgpu") };
+    #[cfg(feature = "cuda")]
+    let (kind, name) = (burn_tensor::DeviceType::Cuda, "CUDA");
+    #[cfg(not(feature = "cuda"))]
+    let (kind, name) = (burn_tensor::DeviceType::Wgpu, "wgpu");
     let found = Device::enumerate(kind).into_vec().into_iter().next();
     found.ok_or_else(|| CompileError::Code(format!("burn finds no {name} device on this machine")))
 }

@@ -93,9 +93,8 @@ fn prepare(
 ) -> Result<Step, CompileError> {
     let step = graph.step(id);
     // A tensor that the step takes twice is given up the second time.
-    let is_last = |place: usize, input: TensorId| {
-        last[input.index()] == Some(id) && !step.inputs[place + 1..].contains(&input)
-    };
+    let is_last =
+        |place: usize, input: TensorId| last[input.index()] == Some(id) && !step.inputs[place + 1..].contains(&input);
     Ok(Step {
         operator: loader.operator(graph, id)?,
         inputs: step.inputs.iter().enumerate().map(|(place, &input)| (input, is_last(place, input))).collect(),

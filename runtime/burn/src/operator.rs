@@ -20,14 +20,24 @@ pub enum Operator {
     Concat,
     Relu,
     Sigmoid,
-    Conv { weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2> },
+    Conv {
+        weight: Tensor<4>,
+        bias: Option<Tensor<1>>,
+        options: ConvOptions<2>,
+    },
     /// x · factor + shift, per channel.
-    Affine { factor: Tensor<4>, shift: Tensor<4> },
+    Affine {
+        factor: Tensor<4>,
+        shift: Tensor<4>,
+    },
     MaxPool(MaxPoolOptions<2>),
     AvgPool(AvgPoolOptions<2>),
     GlobalAvg,
     /// A matrix of a row an output, and a column.
-    Linear { weight: Tensor<2>, bias: Option<Tensor<2>> },
+    Linear {
+        weight: Tensor<2>,
+        bias: Option<Tensor<2>>,
+    },
 }
 
 /// Extents of the burn tensor of a shape.
@@ -148,8 +158,11 @@ impl<'a> Loader<'a> {
     /// (x − mean) · scale / √(variance + ε) + shift, as one factor and one summand.
     fn batch_norm(&mut self, step: &Step) -> Operator {
         let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|index| self.weights.of(step.params[index]));
-        let factor: Vec<f32> =
-            scale.iter().zip(variance).map(|(scale, variance)| scale / (variance + BATCH_NORM_EPSILON).sqrt()).collect();
+        let factor: Vec<f32> = scale
+            .iter()
+            .zip(variance)
+            .map(|(scale, variance)| scale / (variance + BATCH_NORM_EPSILON).sqrt())
+            .collect();
         let shift = shift.iter().zip(mean).zip(&factor).map(|((shift, mean), factor)| shift - mean * factor).collect();
         let extents = [1, factor.len(), 1, 1];
         Operator::Affine { factor: self.load(factor, extents), shift: self.load(shift, extents) }

@@ -5,6 +5,7 @@
 //! one that fails, is the fleet's affair.
 
 use cnasc_bundle::{Action, Share, layout};
+use cnasc_ir::fleet::Backend;
 use cnasc_ir::{DeviceId, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{CompileError, Executable};
 use cnasc_transport::{Endpoint, Expected, Frame, TransportError};
@@ -109,7 +110,7 @@ impl Node {
             return Err(NodeError::Device { share: share.device, endpoint: endpoint.device() });
         }
         // Compiling checks every tensor that the share names, so that the shapes below are there.
-        let executable = cnasc_kernels::compile(graph, weights, &share)?;
+        let executable = compile(graph, weights, &share)?;
         let len = |tensor: TensorId| layout::len(graph.step(tensor).shape);
         let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, len)).collect();
         endpoint.expect(&expected);
@@ -217,6 +218,15 @@ impl Node {
         let mut plain = vec![0.0; shape.elements() as usize];
         layout::to_plain(shape, self.executable.tensor(tensor), &mut plain);
         plain
+    }
+}
+
+/// Hands the share to the crate of its backend.
+fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Box<dyn Executable>, CompileError> {
+    match share.backend {
+        #[cfg(feature = "burn")]
+        Backend::Burn => cnasc_burn::compile(graph, weights, share),
+        _ => cnasc_kernels::compile(graph, weights, share),
     }
 }
 

@@ -12,7 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const BACKENDS: [Backend; 2] = [Backend::Reference, Backend::Jit];
+const BACKENDS: &[Backend] = if cfg!(feature = "burn") {
+    &[Backend::Reference, Backend::Jit, Backend::Burn]
+} else {
+    &[Backend::Reference, Backend::Jit]
+};
 
 fn image(bundle: &Bundle, seed: u64) -> Vec<f32> {
     bundle.prepare(&sample::pixels(&Seed::new(seed))).unwrap()
@@ -47,7 +51,7 @@ fn check_reports(bundle: &Bundle, answer: &Answer) {
 
 fn compare(edges: &sample::Edges, devices: usize, seed: u64) {
     let seed = Seed::new(seed);
-    for backend in BACKENDS {
+    for &backend in BACKENDS {
         let bundle = sample::bundle(edges, devices, backend, &seed);
         let mut fleet = Local::start(&bundle).unwrap();
         for number in 0..2 {
