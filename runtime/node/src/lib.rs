@@ -5,7 +5,6 @@
 //! one that fails, is the fleet's affair.
 
 use cnasc_bundle::{Action, Share, layout};
-use cnasc_ir::fleet::Backend;
 use cnasc_ir::{DeviceId, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{CompileError, Executable};
 use cnasc_transport::{Endpoint, Expected, Frame, TransportError};
@@ -223,11 +222,11 @@ impl Node {
 
 /// Hands the share to the crate of its backend.
 fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Box<dyn Executable>, CompileError> {
-    match share.backend {
-        #[cfg(feature = "burn")]
-        Backend::Burn => cnasc_burn::compile(graph, weights, share),
-        _ => cnasc_kernels::compile(graph, weights, share),
+    #[cfg(feature = "burn")]
+    if share.backend == cnasc_ir::fleet::Backend::Burn {
+        return cnasc_burn::compile(graph, weights, share);
     }
+    cnasc_kernels::compile(graph, weights, share)
 }
 
 fn expected(action: &Action, len: impl Fn(TensorId) -> usize) -> Option<Expected> {
