@@ -188,20 +188,48 @@ fn compiled_and_spread_is_as_reference_on_one() {
         let wanted_bundle = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
         let image = image(&wanted_bundle, seed);
         let wanted = answer(&wanted_bundle, &image);
-        let largest = wanted.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
         for devices in 1..=4 {
             // The hypergraph strategy spreads whether or not that pays.
             let placed = bundle(&architecture, devices, Strategy::Hypergraph, Backend::Jit);
             let used = placed.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
             spread[used] += 1;
-            for (found, wanted) in answer(&placed, &image).iter().zip(&wanted) {
-                let off = (found - wanted).abs() / largest;
-                assert!(off <= 1e-4, "seed {seed} on {devices} devices is off by {off:e}");
-            }
+            assert_close(&answer(&placed, &image), &wanted, &format!("seed {seed} on {devices} devices"));
         }
     }
     // Spreading must really have happened, or this test would say nothing about it.
     assert!(spread[2] > 100 && spread[3] > 100 && spread[4] > 50, "devices used: {spread:?}");
+}
+
+/// Backends of unequal devices of one fleet, each in every place.
+#[test]
+fn mixed_fleets_are_as_reference_on_one() {
+    let program = program();
+    let over = &program.searches[0].over;
+    let all = [Backend::Jit, Backend::Burn, Backend::Reference];
+    let backends: Vec<Backend> = all.into_iter().filter(|&backend| cnasc_fleet::has(backend)).collect();
+    for seed in 0..60 {
+        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
+        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let alone = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
+        let image = image(&alone, seed);
+        let wanted = answer(&alone, &image);
+        for devices in 1..=4 {
+            let mut mixed = bundle(&architecture, devices, Strategy::Hypergraph, Backend::Reference);
+            for (index, device) in mixed.fleet.devices.iter_mut().enumerate() {
+                device.backend = backends[(index + seed as usize) % backends.len()];
+            }
+            assert_close(&answer(&mixed, &image), &wanted, &format!("seed {seed} on {devices} devices"));
+        }
+    }
+}
+
+/// Within 1e-4 of the largest output.
+fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
+    let largest = wanted.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    for (found, wanted) in found.iter().zip(wanted) {
+        let off = (found - wanted).abs() / largest;
+        assert!(off <= 1e-4, "{what} is off by {off:e}");
+    }
 }
 
 #[test]

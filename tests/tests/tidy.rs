@@ -19,7 +19,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cnasc-bundle", &["base", "ir"]),
     ("cnasc-kernels", &["base", "bundle", "ir"]),
     ("cnasc-transport", &["base", "bundle", "ir"]),
-    ("cnasc-node", &["bundle", "ir", "kernels", "transport"]),
+    ("cnasc-burn", &["base", "bundle", "ir", "kernels"]),
+    ("cnasc-node", &["bundle", "burn", "ir", "kernels", "transport"]),
     ("cnasc-fleet", &["bundle", "ir", "kernels", "node", "place", "transport"]),
 ];
 

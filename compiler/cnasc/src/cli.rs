@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnasc_ir::Fleet;
-use cnasc_ir::fleet::Precision;
+use cnasc_ir::fleet::{Backend, Precision};
 use std::path::PathBuf;
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
@@ -403,8 +403,18 @@ pub enum BackendArg {
     Jit,
     /// Plain loops.
     Reference,
-    /// The burn library; not there yet.
+    /// The tensor library burn, where the program was built with its cargo feature.
     Burn,
+}
+
+impl From<BackendArg> for Backend {
+    fn from(word: BackendArg) -> Self {
+        match word {
+            BackendArg::Jit => Self::Jit,
+            BackendArg::Reference => Self::Reference,
+            BackendArg::Burn => Self::Burn,
+        }
+    }
 }
 
 /// `cnasc bench`

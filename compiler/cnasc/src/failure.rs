@@ -105,6 +105,8 @@ pub mod codes {
     pub const NO_SNAPSHOT: Code = Code("E0612");
     /// Graphs are not what their family is said to draw.
     pub const DOUBT: Code = Code("E0613");
+    /// A device's backend is not in this program.
+    pub const ABSENT: Code = Code("E0614");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
@@ -126,6 +128,7 @@ pub mod codes {
         SNAPSHOT,
         NO_SNAPSHOT,
         DOUBT,
+        ABSENT,
         LATER,
     ];
 }

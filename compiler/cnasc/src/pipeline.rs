@@ -141,6 +141,17 @@ pub fn whole(bundle: &Bundle, backend: Backend) -> Result<Local, Failure> {
     Local::start(&alone).map_err(|error| failed(error.to_string()))
 }
 
+/// Whether this program can run every device of a fleet.
+///
+/// # Errors
+/// Where it was built without the backend of one.
+pub fn has_backends(fleet: &Fleet) -> Result<(), Failure> {
+    let Some(device) = fleet.devices.iter().find(|device| !cnasc_fleet::has(device.backend)) else { return Ok(()) };
+    let message = format!("device `{}` runs on `burn`, which this program was built without", device.name);
+    let note = "build it with the cargo feature `burn`: `cargo build --release --features burn`";
+    Err(Failure::usage(Diagnostic::error(codes::ABSENT, message).note(note)))
+}
+
 /// Whether `path` names a bundle rather than an architecture or a source file: by its ending, or else by how it begins.
 #[must_use]
 pub fn is_bundle(path: &Path) -> bool {

@@ -297,6 +297,37 @@ fn bench_keeps_the_contract() {
     }
 }
 
+/// `shelf` of the example, its boards on the three backends in turn.
+#[test]
+fn burn_is_there_where_it_was_built_in() {
+    let boot = root().join("examples/data/ankle-boot.png").display().to_string();
+    let example = std::fs::read_to_string(quickstart()).expect("the example");
+    let boards = "fleet mixed {\n    node a: plain\n    node b: slow\n    node c: burning\n    link a <-> b: 1 Gbit/s, 200 us\n    \
+        link b <-> c: 1 Gbit/s, 200 us\n    link a <-> c: 1 Gbit/s, 200 us\n}\n";
+    let device = |name: &str, backend: &str| {
+        format!("device {name} {{\n    compute 1 GFLOP/s\n    memory 1 GiB\n    cores 1\n    backend {backend}\n}}\n")
+    };
+    let program =
+        [&example, boards, &device("plain", "jit"), &device("slow", "reference"), &device("burning", "burn")].concat();
+    let (_folder, path) = file("mixed.cnas", program);
+    json(0, &["check", &path]);
+    let mixed =
+        ["run", &path, "--seed", "3", "--fleet", "mixed", "--strategy", "hypergraph", "--verify", "--input", &boot];
+    let bench = ["bench", &path, "--backend", "burn", "--runs", "2"];
+    if !cfg!(feature = "burn") {
+        assert_eq!(first_code(&json(2, &mixed)), "E0614");
+        assert_eq!(first_code(&json(2, &bench)), "E0614");
+        return;
+    }
+    let rows = json(0, &mixed);
+    let devices = rows[0]["devices"].as_array().expect("a list");
+    let worked = |backend: &str| {
+        devices.iter().any(|device| device["backend"] == backend && device["operators"].as_u64() > Some(0))
+    };
+    assert!(["jit", "reference", "burn"].iter().all(|backend| worked(backend)), "{devices:?}");
+    assert_eq!(json(0, &bench)[0]["backend"], "burn");
+}
+
 #[test]
 fn fmt_is_canonical() {
     let example = quickstart();

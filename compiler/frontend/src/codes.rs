@@ -173,8 +173,6 @@ codes! {
     EMPTY_BRANCHES = "E0420";
 
     // ---- 09: not there yet ----
-    /// The burn backend.
-    LATER_BACKEND = "E0902";
     /// Aggregation by attention.
     LATER_ATTENTION = "E0903";
 }

@@ -71,13 +71,14 @@ fn the_sample_of_the_language_compiles() {
 #[test]
 fn figures_are_in_base_units() {
     let text = "device d {\n compute 2 GFLOP/s\n memory 1 MiB\n cores 2\n backend reference\n}\n\
-        device e {\n compute 1.5 TFLOP / 2 s\n memory 8 Gbit\n cores 1 K\n}\n\
+        device e {\n compute 1.5 TFLOP / 2 s\n memory 8 Gbit\n cores 1 K\n backend burn\n}\n\
         fleet f {\n node a: d\n node b: e\n link a <-> b: 2 MB / 4 s, 1 ms + 1 ms\n}\n";
     let fleet = &clean(text).fleets[0];
     let (first, second) = (&fleet.devices[0], &fleet.devices[1]);
     assert_eq!((first.compute, first.memory, first.cores), (2e9, 1_048_576.0, 2));
     assert_eq!((second.compute, second.memory, second.cores), (0.75e12, 1e9, 1000));
     assert_eq!((first.name.as_str(), first.backend), ("a", cnasc_ir::fleet::Backend::Reference));
+    assert_eq!(second.backend, cnasc_ir::fleet::Backend::Burn);
     let link = fleet.links[1][0].expect("both ways");
     assert_eq!((link.rate, link.latency), (4e6, 2e-3));
 }

@@ -87,6 +87,8 @@ pub enum Backend {
     Jit,
     /// Plain loops, the oracle of the others.
     Reference,
+    /// Calls of the tensor library burn; a cargo feature of the runtime.
+    Burn,
 }
 
 /// One direction of a connection.

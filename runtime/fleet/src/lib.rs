@@ -17,7 +17,14 @@ pub use measure::{Latency, latency};
 
 use cnasc_bundle::BundleError;
 use cnasc_ir::DeviceId;
+use cnasc_ir::fleet::Backend;
 use cnasc_node::NodeError;
+
+/// Whether this program can run devices of that backend: burn is there with the cargo feature of its name only.
+#[must_use]
+pub fn has(backend: Backend) -> bool {
+    backend != Backend::Burn || cfg!(feature = "burn")
+}
 
 /// The answer to one image, and how it came about.
 #[derive(Debug, Clone, PartialEq)]

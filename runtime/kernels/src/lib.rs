@@ -91,18 +91,25 @@ pub enum CompileError {
         /// How much.
         bytes: u64,
     },
+    /// The backend is a cargo feature that this program was built without.
+    #[error("this program was built without the cargo feature `{feature}`")]
+    Absent {
+        /// The feature.
+        feature: &'static str,
+    },
     /// The code generator can't serve this machine, or refused its input.
     #[error("code generation failed: {0}")]
     Code(String),
 }
 
-/// Compiles what `share` computes of `graph`, for the backend that the share names.
+/// Compiles what `share` computes of `graph`, for the backend that the share names, which is one of this crate's.
 ///
 /// # Errors
-/// Where the parts don't fit each other, or the backend can't do it; nothing that they contain makes this panic.
+/// Where the backend is another crate's, the parts don't fit each other, or the backend can't do it; nothing that they contain makes this panic.
 pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Box<dyn Executable>, CompileError> {
     Ok(match share.backend {
         Backend::Jit => Box::new(jit::compile(graph, weights, share)?),
         Backend::Reference => Box::new(reference::compile(graph, weights, share)?),
+        Backend::Burn => return Err(CompileError::Absent { feature: "burn" }),
     })
 }

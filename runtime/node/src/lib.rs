@@ -112,7 +112,7 @@ impl Node {
             return Err(NodeError::Device { share: share.device, endpoint: endpoint.device() });
         }
         // Compiling checks every tensor that the share names, so that the shapes below are there.
-        let executable = cnasc_kernels::compile(graph, weights, &share)?;
+        let executable = compile(graph, weights, &share)?;
         let len = |tensor: TensorId| layout::len(graph.step(tensor).shape);
         let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, len)).collect();
         endpoint.expect(&expected);
@@ -212,6 +212,15 @@ impl Node {
         layout::to_plain(shape, self.executable.tensor(tensor), &mut plain);
         plain
     }
+}
+
+/// Hands the share to the crate of its backend.
+fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Box<dyn Executable>, CompileError> {
+    #[cfg(feature = "burn")]
+    if share.backend == cnasc_ir::fleet::Backend::Burn {
+        return cnasc_burn::compile(graph, weights, share);
+    }
+    cnasc_kernels::compile(graph, weights, share)
 }
 
 fn expected(action: &Action, len: impl Fn(TensorId) -> usize) -> Option<Expected> {

@@ -3,7 +3,7 @@
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
 use crate::commands::refuse;
-use crate::commands::run::{backend, drawn_already, start};
+use crate::commands::run::{drawn_already, start};
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::{milliseconds, table};
@@ -72,8 +72,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
 }
 
 fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32) -> Result<Row, Failure> {
-    let backend = backend(word)?;
-    bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
+    bundle.fleet.devices.iter_mut().for_each(|device| device.backend = word.into());
     let mut fleet = start(bundle)?;
     let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
     let warmup = args.runs.min(MAX_WARMUP);

@@ -1,7 +1,7 @@
 //! `cnasc run FILE --input …`: classifies images on several devices at once, each a thread of this process.
 
 use crate::Session;
-use crate::cli::{BackendArg, RunArgs};
+use crate::cli::RunArgs;
 use crate::commands::plan::strategy;
 use crate::failure::{Exit, Failure, codes};
 use crate::images::{self, Input};
@@ -94,7 +94,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
         bundle
     };
     if let Some(wanted) = args.backend {
-        let backend = backend(wanted)?;
+        let backend = wanted.into();
         bundle.fleet.devices.iter_mut().for_each(|device| device.backend = backend);
     }
     Ok(bundle)
@@ -107,20 +107,9 @@ pub fn drawn_already() -> Failure {
     Failure::usage(Diagnostic::error(codes::OPTION, message).note(note))
 }
 
-/// What a word of the command line names.
-pub fn backend(word: BackendArg) -> Result<Backend, Failure> {
-    match word {
-        BackendArg::Jit => Ok(Backend::Jit),
-        BackendArg::Reference => Ok(Backend::Reference),
-        BackendArg::Burn => {
-            let message = "the backend `burn` is not there yet".to_owned();
-            Err(Failure::usage(Diagnostic::error(codes::LATER, message).note("there are `jit` and `reference`")))
-        }
-    }
-}
-
 /// The in-process fleet of a bundle, its shares compiled.
 pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
+    pipeline::has_backends(&bundle.fleet)?;
     Local::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 

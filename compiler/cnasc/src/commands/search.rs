@@ -23,6 +23,7 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     let search = find(&program, args)?;
     let seed = args.seed.unwrap_or(search.seed);
     let study = Study::new(&program, search, seed)?;
+    pipeline::has_backends(study.fleet())?;
     refuse("--storage", args.storage.as_ref())?;
     let images = finish::Images::find(args, &study)?;
     let started = Instant::now();

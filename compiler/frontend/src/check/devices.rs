@@ -6,7 +6,7 @@ use crate::constant::Value;
 use crate::units::{self, COMPUTE, DATA};
 use crate::{codes, limits};
 use cnasc_base::Diagnostic;
-use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
+use cnasc_grammar::tree::{self, EntryKind};
 use cnasc_ir::fleet::{Backend, Device};
 use cnasc_ir::program::{Dimension, Type};
 
@@ -97,19 +97,9 @@ impl<'a> Checker<'a> {
     }
 
     fn backend(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Backend> {
-        let here = scope.at(value.span);
-        if let Written::Path(path) = &value.kind
-            && matches!(path.segments.as_slice(), [word] if word.text == "burn")
-        {
-            self.push(
-                Diagnostic::error(codes::LATER_BACKEND, "the backend `burn` is not there yet")
-                    .label(here, "not there in this release")
-                    .suggest(here, "jit", "compile kernels for the device's CPU instead"),
-            );
-            return None;
-        }
-        match self.word(value, scope, "backend", &["jit", "reference"])? {
+        match self.word(value, scope, "backend", &["jit", "reference", "burn"])? {
             "reference" => Some(Backend::Reference),
+            "burn" => Some(Backend::Burn),
             _ => Some(Backend::Jit),
         }
     }

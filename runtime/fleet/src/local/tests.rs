@@ -13,7 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const BACKENDS: [Backend; 2] = [Backend::Reference, Backend::Jit];
+const BACKENDS: &[Backend] = if cfg!(feature = "burn") {
+    &[Backend::Reference, Backend::Jit, Backend::Burn]
+} else {
+    &[Backend::Reference, Backend::Jit]
+};
 
 fn image(bundle: &Bundle, seed: u64) -> Vec<f32> {
     bundle.prepare(&sample::pixels(&Seed::new(seed))).unwrap()
@@ -48,7 +52,7 @@ fn check_reports(bundle: &Bundle, answer: &Answer) {
 
 fn compare(edges: &sample::Edges, devices: usize, seed: u64) {
     let seed = Seed::new(seed);
-    for backend in BACKENDS {
+    for &backend in BACKENDS {
         let bundle = sample::bundle(edges, devices, backend, &seed);
         let mut fleet = Local::start(&bundle).unwrap();
         for number in 0..2 {
@@ -71,7 +75,7 @@ fn chains_and_diamonds() {
 #[test]
 fn half_precision_sends_half_the_bytes_and_rounds_a_little() {
     let mut sent = 0;
-    for (seed, backend) in (0..6).flat_map(|seed| BACKENDS.map(|backend| (seed, backend))) {
+    for (seed, backend) in (0..6).flat_map(|seed| BACKENDS.iter().map(move |&backend| (seed, backend))) {
         let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
         let mut bundle = sample::bundle(&edges, 3, backend, &seed);
         let image = image(&bundle, 1);
@@ -99,7 +103,7 @@ fn copies_are_computed_on_each_of_their_devices() {
     let mut copies = 0;
     for seed in 0..8 {
         let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
-        for backend in BACKENDS {
+        for &backend in BACKENDS {
             let mut bundle = sample::bundle(&edges, 3, backend, &seed);
             while let Some(copied) = sample::copied(&bundle).filter(|copied| copied.plan.copies.len() <= 3) {
                 bundle = copied;
