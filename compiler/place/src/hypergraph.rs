@@ -5,6 +5,8 @@
 //! The image is no vertex of the paper's graph, where every unit has it: [`Hypergraph::of_blocks`], the one that is scored,
 //! leaves it out. A plan must put it somewhere, so [`Hypergraph::of_nodes`] has it as a vertex of weight 0.
 
+pub mod hmetis;
+
 use crate::dag::Rows;
 use crate::workload::Workload;
 
