@@ -1,8 +1,7 @@
-//! Assignments to start from, and shakes of one. Input: a hypergraph and limits; output: an assignment that may break them,
+//! Assignments to start from. Input: a hypergraph and limits; output: an assignment that may break them,
 //! which refinement repairs.
 //!
-//! Kinds, in the order in which an effort takes them: chunks of the vertices' own order (a topological order of a network),
-//! greedy growing from random vertices, random assignment, recursive bisection.
+//! Kinds, in turn: greedy growing from random vertices, recursive bisection, random assignment.
 
 use super::balance::Balance;
 use super::fm::Refiner;
@@ -13,33 +12,11 @@ use std::collections::BinaryHeap;
 
 /// The `index`-th start.
 pub(super) fn start(index: u32, graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    let order: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
-    match index {
-        0 => chunks(graph, balance.targets(), &order),
-        1 => grow(graph, balance.targets(), rng),
-        _ => match index % 4 {
-            2 => bisect(graph, balance, rng),
-            3 => random(graph, balance, rng),
-            _ => grow(graph, balance.targets(), rng),
-        },
+    match index % 3 {
+        0 => grow(graph, balance.targets(), rng),
+        1 => bisect(graph, balance, rng),
+        _ => random(graph, balance, rng),
     }
-}
-
-/// Fills part after part to its target along `order`.
-fn chunks(graph: &Hypergraph, targets: &[f64], order: &[u32]) -> Vec<u32> {
-    let mut part_of = vec![0; graph.vertices()];
-    let (mut part, mut load, mut until) = (0, 0.0, targets[0]);
-    for &vertex in order {
-        let weight = graph.weights()[vertex as usize] as f64;
-        // A vertex goes where its middle falls.
-        while load + weight / 2.0 > until && part + 1 < targets.len() {
-            part += 1;
-            until += targets[part];
-        }
-        load += weight;
-        part_of[vertex as usize] = index(part);
-    }
-    part_of
 }
 
 /// Grows part after part from a random vertex, taking the vertex that is joined most strongly to what is already in it.
@@ -162,21 +139,6 @@ fn induced(graph: &Hypergraph, vertices: &[u32]) -> Hypergraph {
     }
     let weights = vertices.iter().map(|&vertex| graph.weights()[vertex as usize]).collect();
     Hypergraph::new(weights, costs, pins).expect("a part of a sound hypergraph is sound")
-}
-
-/// A few moves: either all pins of one or two nets to one part, or two to four vertices anywhere.
-pub(super) fn kick(graph: &Hypergraph, parts: usize, moves: &mut Vec<(u32, u32)>, rng: &mut Rng) {
-    moves.clear();
-    if graph.nets() > 0 && rng.chance(0.5) {
-        let part = index(rng.below(parts));
-        for _ in 0..1 + rng.below(2) {
-            moves.extend(graph.pins(rng.below(graph.nets())).iter().map(|&pin| (pin, part)));
-        }
-    } else {
-        for _ in 0..2 + rng.below(3) {
-            moves.push((index(rng.below(graph.vertices())), index(rng.below(parts))));
-        }
-    }
 }
 
 fn index(part: usize) -> u32 {

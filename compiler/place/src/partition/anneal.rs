@@ -1,0 +1,105 @@
+//! Simulated annealing of an assignment that keeps its limits. Input: an assignment with its gains; output: the best of those
+//! that it walked through.
+//!
+//! A step proposes that a vertex moves to the part of one that it shares a net with, mostly, or to any. Where that part has
+//! no room, an exchange with a vertex of that part is proposed instead, since under tight limits hardly anything else is
+//! allowed. A proposal that adds d to Λ is taken with probability e^(−d/T), T falling geometrically between two shares of the
+//! mean cost of a net. (Kirkpatrick et al. 1983; for partitions Johnson et al. 1989, Operations Research 37.)
+
+use super::state::State;
+use cnasc_base::random::Rng;
+
+/// T at the beginning and at the end, in mean costs of a net. Above the first, what the start was good at is lost; below the
+/// second hardly anything is taken, and refinement does the rest.
+const TEMPERATURES: (f64, f64) = (0.6, 0.15);
+
+/// Steps at one temperature.
+const PLATEAU: u32 = 256;
+
+/// Resolution of the chances: −ln of so many equally likely numbers, so that a step takes no exponential.
+const CHANCES: usize = 1024;
+
+/// The best assignment of a walk of so many steps from the one in `state`; `state` is left where the walk ended.
+pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
+    let graph = state.graph;
+    let mut best = (state.quality(), state.part_of.clone());
+    if graph.nets() == 0 || graph.vertices() == 0 {
+        return best.1;
+    }
+    let chances: Vec<f64> =
+        (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect();
+    let mean = graph.costs().iter().sum::<u64>() as f64 / graph.nets() as f64;
+    let (hot, cold) = TEMPERATURES;
+    let cooling = libm::pow(cold / hot, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
+    let mut temperature = hot * mean;
+    let mut changed = Vec::new();
+    for step in 0..steps {
+        if step % PLATEAU == PLATEAU - 1 {
+            temperature *= cooling;
+        }
+        let mut draw = Draw(rng.bits());
+        let Some((vertex, part)) = propose(state, &mut draw) else { continue };
+        let home = state.part_of[vertex] as usize;
+        let allowed = chances[draw.below(CHANCES, 10)] * temperature;
+        let exchanged = if state.has_room(vertex, part) {
+            None
+        } else {
+            match partner(state, vertex, part, rng) {
+                None => continue,
+                partner => partner,
+            }
+        };
+        let gain = exchanged.map_or_else(|| state.gain(vertex, part), |other| state.swap_gain(vertex, other));
+        if -(gain as f64) > allowed {
+            continue;
+        }
+        if let Some(other) = exchanged {
+            state.apply(other, home, &mut changed);
+        }
+        state.apply(vertex, part, &mut changed);
+        state.unmark(&mut changed);
+        if state.connectivity <= best.0.connectivity || best.0.excess > 0 {
+            let quality = state.quality();
+            if quality < best.0 {
+                best.0 = quality;
+                best.1.copy_from_slice(&state.part_of);
+            }
+        }
+    }
+    best.1
+}
+
+/// A draw of 64 bits, taken apart.
+struct Draw(u64);
+
+impl Draw {
+    /// A number below `count`, from so many bits; uniform but for the rounding, which a walk does not mind.
+    fn below(&mut self, count: usize, bits: u32) -> usize {
+        let low = self.0 & ((1 << bits) - 1);
+        self.0 >>= bits;
+        ((low * count as u64) >> bits) as usize
+    }
+}
+
+/// A vertex and another part for it.
+fn propose(state: &State, draw: &mut Draw) -> Option<(usize, usize)> {
+    let graph = state.graph;
+    let vertex = draw.below(graph.vertices(), 26);
+    let nets = graph.nets_of(vertex);
+    let part = if nets.is_empty() || draw.below(16, 4) == 0 {
+        draw.below(state.parts(), 12)
+    } else {
+        let pins = graph.pins(nets[draw.below(nets.len(), 12)] as usize);
+        state.part_of[pins[draw.below(pins.len(), 12)] as usize] as usize
+    };
+    (part != state.part_of[vertex] as usize).then_some((vertex, part))
+}
+
+/// A vertex of `part` such that both parts keep their limits when it changes places with `vertex`.
+fn partner(state: &State, vertex: usize, part: usize, rng: &mut Rng) -> Option<usize> {
+    let vertices = state.graph.vertices();
+    let from = Draw(rng.bits()).below(vertices, 32);
+    let mut tries = (0..vertices).map(|offset| (from + offset) % vertices).take(2 * state.parts());
+    let other = tries.find(|&other| state.part_of[other] as usize == part)?;
+    state.can_swap(vertex, other).then_some(other)
+}
