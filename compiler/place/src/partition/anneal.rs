@@ -3,13 +3,13 @@
 //!
 //! A step proposes that a vertex moves to the part of one that it shares a net with, mostly, or to any. Where that part has
 //! no room, an exchange with a vertex of that part is proposed instead, since under tight limits hardly anything else is
-//! allowed. A proposal that adds d to Λ is taken with probability e^(−d/T), T falling geometrically between two shares of the
-//! mean cost of a net. (Kirkpatrick et al. 1983; for partitions Johnson et al. 1989, Operations Research 37.)
+//! allowed. A proposal that adds d to Λ is taken with probability e^(−d/T), T falling geometrically between two shares of
+//! what a part is sent on average. (Kirkpatrick et al. 1983; for partitions Johnson et al. 1989, Operations Research 37.)
 
 use super::state::State;
 use cnasc_base::random::Rng;
 
-/// T at the beginning and at the end, in mean costs of a net. Above the first, what the start was good at is lost; below the
+/// T at the beginning and at the end, in mean costs of what is sent. Above the first, what the start was good at is lost; below the
 /// second hardly anything is taken, and refinement does the rest.
 const TEMPERATURES: (f64, f64) = (0.6, 0.15);
 
@@ -28,11 +28,10 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
     }
     let chances: Vec<f64> =
         (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect();
-    let mean = graph.costs().iter().sum::<u64>() as f64 / graph.nets() as f64;
+    let mean = state.connectivity as f64 / state.sent().max(1) as f64;
     let (hot, cold) = TEMPERATURES;
     let cooling = libm::pow(cold / hot, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
     let mut temperature = hot * mean;
-    let mut changed = Vec::new();
     for step in 0..steps {
         if step % PLATEAU == PLATEAU - 1 {
             temperature *= cooling;
@@ -54,10 +53,9 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
             continue;
         }
         if let Some(other) = exchanged {
-            state.apply(other, home, &mut changed);
+            state.apply(other, home, None);
         }
-        state.apply(vertex, part, &mut changed);
-        state.unmark(&mut changed);
+        state.apply(vertex, part, None);
         if state.connectivity <= best.0.connectivity || best.0.excess > 0 {
             let quality = state.quality();
             if quality < best.0 {
@@ -97,9 +95,9 @@ fn propose(state: &State, draw: &mut Draw) -> Option<(usize, usize)> {
 
 /// A vertex of `part` such that both parts keep their limits when it changes places with `vertex`.
 fn partner(state: &State, vertex: usize, part: usize, rng: &mut Rng) -> Option<usize> {
-    let vertices = state.graph.vertices();
-    let from = Draw(rng.bits()).below(vertices, 32);
-    let mut tries = (0..vertices).map(|offset| (from + offset) % vertices).take(2 * state.parts());
-    let other = tries.find(|&other| state.part_of[other] as usize == part)?;
+    let from = Draw(rng.bits()).below(state.graph.vertices(), 32);
+    let tries = state.part_of[from..].iter().chain(&state.part_of[..from]).take(2 * state.parts());
+    let offset = tries.into_iter().position(|&other| other as usize == part)?;
+    let other = if from + offset < state.part_of.len() { from + offset } else { from + offset - state.part_of.len() };
     state.can_swap(vertex, other).then_some(other)
 }

@@ -108,10 +108,9 @@ impl<'a> Refiner<'a> {
         for index in (kept..self.moves.len()).rev() {
             let (vertex, from) = self.moves[index];
             self.locked[vertex as usize] = false;
-            self.state.apply(vertex as usize, from as usize, &mut self.changed);
+            self.state.apply(vertex as usize, from as usize, None);
         }
         self.moves.truncate(kept);
-        self.state.unmark(&mut self.changed);
         best
     }
 
@@ -178,7 +177,7 @@ impl<'a> Refiner<'a> {
         let from = self.state.part_of[vertex as usize];
         self.locked[vertex as usize] = true;
         self.queues.remove(from as usize, vertex);
-        self.state.apply(vertex as usize, part as usize, &mut self.changed);
+        self.state.apply(vertex as usize, part as usize, Some(&mut self.changed));
         self.moves.push((vertex, from));
         for index in 0..self.changed.len() {
             self.renew_after(self.changed[index], (from, part));

@@ -1,26 +1,21 @@
 //! Assignments to start from. Input: a hypergraph and limits; output: an assignment that may break them,
 //! which refinement repairs.
 //!
-//! Kinds, in turn: greedy growing from random vertices, recursive bisection, random assignment.
+//! Two kinds: greedy growing from random vertices, and recursive bisection.
 
 use super::balance::Balance;
 use super::fm::Refiner;
+use super::{Quality, intervals};
 use crate::dag::Rows;
 use crate::hypergraph::Hypergraph;
 use cnasc_base::random::Rng;
 use std::collections::BinaryHeap;
 
-/// The `index`-th start.
-pub(super) fn start(index: u32, graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    match index % 3 {
-        0 => grow(graph, balance.targets(), rng),
-        1 => bisect(graph, balance, rng),
-        _ => random(graph, balance, rng),
-    }
-}
+/// Grown splits in two from which bisection takes the best, beside the best intervals.
+const GROWN: usize = 2;
 
 /// Grows part after part from a random vertex, taking the vertex that is joined most strongly to what is already in it.
-fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
+pub(super) fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
     let vertices = graph.vertices();
     let last = index(targets.len() - 1);
     let mut part_of = vec![last; vertices];
@@ -61,27 +56,8 @@ fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
     part_of
 }
 
-/// Each vertex in random order to the part with the most room.
-fn random(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    let mut order: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
-    rng.shuffle(&mut order);
-    let mut room = balance.targets().to_vec();
-    let mut part_of = vec![0; graph.vertices()];
-    for vertex in order {
-        let mut part = 0;
-        for other in 1..room.len() {
-            if room[other] > room[part] {
-                part = other;
-            }
-        }
-        room[part] -= graph.weights()[vertex as usize] as f64;
-        part_of[vertex as usize] = index(part);
-    }
-    part_of
-}
-
 /// Splits parts and vertices in two, refines the split, and goes on in both halves.
-fn bisect(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
+pub(super) fn bisect(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
     let mut part_of = vec![0; graph.vertices()];
     let everything: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
     split(graph, balance, 0..balance.parts(), &everything, &mut part_of, rng);
@@ -109,15 +85,30 @@ fn split(
     // The bound compounds from level to level, so each takes the root of it that its depth leaves.
     let bound = libm::pow(balance.bound(), 1.0 / libm::ceil(libm::log2(parts.len() as f64)));
     let halves = Balance::greedy(&inner, &shares, bound);
-    let start = if halves.parts() == 2 { grow(&inner, halves.targets(), rng) } else { vec![0; vertices.len()] };
-    let mut refiner = Refiner::new(&inner, &halves);
-    refiner.refine(&start, rng);
-    let side = refiner.part_of();
+    let side = halved(&inner, &halves, rng);
     let pick = |half: u32| -> Vec<u32> {
-        vertices.iter().zip(side).filter(|(_, side)| **side == half).map(|(&vertex, _)| vertex).collect()
+        vertices.iter().zip(&side).filter(|(_, side)| **side == half).map(|(&vertex, _)| vertex).collect()
     };
     split(graph, balance, parts.start..middle, &pick(0), part_of, rng);
     split(graph, balance, middle..parts.end, &pick(1), part_of, rng);
+}
+
+/// The best of a few splits in two: the best intervals, and some grown from random vertices.
+fn halved(graph: &Hypergraph, halves: &Balance, rng: &mut Rng) -> Vec<u32> {
+    if halves.parts() < 2 {
+        return vec![0; graph.vertices()];
+    }
+    let mut refiner = Refiner::new(graph, halves);
+    let mut best: Option<(Quality, Vec<u32>)> = None;
+    let mut starts: Vec<Vec<u32>> = intervals::nearly(graph, halves.limits()).into_iter().collect();
+    starts.extend((0..GROWN).map(|_| grow(graph, halves.targets(), rng)));
+    for start in starts {
+        let quality = refiner.refine(&start, rng);
+        if best.as_ref().is_none_or(|(least, _)| quality < *least) {
+            best = Some((quality, refiner.part_of().to_vec()));
+        }
+    }
+    best.map_or_else(|| halves.packing().to_vec(), |(_, side)| side)
 }
 
 /// The hypergraph of some vertices alone: nets lose the pins outside, and vanish where fewer than two are left.

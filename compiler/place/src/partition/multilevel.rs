@@ -11,9 +11,6 @@ use super::{Effort, Quality, Search, initial};
 use crate::hypergraph::Hypergraph;
 use cnasc_base::random::Rng;
 
-/// Assignments of the coarsest level from which a start takes the best.
-const COARSE_STARTS: u32 = 3;
-
 /// Vertices a part at the coarsest level of a start: so many, and up to so many more.
 const COARSE: (usize, usize) = (3, 8);
 
@@ -33,13 +30,12 @@ pub(super) fn is_large(graph: &Hypergraph, parts: usize) -> bool {
 
 /// A start of a small hypergraph.
 pub(super) fn start(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    let parts = balance.parts();
-    let levels = hierarchy(graph, parts * (COARSE.0 + rng.below(COARSE.1)) + COARSE.1, rng);
+    let levels = hierarchy(graph, balance.parts() * (COARSE.0 + rng.below(COARSE.1)) + COARSE.1, rng);
     let coarsest = levels.last().map_or(graph, |level| &level.graph);
     let mut refiner = Refiner::new(coarsest, balance);
     let mut best: Option<(Quality, Vec<u32>)> = None;
-    for index in 0..COARSE_STARTS {
-        let quality = refiner.refine(&initial::start(index, coarsest, balance, rng), rng);
+    for start in [initial::grow(coarsest, balance.targets(), rng), initial::bisect(coarsest, balance, rng)] {
+        let quality = refiner.refine(&start, rng);
         if best.as_ref().is_none_or(|(least, _)| quality < *least) {
             best = Some((quality, refiner.part_of().to_vec()));
         }

@@ -108,6 +108,12 @@ impl<'a> State<'a> {
         gain
     }
 
+    /// Σ (γ − 1): how often an output is sent.
+    pub(super) fn sent(&self) -> u64 {
+        let touched = self.pins_in.iter().filter(|&&count| count > 0).count();
+        touched.saturating_sub(self.graph.nets()) as u64
+    }
+
     /// Number of parts.
     pub(super) fn parts(&self) -> usize {
         self.parts
@@ -167,7 +173,7 @@ impl<'a> State<'a> {
     }
 
     /// Moves `vertex` to `part`; `changed` takes the other vertices whose gains changed, each once until [`State::unmark`].
-    pub(super) fn apply(&mut self, vertex: usize, part: usize, changed: &mut Vec<u32>) {
+    pub(super) fn apply(&mut self, vertex: usize, part: usize, mut changed: Option<&mut Vec<u32>>) {
         let from = self.part_of[vertex] as usize;
         self.connectivity = self.connectivity.wrapping_add_signed(-self.gain(vertex, part));
         let weight = self.graph.weights()[vertex];
@@ -177,12 +183,12 @@ impl<'a> State<'a> {
         self.leave[vertex] = 0;
         let graph = self.graph;
         for &net in graph.nets_of(vertex) {
-            self.cross(net as usize, vertex, from, part, changed);
+            self.cross(net as usize, vertex, from, part, changed.as_deref_mut());
         }
     }
 
     /// What one net sees of a move.
-    fn cross(&mut self, net: usize, vertex: usize, from: usize, part: usize, changed: &mut Vec<u32>) {
+    fn cross(&mut self, net: usize, vertex: usize, from: usize, part: usize, mut changed: Option<&mut Vec<u32>>) {
         let graph = self.graph;
         let counts = &mut self.pins_in[net * self.parts..(net + 1) * self.parts];
         counts[from] -= 1;
@@ -208,7 +214,9 @@ impl<'a> State<'a> {
             let home = self.part_of[other] as usize;
             let delta = (if home == from { released } else { 0 }) - (if home == part { joined } else { 0 });
             self.leave[other] = self.leave[other].wrapping_add(delta);
-            if !self.marked[other] & (other != vertex) {
+            if let Some(changed) = &mut changed
+                && !self.marked[other] & (other != vertex)
+            {
                 self.marked[other] = true;
                 changed.push(pin);
             }
@@ -225,7 +233,7 @@ impl<'a> State<'a> {
         (from, left): (usize, u32),
         (part, before): (usize, u32),
         cost: i64,
-        changed: &mut Vec<u32>,
+        mut changed: Option<&mut Vec<u32>>,
     ) {
         let mut wanted = u32::from(left == 1) + u32::from(before == 1);
         for &pin in self.graph.pins(net) {
@@ -236,7 +244,9 @@ impl<'a> State<'a> {
                 continue;
             }
             self.leave[other] += if released { cost } else { -cost };
-            if !self.marked[other] {
+            if let Some(changed) = &mut changed
+                && !self.marked[other]
+            {
                 self.marked[other] = true;
                 changed.push(pin);
             }
@@ -312,7 +322,7 @@ mod tests {
             if state.part_of[vertex] as usize != part {
                 let expected = state.connectivity as i64 - state.gain(vertex, part);
                 let mut changed = Vec::new();
-                state.apply(vertex, part, &mut changed);
+                state.apply(vertex, part, Some(&mut changed));
                 state.unmark(&mut changed);
                 assert_eq!(state.connectivity as i64, expected);
             }
