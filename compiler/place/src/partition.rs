@@ -41,7 +41,7 @@ pub struct Request<'a> {
 /// How hard to try. Time grows linearly with both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// Multilevel starts, at most; large hypergraphs get fewer.
+    /// Multilevel starts beside the best intervals, at most; large hypergraphs get fewer.
     pub starts: u32,
     /// Annealing steps for each vertex and square root of the number of parts.
     pub steps: u32,
@@ -49,7 +49,7 @@ pub struct Effort {
 
 impl Effort {
     /// For scoring thousands of candidates a second.
-    pub const FAST: Self = Self { starts: 1, steps: 20 };
+    pub const FAST: Self = Self { starts: 0, steps: 20 };
     /// For the plan that will run, and for reports.
     pub const THOROUGH: Self = Self { starts: 30, steps: 250 };
 
@@ -157,14 +157,18 @@ impl<'a> Search<'a> {
 
     /// Walks on from the best.
     fn anneal(&mut self, steps: u32, rng: &mut Rng) {
-        let Some((_, best)) = self.best.clone() else { return };
-        self.refiner.refine(&best, rng);
-        let walked = self.refiner.anneal(steps, rng);
-        self.refine(&walked, rng);
+        let Some((_, best)) = &self.best else { return };
+        self.refiner.refine(best, rng);
+        let quality = self.refiner.anneal(steps, rng);
+        self.keep(quality);
     }
 
     fn refine(&mut self, part_of: &[u32], rng: &mut Rng) {
         let quality = self.refiner.refine(part_of, rng);
+        self.keep(quality);
+    }
+
+    fn keep(&mut self, quality: Quality) {
         if self.best.as_ref().is_none_or(|(best, _)| quality < *best) {
             self.best = Some((quality, self.refiner.part_of().to_vec()));
         }

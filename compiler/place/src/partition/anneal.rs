@@ -8,30 +8,38 @@
 
 use super::state::State;
 use cnasc_base::random::Rng;
+use std::sync::LazyLock;
 
-/// T at the beginning and at the end, in mean costs of what is sent. Above the first, what the start was good at is lost; below the
-/// second hardly anything is taken, and refinement does the rest.
-const TEMPERATURES: (f64, f64) = (0.6, 0.15);
+/// T at the beginning, in mean costs of what is sent: above it, what the start was good at is lost.
+const HOT: f64 = 0.6;
+
+/// T at the end: below it hardly anything is taken, and refinement does the rest.
+const COLD: f64 = 0.15;
 
 /// Steps at one temperature.
 const PLATEAU: u32 = 256;
 
-/// Resolution of the chances: −ln of so many equally likely numbers, so that a step takes no exponential.
+/// Resolution of the chances.
 const CHANCES: usize = 1024;
 
-/// The best assignment of a walk of so many steps from the one in `state`; `state` is left where the walk ended.
-pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
+/// −ln of so many equally likely numbers, so that a step takes no exponential.
+static THRESHOLDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect()
+});
+
+/// Walks so many steps from the assignment in `state`, and goes back to the best.
+pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
     let graph = state.graph;
-    let mut best = (state.quality(), state.part_of.clone());
+    let mut best = state.quality();
     if graph.nets() == 0 || graph.vertices() == 0 {
-        return best.1;
+        return;
     }
-    let chances: Vec<f64> =
-        (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect();
+    // Moves since the best, each with the part that the vertex left.
+    let mut trail: Vec<(u32, u32)> = Vec::new();
+    let thresholds = THRESHOLDS.as_slice();
     let mean = state.connectivity as f64 / state.sent().max(1) as f64;
-    let (hot, cold) = TEMPERATURES;
-    let cooling = libm::pow(cold / hot, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
-    let mut temperature = hot * mean;
+    let cooling = libm::pow(COLD / HOT, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
+    let mut temperature = HOT * mean;
     for step in 0..steps {
         if step % PLATEAU == PLATEAU - 1 {
             temperature *= cooling;
@@ -39,7 +47,7 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
         let mut draw = Draw(rng.bits());
         let Some((vertex, part)) = propose(state, &mut draw) else { continue };
         let home = state.part_of[vertex] as usize;
-        let allowed = chances[draw.below(CHANCES, 10)] * temperature;
+        let allowed = thresholds[draw.below(CHANCES, 10)] * temperature;
         let exchanged = if state.has_room(vertex, part) {
             None
         } else {
@@ -53,18 +61,26 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) -> Vec<u32> {
             continue;
         }
         if let Some(other) = exchanged {
+            trail.push((index(other), index(part)));
             state.apply(other, home, None);
         }
+        trail.push((index(vertex), index(home)));
         state.apply(vertex, part, None);
-        if state.connectivity <= best.0.connectivity || best.0.excess > 0 {
+        if state.connectivity <= best.connectivity || best.excess > 0 {
             let quality = state.quality();
-            if quality < best.0 {
-                best.0 = quality;
-                best.1.copy_from_slice(&state.part_of);
+            if quality < best {
+                best = quality;
+                trail.clear();
             }
         }
     }
-    best.1
+    for (vertex, from) in trail.into_iter().rev() {
+        state.apply(vertex as usize, from as usize, None);
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("vertices are numbered with 32 bits")
 }
 
 /// A draw of 64 bits, taken apart.

@@ -69,6 +69,10 @@ impl<'a> Refiner<'a> {
     /// Takes an assignment and improves it as far as passes do; the stream decides among equal gains.
     pub(super) fn refine(&mut self, part_of: &[u32], rng: &mut Rng) -> Quality {
         self.state.reset(part_of);
+        self.improve(rng)
+    }
+
+    fn improve(&mut self, rng: &mut Rng) -> Quality {
         let mut quality = self.state.quality();
         rng.shuffle(&mut self.order);
         for _ in 0..PASSES {
@@ -85,9 +89,10 @@ impl<'a> Refiner<'a> {
         quality
     }
 
-    /// Walks on from the current assignment by annealing, and gives the best that it met.
-    pub(super) fn anneal(&mut self, steps: u32, rng: &mut Rng) -> Vec<u32> {
-        anneal(&mut self.state, steps, rng)
+    /// Walks on from the current assignment by annealing, and refines the best that it met.
+    pub(super) fn anneal(&mut self, steps: u32, rng: &mut Rng) -> Quality {
+        anneal(&mut self.state, steps, rng);
+        self.improve(rng)
     }
 
     fn pass(&mut self, start: Quality, patience: usize) -> Quality {

@@ -41,7 +41,7 @@ pub(super) fn start(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec
         }
     }
     let (_, part_of) = best.expect("there is at least one start");
-    uncoarsen(graph, balance, &levels, part_of, rng)
+    uncoarsen(balance, &levels, part_of, rng)
 }
 
 /// The only start of a large one.
@@ -51,7 +51,7 @@ pub(super) fn descend(graph: &Hypergraph, balance: &Balance, effort: Effort, rng
     let mut search = Search::new(coarsest, balance);
     search.run(None, effort, rng);
     let part_of = search.best.map_or_else(|| vec![0; coarsest.vertices()], |(_, part_of)| part_of);
-    uncoarsen(graph, balance, &levels, part_of, rng)
+    uncoarsen(balance, &levels, part_of, rng)
 }
 
 fn hierarchy(graph: &Hypergraph, least: usize, rng: &mut Rng) -> Vec<Level> {
@@ -67,14 +67,8 @@ fn hierarchy(graph: &Hypergraph, least: usize, rng: &mut Rng) -> Vec<Level> {
     }
 }
 
-/// Carries an assignment of the coarsest level to the finest, refined at all levels between.
-fn uncoarsen(
-    graph: &Hypergraph,
-    balance: &Balance,
-    levels: &[Level],
-    mut part_of: Vec<u32>,
-    rng: &mut Rng,
-) -> Vec<u32> {
+/// Carries an assignment of the coarsest level to the finest, refined at all levels between; at the finest the caller does.
+fn uncoarsen(balance: &Balance, levels: &[Level], mut part_of: Vec<u32>, rng: &mut Rng) -> Vec<u32> {
     for (index, level) in levels.iter().enumerate().rev() {
         part_of = level.project(&part_of);
         if index > 0 {
@@ -83,6 +77,5 @@ fn uncoarsen(
             part_of.copy_from_slice(refiner.part_of());
         }
     }
-    debug_assert_eq!(part_of.len(), graph.vertices());
     part_of
 }
