@@ -12,6 +12,7 @@
 mod anneal;
 pub mod balance;
 mod coarsening;
+pub mod exact;
 pub mod fm;
 pub mod initial;
 mod intervals;
