@@ -355,7 +355,8 @@ fn hypergraphs_are_written_partitioned_and_proved() {
     let mut km1 = 0;
     for line in hypergraph.lines().skip(1).take(header[0]) {
         let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
-        let touched: std::collections::BTreeSet<u64> = numbers[1..].iter().map(|pin| parts[*pin as usize - 1]).collect();
+        let touched: std::collections::BTreeSet<u64> =
+            numbers[1..].iter().map(|pin| parts[*pin as usize - 1]).collect();
         km1 += numbers[0] * (touched.len() as u64 - 1);
     }
     assert_eq!(found["km1"], km1);
@@ -370,7 +371,9 @@ fn wrong_hypergraphs_and_requests_are_refused() {
     let (_folder, path) = file("wrong.hgr", "2 3\n1 2\n1 4\n");
     assert_eq!(first_code(&json(1, &["partition", &path, "-k", "2"])), "E0602");
     assert_eq!(first_code(&json(1, &["partition", "nowhere.hgr", "-k", "2"])), "E0601");
-    for wrong in [&["-k", "0"][..], &[], &["--shares", "1,-1"], &["-k", "2", "--epsilon", "-1"], &["-k", "2", "--shares", "1"]] {
+    for wrong in
+        [&["-k", "0"][..], &[], &["--shares", "1,-1"], &["-k", "2", "--epsilon", "-1"], &["-k", "2", "--shares", "1"]]
+    {
         let all: Vec<&str> = ["partition", &path].iter().chain(wrong).copied().collect();
         assert!(matches!(cnasc(&all).status.code(), Some(1 | 2)), "{wrong:?}");
     }

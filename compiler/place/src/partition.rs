@@ -16,6 +16,8 @@ pub mod exact;
 pub mod fm;
 pub mod initial;
 mod intervals;
+#[cfg(feature = "metis")]
+pub mod metis;
 mod multilevel;
 mod queue;
 mod state;
@@ -70,6 +72,10 @@ impl Effort {
     }
 }
 
+/// Vertices up to which the thorough effort ends with a short branch and bound, and the nodes of that.
+const PROVABLE: usize = 32;
+const PROOF_NODES: u64 = 1000;
+
 /// An assignment of all vertices to parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partition {
@@ -97,7 +103,11 @@ pub fn partition(graph: &Hypergraph, request: &Request, seed: &Seed) -> Partitio
         None => balance.packing().to_vec(),
     };
     let loads = balance.loads(graph, &part_of);
-    Partition { connectivity: graph.connectivity(&part_of), loads, bound: balance.bound(), part_of }
+    let found = Partition { connectivity: graph.connectivity(&part_of), loads, bound: balance.bound(), part_of };
+    if graph.vertices() > PROVABLE || request.effort.steps < Effort::THOROUGH.steps {
+        return found;
+    }
+    exact::prove(graph, request, &found, PROOF_NODES).partition
 }
 
 /// How good an assignment is; less is better. Overweight first, so that a feasible one beats every other.

@@ -52,7 +52,11 @@ pub fn run(session: &mut Session, args: &PartitionArgs) -> Result<Exit, Failure>
     }
     let seconds = started.elapsed().as_secs_f64();
     if found.bound > request.bound {
-        session.output.remark(&format!("no parts within ε = {} were found; these keep ε = {:.4}", args.epsilon, found.bound - 1.0));
+        session.output.remark(&format!(
+            "no parts within ε = {} were found; these keep ε = {:.4}",
+            args.epsilon,
+            found.bound - 1.0
+        ));
     }
     let output = write_parts(args, shares.len(), &found)?;
     let document = Document {

@@ -1,17 +1,18 @@
 //! Our partitions of 400 hypergraphs beside Mt-KaHyPar's (preset QUALITY, the best of five seeds), and which of ours are
 //! proved to be optimal:
 //!
-//! `cargo run --release -p cnasc-place --example partition_rivals -- DIR PYTHON [--reuse]`
+//! `cargo run --release -p cnasc-place --example partition_rivals -- DIR PYTHON [--reuse] [--prove NODES]`
 //!
 //! Writes the hypergraphs to DIR as hMETIS files, partitions each once, lets PYTHON (with `mtkahypar` installed) do the same
-//! five times, and prints tables. `--reuse` takes the rival's results of an earlier run of the same DIR. Where no partition
-//! keeps ε, both sides get the smallest that ours found feasible.
+//! five times, and prints tables. `--reuse` takes the rival's results of an earlier run of the same DIR. `--prove` lets branch
+//! and bound visit so many nodes to prove those partitions optimal that have at most 32 vertices and 4 parts. Where no partition
+//! keeps ε, both sides get the smallest that ours found feasible. With `--features metis`, METIS partitions them as well.
 
 mod families;
 mod networks;
 
 use cnasc_base::random::Seed;
-use cnasc_place::partition::{Partition, Request, partition};
+use cnasc_place::partition::{Partition, Request, exact, partition};
 use cnasc_place::{Effort, Hypergraph, hypergraph::hmetis};
 use families::Family;
 use std::error::Error;
@@ -45,7 +46,7 @@ struct Run {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, python, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: partition_rivals DIR PYTHON [--reuse]".into());
+        return Err("usage: partition_rivals DIR PYTHON [--reuse] [--prove NODES]".into());
     };
     let folder = Path::new(folder);
     std::fs::create_dir_all(folder)?;
@@ -68,6 +69,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("the rival answered {} of {}", rival.len(), cases.len()).into());
     }
     report(&cases, &rival);
+    #[cfg(feature = "metis")]
+    beside_metis(&cases);
+    if let Some(place) = rest.iter().position(|word| word == "--prove") {
+        prove(&cases, rest.get(place + 1).ok_or("--prove takes a number of nodes")?.parse()?);
+    }
     Ok(())
 }
 
@@ -78,7 +84,7 @@ fn cases() -> Vec<Case> {
     {
         for (group, graph) in graphs(&Seed::new(cell as u64)) {
             let targets = vec![1.0; parts];
-            let request = Request { targets: &targets, bound: 1.0 + epsilon, effort: effort(), known: None };
+            let request = Request { targets: &targets, bound: 1.0 + epsilon, effort: Effort::THOROUGH, known: None };
             let started = Instant::now();
             let ours = partition(&graph, &request, &Seed::new(1));
             let seconds = started.elapsed().as_secs_f64();
@@ -192,11 +198,9 @@ impl Row {
 }
 
 fn report(cases: &[Case], rival: &[[Run; SEEDS]]) {
-    if std::env::var("W").is_ok() { for (c, r) in cases.iter().zip(rival) {
-        let t = r.iter().filter(|run| run.imbalance <= c.ours.bound - 1.0 + 1e-6).map(|r| r.km1).min().unwrap_or(u64::MAX);
-        if c.ours.connectivity > t { println!("{}\nWORSE {} n {} nets {} k {} eps {} ours {} theirs {} {:.3} bound {:.4}", c.ours.part_of.iter().map(|&p| char::from_digit(p, 36).unwrap()).collect::<String>(), c.group, c.graph.vertices(), c.graph.nets(), c.parts, c.epsilon, c.ours.connectivity, t, c.ours.connectivity as f64 / t as f64, c.ours.bound) } } }
-    let _ = 0;
-    println!("| | cases | better | equal | worse | rival unbalanced | Λ, sums | Λ, geometric mean | s | rival's s | times |");
+    println!(
+        "| | cases | better | equal | worse | rival unbalanced | Λ, sums | Λ, geometric mean | s | rival's s | times |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let row = |name: &str, keep: &dyn Fn(&Case) -> bool| {
         let mut row = Row::default();
@@ -228,4 +232,61 @@ fn report(cases: &[Case], rival: &[[Run; SEEDS]]) {
     println!("no partition within ε was found for {relaxed}; there both sides had the smallest that was");
 }
 
-fn effort() -> Effort { let e = |n: &str, d: u32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d); Effort { starts: e("ST", Effort::THOROUGH.starts), steps: e("KI", Effort::THOROUGH.steps) } }
+/// Of the small ones, how many are proved; time apart from that of the partitions above.
+fn prove(cases: &[Case], nodes: u64) {
+    let small: Vec<&Case> = cases.iter().filter(|case| case.graph.vertices() <= 32 && case.parts <= 4).collect();
+    println!("\n| parts | vertices | cases | proved | beaten | s | slowest, s |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let (mut proved, mut beaten) = (0, 0);
+    for (parts, vertices) in [2, 3, 4].into_iter().flat_map(|parts| [16, 24, 32].map(|vertices| (parts, vertices))) {
+        let own: Vec<&&Case> =
+            small.iter().filter(|case| case.parts == parts && case.graph.vertices() == vertices).collect();
+        let (mut row, mut better, mut seconds, mut slowest) = (0, 0, 0.0, 0.0_f64);
+        for case in &own {
+            let targets = vec![1.0; parts];
+            let request = Request { targets: &targets, bound: case.ours.bound, effort: Effort::THOROUGH, known: None };
+            let started = Instant::now();
+            let proof = exact::prove(&case.graph, &request, &case.ours, nodes);
+            let took = started.elapsed().as_secs_f64();
+            row += usize::from(proof.optimal);
+            better += usize::from(proof.partition.connectivity < case.ours.connectivity);
+            seconds += took;
+            slowest = slowest.max(took);
+        }
+        println!("| {parts} | {vertices} | {} | {row} | {better} | {seconds:.1} | {slowest:.1} |", own.len());
+        proved += row;
+        beaten += better;
+    }
+    println!(
+        "\nwhether they are the best is settled for {proved} of {} ({:.0} %); a better one was found for {beaten}",
+        small.len(),
+        100.0 * proved as f64 / small.len() as f64
+    );
+}
+
+/// METIS sees a graph, so its Λ is no fair race; this says by how much a graph misleads.
+#[cfg(feature = "metis")]
+fn beside_metis(cases: &[Case]) {
+    let (mut logs, mut compared, mut unbalanced, mut seconds) = (0.0, 0_u32, 0_u32, 0.0);
+    for case in cases {
+        let started = Instant::now();
+        let epsilon = case.ours.bound - 1.0;
+        let found = cnasc_place::partition::metis::metis(&case.graph, case.parts as u32, epsilon, 1);
+        seconds += started.elapsed().as_secs_f64();
+        let Ok(part_of) = found else { continue };
+        let mut loads = vec![0; case.parts];
+        part_of.iter().zip(case.graph.weights()).for_each(|(&part, weight)| loads[part as usize] += weight);
+        let share = case.graph.total_weight() as f64 / case.parts as f64;
+        if loads.iter().any(|&load| load as f64 > share * case.ours.bound * (1.0 + 1e-9)) {
+            unbalanced += 1;
+            continue;
+        }
+        let theirs = case.graph.connectivity(&part_of);
+        logs += libm::log(case.ours.connectivity.max(1) as f64 / theirs.max(1) as f64);
+        compared += 1;
+    }
+    println!(
+        "\nMETIS: beyond the bound on {unbalanced}; on the {compared} others our Λ is {:.4} of its, in the geometric mean; {seconds:.2} s",
+        libm::exp(logs / f64::from(compared.max(1)))
+    );
+}

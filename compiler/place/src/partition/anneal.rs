@@ -23,9 +23,8 @@ const PLATEAU: u32 = 256;
 const CHANCES: usize = 1024;
 
 /// −ln of so many equally likely numbers, so that a step takes no exponential.
-static THRESHOLDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect()
-});
+static THRESHOLDS: LazyLock<Vec<f64>> =
+    LazyLock::new(|| (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect());
 
 /// Walks so many steps from the assignment in `state`, and goes back to the best.
 pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {

@@ -24,8 +24,7 @@ pub(super) fn nearly(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
 /// The parts as intervals, in their order, with the least Λ under `limits`; `None` where no intervals keep them.
 fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
     let (vertices, parts) = (graph.vertices(), limits.len());
-    let first_pin: Vec<u32> =
-        (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
+    let first_pin: Vec<u32> = (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
     let widest = limits.iter().copied().max().unwrap_or(0);
     // At `end * width + used`: the least Λ of what stands before `end` in the first `used` parts, and where the last of these
     // begins.

@@ -130,8 +130,7 @@ impl<'a> State<'a> {
         let fits = |part: u32, comes: u64, goes: u64| {
             self.loads[part as usize] - goes + comes <= self.balance.limits()[part as usize]
         };
-        fits(self.part_of[other], weights[one], weights[other])
-            && fits(self.part_of[one], weights[other], weights[one])
+        fits(self.part_of[other], weights[one], weights[other]) && fits(self.part_of[one], weights[other], weights[one])
     }
 
     /// The greatest gain of a vertex over the parts that it would not fill beyond `caps`, and that part; of equals the one

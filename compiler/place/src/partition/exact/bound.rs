@@ -4,10 +4,17 @@
 //! A net with pins in some parts pays its cost once for every further part that one of its free pins goes to. So each net has
 //! a purse for each part that it does not touch. Each free vertex needs, whichever part it goes to, at least the least over
 //! the parts of what its nets' purses hold for it; that much is added to the bound and taken out of the purses, so that
-//! nothing is counted twice: a feasible solution of the dual of the linear relaxation, found greedily. What is left in the
-//! purses, shared evenly, is what a vertex loses at least when its best part has no room for it.
+//! nothing is counted twice: a feasible solution of the dual of the linear relaxation, found greedily.
+//!
+//! What is left in the purses, shared evenly, is what a vertex loses at least when its best part has no room for it. How
+//! much must be lost is a generalised assignment problem: bounded part by part by a fractional knapsack, and where that is
+//! not enough by a Lagrangian relaxation, in which room has a price. (Fisher 1981, The Lagrangian relaxation method.)
 
 use super::State;
+use crate::hypergraph::Hypergraph;
+
+/// Subgradient steps at a node. More of them spare fewer nodes than they cost.
+const STEPS: usize = 8;
 
 /// What to do with a node.
 pub(super) enum Choice {
@@ -35,14 +42,18 @@ pub(super) struct Bound {
     asked: Vec<u64>,
     /// Weight of the free vertices that would go to a part, and what it costs to send them elsewhere: (cost, weight).
     guests: Vec<Vec<(u64, u64)>>,
-    left: Vec<u64>,
+    /// What each vertex of `order` still loses in each part, at `index * parts + part`.
+    losses: Vec<u64>,
+    prices: Vec<f64>,
+    /// For each part the weight that would go there beyond its room.
+    over: Vec<f64>,
 }
 
 /// Where a vertex can't go.
 const CLOSED: u64 = u64::MAX;
 
 impl Bound {
-    pub(super) fn new(graph: &crate::hypergraph::Hypergraph, parts: usize) -> Self {
+    pub(super) fn new(graph: &Hypergraph, parts: usize) -> Self {
         Self {
             parts,
             purses: vec![0; graph.nets() * parts],
@@ -50,7 +61,9 @@ impl Bound {
             order: Vec::new(),
             asked: vec![0; parts],
             guests: vec![Vec::new(); parts],
-            left: Vec::new(),
+            losses: Vec::new(),
+            prices: vec![0.0; parts],
+            over: vec![0.0; parts],
         }
     }
 
@@ -69,11 +82,12 @@ impl Bound {
                 return None;
             }
         }
-        let before = least;
-        least = least.saturating_add(self.displaced(state));
-        if least.div_ceil(step).saturating_mul(step) >= best { return None; }
-        least = least.max(before + self.priced(state, best - before));
-        (least.div_ceil(step).saturating_mul(step) < best).then_some(branch)
+        // Every Λ is a multiple of the step.
+        let wanted = best.saturating_sub(step) + 1;
+        self.share_losses(state);
+        let pruned = least.saturating_add(self.displaced(state)) >= wanted
+            || (least < wanted && self.priced(state, wanted - least));
+        (!pruned).then_some(branch)
     }
 
     /// Whether the parts have room for the free vertices, not counting what is too small for any of them.
@@ -160,37 +174,42 @@ impl Bound {
         need
     }
 
-    /// What it costs at least that parts have no room for all the vertices that would cost least there.
+    /// What is left in the purses, each shared evenly by the free pins of its net, for each vertex of `order` in each part.
+    fn share_losses(&mut self, state: &State) {
+        self.losses.clear();
+        for &(_, vertex) in &self.order {
+            let vertex = vertex as usize;
+            let begin = self.losses.len();
+            self.losses.extend((0..self.parts).map(|part| if state.fits(vertex, part) { 0 } else { CLOSED }));
+            for &net in state.graph.nets_of(vertex) {
+                let share = u64::from(self.free_pins[net as usize]);
+                let purses = &self.purses[net as usize * self.parts..(net as usize + 1) * self.parts];
+                for (loss, purse) in self.losses[begin..].iter_mut().zip(purses) {
+                    *loss = loss.saturating_add(purse / share);
+                }
+            }
+        }
+    }
+
+    /// What it costs at least that parts have no room for all the vertices that lose least there.
     fn displaced(&mut self, state: &State) -> u64 {
-        self.left.clear();
         for guests in &mut self.guests {
             guests.clear();
         }
-        for index in 0..self.order.len() {
-            let vertex = self.order[index].1 as usize;
-            for part in 0..self.parts {
-                self.asked[part] = if state.fits(vertex, part) { 0 } else { CLOSED };
-            }
-            for &net in state.graph.nets_of(vertex) {
-                let share = u64::from(self.free_pins[net as usize]);
-                for part in 0..self.parts {
-                    let held = self.purses[net as usize * self.parts + part] / share;
-                    self.asked[part] = self.asked[part].saturating_add(held);
-                }
-            }
-            self.left.extend_from_slice(&self.asked);
-            let Some(home) = (0..self.parts).min_by_key(|&part| self.asked[part]) else { continue };
-            let others = (0..self.parts).filter(|&part| part != home).map(|part| self.asked[part]);
-            let loss = others.min().unwrap_or(CLOSED).saturating_sub(self.asked[home]);
-            self.guests[home].push((loss, state.graph.weights()[vertex]));
+        for (&(_, vertex), losses) in self.order.iter().zip(self.losses.chunks_exact(self.parts)) {
+            let Some(home) = (0..self.parts).min_by_key(|&part| losses[part]) else { continue };
+            let others = (0..self.parts).filter(|&part| part != home).map(|part| losses[part]);
+            let loss = others.min().unwrap_or(CLOSED).saturating_sub(losses[home]);
+            self.guests[home].push((loss, state.graph.weights()[vertex as usize]));
         }
         let mut least = 0_u64;
         for (part, guests) in self.guests.iter_mut().enumerate() {
             let room = state.limits[part] - state.loads[part];
             let weight: u64 = guests.iter().map(|(_, weight)| weight).sum();
             let mut over = weight.saturating_sub(room);
-            // The cheapest by weight leave first, the last of them in part: a fractional knapsack.
-            guests.sort_unstable_by(|a, b| (u128::from(a.0) * u128::from(b.1)).cmp(&(u128::from(b.0) * u128::from(a.1))));
+            // The cheapest by weight leave first, the last of them in part.
+            let rate = |guest: &(u64, u64), other: &(u64, u64)| u128::from(guest.0) * u128::from(other.1);
+            guests.sort_unstable_by(|a, b| rate(a, b).cmp(&rate(b, a)));
             for &(loss, weight) in &*guests {
                 if over == 0 {
                     break;
@@ -204,36 +223,49 @@ impl Bound {
         least
     }
 
-    fn priced(&mut self, state: &State, gap: u64) -> u64 {
-        let k = self.parts;
-        let mut mu = [0.0_f64; 32];
-        let mut best = 0.0_f64;
-        let rooms: Vec<f64> = state.limits.iter().zip(&state.loads).map(|(l, w)| (l - w) as f64).collect();
-        let iters: usize = std::env::var("IT").ok().and_then(|v| v.parse().ok()).unwrap_or(10);
-        for _ in 0..iters {
-            let mut over: Vec<f64> = rooms.iter().map(|r| -r).collect();
-            let mut value = 0.0;
-            for p in 0..k { value -= mu[p] * rooms[p]; }
-            for (i, &(_, v)) in self.order.iter().enumerate() {
-                let w = state.graph.weights()[v as usize] as f64;
-                let row = &self.left[i * k..(i + 1) * k];
-                let (mut least, mut home) = (f64::INFINITY, 0);
-                for p in 0..k {
-                    if row[p] != CLOSED {
-                        let c = row[p] as f64 + w * mu[p];
-                        if c < least { least = c; home = p; }
-                    }
-                }
-                value += least;
-                over[home] += w;
+    /// Whether some prices for room show that at least `gap` is lost.
+    fn priced(&mut self, state: &State, gap: u64) -> bool {
+        // A little more, so that no rounding prunes what must not be.
+        let gap = gap as f64 * (1.0 + 1e-9) + 1e-3;
+        self.prices.fill(0.0);
+        for _ in 0..STEPS {
+            let value = self.relaxed(state);
+            if value >= gap {
+                return true;
             }
-            if value > best { best = value; if best >= gap as f64 { break; } }
-            let mut norm = 0.0;
-            for p in 0..k { if over[p] > 0.0 || mu[p] > 0.0 { norm += over[p] * over[p]; } }
-            if norm == 0.0 { break; }
-            let step = (gap as f64 * 1.05 - value).max(0.0) / norm;
-            for p in 0..k { mu[p] = (mu[p] + step * over[p]).max(0.0); }
+            let moves = |part: usize| self.over[part] > 0.0 || self.prices[part] > 0.0;
+            let norm: f64 =
+                (0..self.parts).filter(|&part| moves(part)).map(|part| self.over[part] * self.over[part]).sum();
+            if norm == 0.0 {
+                return false;
+            }
+            for (price, over) in self.prices.iter_mut().zip(&self.over) {
+                *price = (*price + (1.05 * gap - value) / norm * over).max(0.0);
+            }
         }
-        best as u64
+        false
+    }
+
+    /// The relaxation under the prices as they are; leaves in `over` what would go where beyond the room there.
+    fn relaxed(&mut self, state: &State) -> f64 {
+        let mut value = 0.0;
+        for part in 0..self.parts {
+            let room = (state.limits[part] - state.loads[part]) as f64;
+            self.over[part] = -room;
+            value -= self.prices[part] * room;
+        }
+        for (&(_, vertex), losses) in self.order.iter().zip(self.losses.chunks_exact(self.parts)) {
+            let weight = state.graph.weights()[vertex as usize] as f64;
+            let (mut least, mut home) = (f64::INFINITY, 0);
+            for (part, (&loss, price)) in losses.iter().zip(&self.prices).enumerate() {
+                let paid = if loss == CLOSED { f64::INFINITY } else { loss as f64 + weight * price };
+                if paid < least {
+                    (least, home) = (paid, part);
+                }
+            }
+            value += least;
+            self.over[home] += weight;
+        }
+        value
     }
 }
