@@ -54,7 +54,7 @@ impl Effort {
     /// For scoring thousands of candidates a second.
     pub const FAST: Self = Self { starts: 0, steps: 20 };
     /// For the plan that will run, and for reports.
-    pub const THOROUGH: Self = Self { starts: 30, steps: 250 };
+    pub const THOROUGH: Self = Self { starts: 30, steps: 270 };
 
     /// The starts of a hypergraph: where it is very small, annealing finds everything; where it is large, it takes the time.
     fn starts_for(self, graph: &Hypergraph, parts: usize) -> u32 {
@@ -72,8 +72,8 @@ impl Effort {
     }
 }
 
-/// Vertices up to which the thorough effort ends with a short branch and bound, and the nodes of that.
-const PROVABLE: usize = 32;
+/// Vertices and parts up to which the thorough effort ends with a short branch and bound, and the nodes of that.
+const PROVABLE: (usize, usize) = (32, 4);
 const PROOF_NODES: u64 = 1000;
 
 /// An assignment of all vertices to parts.
@@ -104,7 +104,8 @@ pub fn partition(graph: &Hypergraph, request: &Request, seed: &Seed) -> Partitio
     };
     let loads = balance.loads(graph, &part_of);
     let found = Partition { connectivity: graph.connectivity(&part_of), loads, bound: balance.bound(), part_of };
-    if graph.vertices() > PROVABLE || request.effort.steps < Effort::THOROUGH.steps {
+    let provable = graph.vertices() <= PROVABLE.0 && balance.parts() <= PROVABLE.1;
+    if !provable || request.effort.steps < Effort::THOROUGH.steps {
         return found;
     }
     exact::prove(graph, request, &found, PROOF_NODES).partition

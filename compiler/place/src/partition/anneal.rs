@@ -65,7 +65,7 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
         }
         trail.push((index(vertex), index(home)));
         state.apply(vertex, part, None);
-        if state.connectivity <= best.connectivity || best.excess > 0 {
+        if state.connectivity < best.connectivity || best.excess > 0 {
             let quality = state.quality();
             if quality < best {
                 best = quality;

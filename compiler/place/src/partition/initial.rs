@@ -12,7 +12,7 @@ use cnasc_base::random::Rng;
 use std::collections::BinaryHeap;
 
 /// Grown splits in two from which bisection takes the best, beside the best intervals.
-const GROWN: usize = 2;
+const GROWN: usize = 1;
 
 /// Grows part after part from a random vertex, taking the vertex that is joined most strongly to what is already in it.
 pub(super) fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
