@@ -2,8 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test that finds another tree than it expects fails")]
 
+use cnasc_grammar::parse;
 use cnasc_grammar::tree::{BinaryOp, EntryKind, Expr, ExprKind, ItemKind, UnaryOp};
-use cnasc_grammar::{format, parse};
 
 /// The value of a property, in a notation that shows how it was read.
 fn read(value: &str) -> String {
@@ -192,25 +192,4 @@ fn spans_are_of_the_text_and_nothing_around_it() {
     let ItemKind::Declaration(fleet) = &file.items[0].kind else { panic!("a fleet") };
     assert_eq!(fleet.entries.iter().map(|entry| of(entry.span)).collect::<Vec<_>>(), ["node a: x", "seed (1 + 2)"]);
     assert_eq!(file.comments.iter().map(|c| (of(c.span), c.own_line)).collect::<Vec<_>>(), [("// c", false)]);
-}
-
-#[test]
-fn the_examples_of_the_manual_are_programs() {
-    let manual = include_str!("../README.md");
-    let mut programs = 0;
-    for block in manual.split("\n```").filter_map(|block| block.strip_prefix("cnas")) {
-        let (kind, text) = block.split_once('\n').expect("a block has a first line");
-        let text = text.to_owned() + "\n";
-        let text = match kind {
-            "" => text,
-            "-fragment" => format!("network fragment {{\n{text}}}\n"),
-            _ => panic!("a block of cnas{kind}"),
-        };
-        assert_eq!(parse(&text).1, [], "{text}");
-        if kind.is_empty() {
-            assert_eq!(format(&text).as_ref(), Ok(&text));
-        }
-        programs += 1;
-    }
-    assert!(programs >= 9, "{programs} examples");
 }

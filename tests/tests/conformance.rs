@@ -3,12 +3,14 @@
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
 use cnasc_base::{Seed, Sources};
-use cnasc_bundle::{Bundle, layout};
+use cnasc_bundle::{Action, Bundle, layout};
 use cnasc_fleet::Local;
+use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::{Backend, Device, Link};
 use cnasc_ir::{Architecture, Fleet, Program};
 use cnasc_lower::{fold, lower, random_weights};
-use cnasc_place::{Strategy, Workload, plan};
+use cnasc_place::simulate::Simulator;
+use cnasc_place::{Strategy, Workload, plan, verify};
 use std::collections::BTreeMap;
 
 /// Every family, block, aggregate and staging, in sizes that many of can be run.
@@ -119,6 +121,60 @@ fn image(bundle: &Bundle, seed: u64) -> Vec<f32> {
     let mut blocked = vec![0.0; layout::len(shape)];
     layout::to_blocked(shape, &plain, &mut blocked);
     blocked
+}
+
+/// Every device computes and sends in the order of the plan, copies included, and the plan simulated again with the times that
+/// were measured has the same order.
+#[test]
+fn a_plan_is_executed_in_its_order() {
+    let program = program();
+    let mut copies = 0;
+    for seed in 0..30 {
+        let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), seed);
+        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let bundle = bundle(&architecture, 3, Strategy::Best, Backend::Jit);
+        let answer = Local::start(&bundle).expect("it starts").infer(&image(&bundle, seed)).expect("it answers");
+        let workload = Workload::new(&architecture, &lower(&architecture)).expect("they belong together");
+        let mut seconds = vec![vec![0.0; 3]; workload.len()];
+        for (share, report) in bundle.shares().iter().zip(&answer.devices) {
+            let (mut computed, mut sent) = (Vec::new(), Vec::new());
+            for (action, timing) in share.actions.iter().zip(&report.timings) {
+                match action {
+                    Action::Compute { steps } => {
+                        let mut nodes: Vec<NodeId> = steps.iter().map(|&step| bundle.graph.step(step).node).collect();
+                        nodes.dedup();
+                        for node in &nodes {
+                            let part = (timing.end - timing.start) / nodes.len() as f64;
+                            seconds[node.index()][share.device.index()] = part;
+                        }
+                        computed.extend(nodes);
+                    }
+                    Action::Send { tensor, to } => {
+                        sent.extend(to.iter().map(|&to| (bundle.graph.step(*tensor).node, to)));
+                    }
+                    Action::Receive { .. } => {}
+                }
+            }
+            let planned = bundle.plan.order[share.device.index()].iter().copied().filter(|node| node.index() > 0);
+            assert_eq!(computed, planned.collect::<Vec<_>>(), "seed {seed}");
+            let planned = bundle.plan.transfers.iter().filter(|one| one.from == share.device);
+            assert_eq!(sent, planned.map(|one| (one.node, one.to)).collect::<Vec<_>>(), "seed {seed}");
+        }
+        copies += bundle.plan.copies.len();
+        let placement = verify::placement(&bundle.plan, &workload).expect("it is a plan");
+        let mut simulator = Simulator::measured(&workload, &bundle.fleet, &seconds).expect("a time for each");
+        let again = simulator.trace(&placement);
+        assert!(again.latency.is_finite());
+        for device in bundle.fleet.ids() {
+            let start = |node: NodeId| {
+                let copy = again.copies.iter().find(|copy| (copy.node, copy.device) == (node, device));
+                copy.map_or(again.spans[node.index()], |copy| copy.span).start
+            };
+            let starts: Vec<f64> = bundle.plan.order[device.index()].iter().map(|&node| start(node)).collect();
+            assert!(starts.is_sorted(), "seed {seed}");
+        }
+    }
+    assert!(copies > 0, "some plan has copies");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn root() -> PathBuf {
 fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> =
-        ["grammar", "compiler", "runtime", "tests"].iter().map(|name| root().join(name)).collect();
+        ["grammar", "compiler", "runtime", "examples", "tests"].iter().map(|name| root().join(name)).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder of the workspace") {
             let path = entry.expect("an entry").path();
@@ -139,7 +139,7 @@ fn the_readme_names_the_two_commands() {
 #[test]
 fn the_projects_own_programs_are_in_canonical_form() {
     let mut findings = Vec::new();
-    for folder in ["stdlib", "examples"] {
+    for folder in ["stdlib", "examples", "examples/paper", "compiler/cnasc/src/commands/profile"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("a folder of the workspace") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|ending| ending == "cnas") {

@@ -1,10 +1,13 @@
 //! Diagnostics as people read them (through codespan-reporting) and as programs read them (JSON).
 
+mod json;
+
+pub use json::{Json, json};
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::source::{Location, Sources};
+use crate::source::Sources;
 use codespan_reporting::diagnostic as codespan;
 use codespan_reporting::term::{self, Config};
-use serde::Serialize;
 
 /// All findings as text, one after the other; `color` writes ANSI escapes.
 #[must_use]
@@ -79,79 +82,4 @@ fn shown_replacement(sources: &Sources, suggestion: &crate::diagnostic::Suggesti
     let line = format!("{}{}{}", &text[from..range.start], suggestion.replacement, &text[range.end..to]);
     let line = line.trim();
     (!line.is_empty()).then(|| line.to_owned())
-}
-
-/// One diagnostic in the JSON shape of the command line's contract.
-#[derive(Debug, Serialize)]
-pub struct Json {
-    code: &'static str,
-    severity: &'static str,
-    message: String,
-    file: String,
-    spans: Vec<JsonSpan>,
-    notes: Vec<String>,
-    suggestion: Option<JsonSuggestion>,
-    rendered: String,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonSpan {
-    file: String,
-    start: u32,
-    end: u32,
-    line: usize,
-    column: usize,
-    label: String,
-    primary: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct JsonSuggestion {
-    file: String,
-    start: u32,
-    end: u32,
-    replacement: String,
-    message: String,
-}
-
-/// All findings in the shape that `--format json` prints.
-#[must_use]
-pub fn json(sources: &Sources, diagnostics: &Diagnostics) -> Vec<Json> {
-    diagnostics.iter().map(|diagnostic| one_json(sources, diagnostic)).collect()
-}
-
-fn one_json(sources: &Sources, diagnostic: &Diagnostic) -> Json {
-    let span = |place: usize, location: Location, label: &str| {
-        let (line, column) = sources.line_column(location.file, location.start);
-        JsonSpan {
-            file: sources.name(location.file).to_owned(),
-            start: location.start,
-            end: location.end,
-            line,
-            column,
-            label: label.to_owned(),
-            primary: place == 0,
-        }
-    };
-    Json {
-        code: diagnostic.code.0,
-        severity: diagnostic.severity.word(),
-        message: diagnostic.message.clone(),
-        file: diagnostic.labels.first().map_or_else(String::new, |label| sources.name(label.location.file).to_owned()),
-        spans: diagnostic
-            .labels
-            .iter()
-            .enumerate()
-            .map(|(place, label)| span(place, label.location, &label.message))
-            .collect(),
-        notes: diagnostic.notes.clone(),
-        suggestion: diagnostic.suggestion.as_ref().map(|suggestion| JsonSuggestion {
-            file: sources.name(suggestion.location.file).to_owned(),
-            start: suggestion.location.start,
-            end: suggestion.location.end,
-            replacement: suggestion.replacement.clone(),
-            message: suggestion.message.clone(),
-        }),
-        rendered: human(sources, &Diagnostics::from(diagnostic.clone()), false),
-    }
 }

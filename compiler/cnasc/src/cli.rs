@@ -1,6 +1,8 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnasc_ir::Fleet;
+use cnasc_ir::fleet::Precision;
 use std::path::PathBuf;
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
@@ -83,6 +85,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Says how two networks differ, node by node and edge by edge.
     Diff(DiffArgs),
+    /// Measures this machine and writes it as a device that fleets can use.
+    Profile(ProfileArgs),
     /// Prints a completion script for a shell.
     Completions(CompletionsArgs),
     /// Part of the command line's contract, not there yet.
@@ -213,6 +217,37 @@ pub struct FleetArgs {
     pub fleet: Option<String>,
 }
 
+/// How tensors travel.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// In which precision tensors go from device to device, instead of what the fleet declares: f16 halves the bytes and rounds
+    /// to 11 bits.
+    #[arg(long, value_enum)]
+    pub transfer: Option<TransferArg>,
+}
+
+/// Precisions on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TransferArg {
+    /// As computed.
+    F32,
+    /// Half of it.
+    F16,
+}
+
+impl TransferArgs {
+    /// `fleet`, sending as asked.
+    #[must_use]
+    pub fn of(&self, mut fleet: Fleet) -> Fleet {
+        match self.transfer {
+            Some(TransferArg::F32) => fleet.transfer = Precision::F32,
+            Some(TransferArg::F16) => fleet.transfer = Precision::F16,
+            None => {}
+        }
+        fleet
+    }
+}
+
 /// `cnasc score`
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
@@ -231,6 +266,9 @@ pub struct ScoreArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
+    /// Also the shape (widths by depth, edge lengths) and the best-scored partition (work, entropy, who sends what to whom).
+    #[arg(long)]
+    pub detail: bool,
 }
 
 /// `cnasc plan`
@@ -244,9 +282,12 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// In which form; a table where absent.
     #[arg(long, value_enum)]
     pub emit: Option<EmitPlan>,
@@ -346,9 +387,12 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// For which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// Trained weights; not there yet.
     #[arg(long, hide = true, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -377,9 +421,12 @@ pub struct RunArgs {
     /// On so many equal devices, threads of this process.
     #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub local: Option<u32>,
-    /// How to place: single, components, hypergraph, heft, portfolio or best.
+    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
+    #[command(flatten)]
+    /// How tensors travel.
+    pub transfer: TransferArgs,
     /// What executes it, instead of what the fleet declares.
     #[arg(long, value_enum)]
     pub backend: Option<BackendArg>,
@@ -465,6 +512,17 @@ pub struct DiffArgs {
     pub before: PathBuf,
     /// The same.
     pub after: PathBuf,
+}
+
+/// `cnasc profile`
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// The source file to write; its name without the ending becomes the device's.
+    #[arg(short, long, value_name = "FILE.cnas")]
+    pub output: PathBuf,
+    /// For how long each operator is measured, in milliseconds.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub each: u64,
 }
 
 /// `cnasc completions`

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod fmt;
 pub mod partition;
 pub mod plan;
+pub mod profile;
 pub mod run;
 pub mod score;
 pub mod search;

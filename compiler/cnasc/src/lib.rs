@@ -56,6 +56,7 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Test(args) => commands::test::run(session, args),
         Command::Audit(args) => commands::audit::run(session, args),
         Command::Diff(args) => commands::diff::run(session, args),
+        Command::Profile(args) => commands::profile::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
         Command::Train(_) => Err(commands::later("cnasc train")),
         Command::Node(_) => Err(commands::later("cnasc node")),

@@ -72,6 +72,21 @@ fn check_says_where() {
     assert!(text(0, &["explain", code]).starts_with(&format!("# {code}")));
 }
 
+/// The manual's example of findings is what a program gets.
+#[test]
+fn findings_are_as_the_manual_says() {
+    let manual = std::fs::read_to_string(root().join("grammar/README.md")).expect("the manual");
+    let (_, rest) = manual.split_once("```json\n").expect("an example");
+    let example: Value = serde_json::from_str(rest.split("```").next().unwrap_or_default()).expect("it is JSON");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("small.cnas"), "use std::blocks::sepcnv\n").expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+    let output = command.current_dir(folder.path()).args(["--format", "json", "check", "small.cnas"]).output();
+    let output = output.expect("the binary starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("one document"), example);
+}
+
 #[test]
 fn exit_statuses() {
     text(2, &["frobnicate"]);
@@ -160,7 +175,7 @@ fn plans_never_lose_to_one_device() {
     let example = quickstart();
     let latency = |strategy: &str| {
         let plan = json(0, &["plan", &example, "--strategy", strategy]);
-        for field in ["bound_ms", "connectivity", "sent_bytes"] {
+        for field in ["bound_ms", "gap", "connectivity", "sent_bytes"] {
             assert!(plan[field].is_number(), "{field} is missing: {plan}");
         }
         assert_eq!(plan["device_of"]["image"].as_str().map(|name| name.starts_with("pi")), Some(true));
@@ -169,6 +184,10 @@ fn plans_never_lose_to_one_device() {
         latency
     };
     let best = latency("best");
+    let half = json(0, &["plan", &example, "--strategy", "hypergraph", "--transfer", "f16"]);
+    let whole = json(0, &["plan", &example, "--strategy", "hypergraph"]);
+    assert_eq!(half["fleet"]["transfer"], "f16");
+    assert!(half["latency_ms"].as_f64() < whole["latency_ms"].as_f64(), "half the bytes take less time");
     for strategy in ["single", "hypergraph", "heft", "components"] {
         assert!(best <= latency(strategy) * (1.0 + 1e-12), "best loses to {strategy}");
     }
@@ -228,6 +247,8 @@ fn the_answer_is_the_same_on_any_number_of_devices() {
     let wanted = outputs(&["--backend", "reference"]);
     assert_eq!(wanted.len(), 10);
     let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    // With `--verify` it fails where half precision costs more than is promised.
+    outputs(&["--fleet", "shelf", "--strategy", "hypergraph", "--transfer", "f16"]);
     for extra in [&["--local", "1"][..], &["--local", "2"], &["--local", "4"], &["--fleet", "shelf"]] {
         for (a, b) in outputs(extra).iter().zip(&wanted) {
             assert!((a - b).abs() <= 1e-4 * largest, "{extra:?}: {a} and {b}");
@@ -377,4 +398,56 @@ fn wrong_hypergraphs_and_requests_are_refused() {
         let all: Vec<&str> = ["partition", &path].iter().chain(wrong).copied().collect();
         assert!(matches!(cnasc(&all).status.code(), Some(1 | 2)), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_profile_is_a_device_that_fleets_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path().join("here.cnas").display().to_string();
+    let profile = json(0, &["profile", "--each", "1", "-o", &here]);
+    assert!(profile["compute"].as_f64().is_some_and(|rate| rate > 0.0), "{profile}");
+    assert!(profile["kernels"].as_array().is_some_and(|kernels| kernels.len() > 10), "{profile}");
+    for check in profile["checks"].as_array().expect("networks that it was tried on") {
+        assert!(check["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{check}");
+    }
+    text(0, &["fmt", "--check", &here]);
+    let fleet =
+        "use \"here.cnas\"::here\n\nfleet two {\n    node core[2]: here\n    link core <-> core: 1 Gbit/s, 20 us\n}\n";
+    let path = folder.path().join("fleet.cnas");
+    std::fs::write(&path, fleet).expect("a file");
+    assert_eq!(json(0, &["check", &path.display().to_string()]), serde_json::json!([]));
+    let plan = json(0, &["plan", &quickstart(), "--fleet", &format!("{}:two", path.display())]);
+    assert_eq!(plan["fleet"]["devices"][1]["kind"], "here");
+
+    for name in ["9.cnas", "in.cnas", "edge-node.cnas", "here.txt"] {
+        let wrong = folder.path().join(name);
+        assert_eq!(first_code(&json(2, &["profile", "-o", &wrong.display().to_string()])), "E0606");
+        assert!(!wrong.exists());
+    }
+}
+
+#[test]
+fn score_tells_the_shape_and_the_partition() {
+    let scored = json(0, &["score", &quickstart(), "--devices", "3", "--detail"]);
+    let (row, detail) = (&scored[0], &scored[0]["detail"]);
+    let sum = |value: &Value| value.as_array().map(|all| all.iter().filter_map(Value::as_u64).sum::<u64>());
+    assert_eq!(sum(&detail["widths"]), row["nodes"].as_u64());
+    assert_eq!(detail["longest_path"], row["depth"]);
+    assert_eq!(detail["epsilon"], row["score"]["epsilon"]);
+    let rows = detail["traffic"].as_array().expect("a row a unit");
+    assert_eq!(rows.iter().filter_map(sum).sum::<u64>(), row["score"]["communication"].as_u64().expect("bytes"));
+    assert_eq!(detail["loads"].as_array().map(Vec::len), Some(3));
+    assert!(json(0, &["score", &quickstart()])[0].get("detail").is_none());
+    assert!(text(0, &["score", &quickstart(), "--detail"]).contains("blocks by depth:"));
+}
+
+#[test]
+fn the_papers_networks_are_there() {
+    let file = |name| root().join("examples/paper").join(name).display().to_string();
+    for name in ["paper.cnas", "latency.cnas"] {
+        assert_eq!(json(0, &["check", &file(name)]), serde_json::json!([]));
+    }
+    let drawn = json(0, &["score", &file("paper.cnas"), "--item", "dp_40", "-n", "2", "--devices", "4"]);
+    assert_eq!(drawn[1]["nodes"], 40);
+    assert_eq!(drawn[1]["seed"], 2);
 }

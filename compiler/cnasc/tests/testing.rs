@@ -84,7 +84,7 @@ fn a_report_for_people() {
     let folder = Folder::new(PROGRAM);
     let (status, text) = folder.test(&["--color", "never"], &[]);
     assert_eq!(status, 1);
-    insta::assert_snapshot!(text, @"
+    insta::assert_snapshot!(text, @r#"
     small.cnas
       passed  holds: 20 samples of chain(n: 6)
       FAILED  does not hold: 20 samples of chain(n: 6)
@@ -100,7 +100,7 @@ fn a_report_for_people() {
 
       FAILED  kept: 2 samples of small(wiring: dense(n: 4))
 
-    error[E0612]: there is no snapshot to compare with yet
+    error[E0612]: "kept" has no snapshot to compare with yet
        ┌─ small.cnas:30:12
        │
     30 │     expect snapshot
@@ -110,7 +110,7 @@ fn a_report_for_people() {
        = if they are as they should be: cnasc test small.cnas --accept
 
     1 passed, 2 failed
-    ");
+    "#);
 }
 
 #[test]
@@ -266,4 +266,26 @@ fn diff_tells_nodes_and_edges() {
     assert_eq!(document["same"], false);
     assert!(document["difference"]["edges_added"].is_array());
     assert_eq!(cnasc(&["diff", "1.arch.json", "small.cnas.no"]).0, 1);
+}
+
+/// Of 64 pixels and 16 channels a limit of 128 leaves three halvings: 32, 64, 128 channels of 32, 16, 8 pixels.
+#[test]
+fn stagings_and_blocks_are_sampled_in_a_network_of_their_own() {
+    let folder = Folder::new(
+        "staging all(limit: int) {\n    policy   greedy\n    channels double up to limit\n    shrink   maxpool(2)\n}\n\n\
+         block cell(side: int) = aggregate(concat) -> conv(side) -> relu\n\n\
+         test \"staging\" {\n    sample 2 of all(limit: 128) seed 1\n    expect max(channels) == 128\n    expect min(channels) == 32\n    \
+         expect max(size) == 32\n    expect min(size) == 8\n    expect max(nodes) == 32\n}\n\n\
+         test \"kept\" {\n    sample 1 of cell(side: 5) seed 1\n    expect snapshot\n    expect mean(channels) == 16\n}\n",
+    );
+    let rows = folder.json(0, &["--accept"]);
+    assert_eq!((&rows[0]["of"], &rows[1]["of"]), (&"all(limit: 128)".into(), &"cell(side: 5)".into()));
+    let kept = insta::Snapshot::from_file(&folder.snapshot("snap")).expect("insta reads it");
+    insta::assert_snapshot!(kept.as_text().expect("a text").to_string(), @"
+    sample 1, seed 8125376136008758
+    network cell 16x32x32, 4 nodes, hash 2bc11b0e23721b9b
+    body.0 = image: conv5 16 +bias -> relu : 16x32x32
+    body.1 = image: conv5 16 +bias -> relu : 16x32x32
+    body.2 = body.0 + body.1: concat -> conv5 16 +bias -> relu : 16x32x32
+    ");
 }

@@ -1,9 +1,11 @@
 //! `test` → samples → measures → verdicts.
 //!
 //! Sample k of a test with seed s is drawn from the number [`sample_seed`]`(s, k)`, whatever the test is called, so that
-//! `cnasc expand --seed` draws the same network again. A graph alone is drawn as [`draw`] does, a network as [`expand`](crate::expand()) does.
+//! `cnasc expand --seed` draws the same network again. A graph alone is drawn as [`draw`] does, a network as [`expand`](crate::expand()) does;
+//! a block or a staging stands in the network that `frame` puts around it.
 //! What a snapshot holds is in `shown`, and what has changed since it was accepted is told there, too.
 
+mod frame;
 mod measured;
 mod shown;
 
@@ -63,9 +65,14 @@ pub fn sample_seed(seed: u64, index: u64) -> u64 {
 /// Where a sample can't be drawn; the finding says which one.
 pub fn run(program: &Program, test: &Test) -> Result<Outcome, Diagnostic> {
     let closure = closure(&test.sample)?;
+    let of = closure.text(program);
+    let framed = frame::framed(program, &test.sample);
+    let (program, closure) = match &framed {
+        Some((program, network)) => (program, Closure { of: network.of, args: Vec::new() }),
+        None => (program, closure),
+    };
     let mut tallies: Vec<Option<Tally>> = test.expectations.iter().map(|one| Tally::new(one.kind)).collect();
     let mut shown = tallies.contains(&None).then(shown::Shown::default);
-    let of = closure.text(program);
     for index in 0..test.sample.count {
         let seed = sample_seed(test.sample.seed, index);
         let drawn = sample(program, &closure, seed)
@@ -89,7 +96,7 @@ pub fn run(program: &Program, test: &Test) -> Result<Outcome, Diagnostic> {
 fn closure(sample: &Sample) -> Result<Closure, Diagnostic> {
     match evaluate(&sample.of, &Scope::default())? {
         Value::Made(closure) => Ok(closure),
-        other => Err(evaluate::wrong_kind(sample.of.location, "a generator or a network", &other)),
+        other => Err(evaluate::wrong_kind(sample.of.location, "a generator, a block, a staging or a network", &other)),
     }
 }
 
@@ -134,6 +141,8 @@ impl Tally {
             Figure::Edges => self.value(measures.edges, sample),
             Figure::Components => self.value(measures.components, sample),
             Figure::Nodes => self.value(measures.degrees.len(), sample),
+            Figure::Channels => measures.channels.iter().for_each(|&value| self.value(value, sample)),
+            Figure::Size => measures.sizes.iter().for_each(|&value| self.value(value, sample)),
         }
     }
 

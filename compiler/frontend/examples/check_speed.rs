@@ -55,22 +55,27 @@ fn main() {
         lines += more.lines().count();
         program.push_str(&more);
     }
-    let mut times: Vec<f64> = (0..15).map(|_| milliseconds(&program)).collect();
-    times.sort_by(f64::total_cmp);
-    println!(
-        "{lines} lines, {} bytes: median {:.1} ms, least {:.1} ms",
-        program.len(),
-        times[times.len() / 2],
-        times[0]
-    );
+    println!("{lines} lines, {} bytes", program.len());
+    report("parse alone", || {
+        let (_, errors) = cnasc_grammar::parse(&program);
+        assert!(errors.is_empty(), "the program above is right");
+    });
+    report("check, parsing included", || {
+        let mut sources = Sources::default();
+        let file = sources.add("long.cnas", &program);
+        let (checked, _) = cnasc_frontend::compile(&mut sources, file);
+        assert!(checked.is_some(), "the program above is right");
+    });
 }
 
-fn milliseconds(program: &str) -> f64 {
-    let mut sources = Sources::default();
-    let file = sources.add("long.cnas", program);
-    let start = Instant::now();
-    let (checked, _) = cnasc_frontend::compile(&mut sources, file);
-    let spent = start.elapsed().as_secs_f64() * 1e3;
-    assert!(checked.is_some(), "the program above is right");
-    spent
+fn report(what: &str, work: impl Fn()) {
+    let mut times: Vec<f64> = (0..31)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("{what}: median {:.1} ms, least {:.1} ms", times[times.len() / 2], times[0]);
 }

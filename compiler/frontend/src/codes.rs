@@ -177,6 +177,4 @@ codes! {
     LATER_BACKEND = "E0902";
     /// Aggregation by attention.
     LATER_ATTENTION = "E0903";
-    /// Tests of anything but generators and networks.
-    LATER_TESTS = "E0908";
 }

@@ -76,7 +76,7 @@ pub(crate) fn identity(sources: &Sources, root: FileId) -> String {
 fn resolved(from: &str, written: &str) -> Result<String, String> {
     let drive = written.as_bytes().get(1) == Some(&b':');
     if written.starts_with('/') || drive || written.contains(['\\', '\0', '\n']) {
-        return Err("a path is relative to this file, its parts joined by `/`".to_owned());
+        return Err("it does not begin at this file, with parts joined by `/`".to_owned());
     }
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();

@@ -476,9 +476,9 @@ fn own_file(first: &tree::Name, alone: bool, whole: Location, here: Location) ->
 }
 
 fn unreadable(written: &str, why: &str, here: Location) -> Diagnostic {
-    Diagnostic::error(codes::UNREADABLE_FILE, format!("`{written}` can't be used: {why}"))
-        .label(here, "not read")
-        .note("a path is relative to the file that it is written in")
+    Diagnostic::error(codes::UNREADABLE_FILE, format!("`{written}` can't be used: {why}")).label(here, "not read").note(
+        "a path is relative to the file that it is written in, such as `\"common.cnas\"` or `\"../lib/common.cnas\"`",
+    )
 }
 
 fn module_list() -> String {

@@ -138,6 +138,19 @@ fn every_declaration_of_the_standard_library_can_be_used() {
     }
 }
 
+/// Every example of the manual is a whole program in canonical form, which nothing is to be said against.
+#[test]
+fn the_manual_is_made_of_programs() {
+    let manual = include_str!("../../../grammar/README.md");
+    let blocks: Vec<&str> = manual.split("\n```").filter_map(|block| block.strip_prefix("cnas")).collect();
+    assert!(blocks.len() >= 12, "{} examples", blocks.len());
+    for block in blocks {
+        let text = block.strip_prefix('\n').expect("an example has no other tag").to_owned() + "\n";
+        clean(&text);
+        assert_eq!(cnasc_grammar::format(&text).as_ref(), Ok(&text));
+    }
+}
+
 #[test]
 fn examples_have_no_findings() {
     let files = cnas_files(&root().join("examples"));

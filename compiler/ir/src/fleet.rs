@@ -20,6 +20,45 @@ pub struct Fleet {
     pub devices: Vec<Device>,
     /// `links[a][b]` carries tensors from a to b: absent where there is no way, and on the diagonal.
     pub links: Vec<Vec<Option<Link>>>,
+    /// In which precision tensors travel; they are computed in single precision on every device.
+    #[serde(default, skip_serializing_if = "Precision::is_single")]
+    pub transfer: Precision,
+}
+
+/// The form of a number on its way from one device to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// IEEE 754 single precision, 4 bytes: what arrives is what was sent.
+    #[default]
+    F32,
+    /// IEEE 754 half precision, 2 bytes: rounded to 11 significant bits, and to infinity from 65,520 on.
+    F16,
+}
+
+impl Precision {
+    /// As written in the language and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of one number.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_single(&self) -> bool {
+        *self == Self::F32
+    }
 }
 
 /// One device.
@@ -75,7 +114,7 @@ impl Fleet {
         let devices =
             (0..count).map(|index| Device { name: format!("{}[{index}]", device.name), ..device.clone() }).collect();
         let links = (0..count).map(|a| (0..count).map(|b| (a != b).then_some(link)).collect()).collect();
-        Self { name: name.to_owned(), devices, links }
+        Self { name: name.to_owned(), devices, links, transfer: Precision::F32 }
     }
 
     /// The device of `id`.
@@ -93,6 +132,15 @@ impl Fleet {
     #[must_use]
     pub fn link(&self, a: DeviceId, b: DeviceId) -> Option<Link> {
         self.links[a.index()][b.index()]
+    }
+
+    /// Bytes on the wire of a tensor of `bytes` bytes in single precision.
+    #[must_use]
+    pub fn wire_bytes(&self, bytes: u64) -> u64 {
+        match self.transfer {
+            Precision::F32 => bytes,
+            Precision::F16 => bytes / 2,
+        }
     }
 
     /// The device that computes fastest; the first of equals.

@@ -10,22 +10,65 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// What made it: the name that `--strategy` takes, such as `heft`.
     pub strategy: String,
-    /// For each node the device that computes it.
+    /// For each node the device that computes it; where it has copies, the one whose answer counts as the node's own.
     pub device_of: Vec<DeviceId>,
-    /// For each device its nodes in the order in which it computes them. Joined with the transfers these orders have no cycle.
+    /// Nodes that further devices compute too, because that takes less time than sending them there; by node and device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copied>,
+    /// For each device its nodes, copies included, in the order in which it computes them. Joined with the transfers these
+    /// orders have no cycle.
     pub order: Vec<Vec<NodeId>>,
-    /// For each node when its computation starts and ends, in seconds from the start.
+    /// For each node when its computation on its own device starts and ends, in seconds from the start.
     pub spans: Vec<Span>,
     /// Outputs sent from one device to another, once a device, ordered by start and then by node and device.
     pub transfers: Vec<Transfer>,
     /// Seconds from the image to the answer, simulated.
     pub latency: f64,
-    /// Seconds that no placement on this fleet can go below: the greater of critical path and total work over total speed.
+    /// Seconds that no placement on this fleet can go below. Where it is the latency, the plan is proved optimal.
     pub bound: f64,
-    /// Σ bytes·(parts − 1) over outputs: Λ of paper.md eq. 3.
+    /// Σ bytes·(parts − 1) over outputs, by the nodes' own devices: Λ of paper.md eq. 3.
     pub connectivity: u64,
     /// Bytes sent over links.
     pub sent_bytes: u64,
+}
+
+impl Plan {
+    /// All devices that compute `node`, its own first.
+    pub fn hosts(&self, node: NodeId) -> impl Iterator<Item = DeviceId> {
+        let own = self.device_of.get(node.index()).copied();
+        own.into_iter().chain(self.copies.iter().filter(move |copy| copy.node == node).map(|copy| copy.device))
+    }
+
+    /// Whether `device` computes `node`.
+    #[must_use]
+    pub fn is_on(&self, node: NodeId, device: DeviceId) -> bool {
+        self.hosts(node).any(|host| host == device)
+    }
+
+    /// By how much the latency is above what is proved to be impossible, as a share of the latter: 0.1 is 10 %. Where
+    /// nothing takes any time it is 0.
+    #[must_use]
+    pub fn gap(&self) -> f64 {
+        if self.latency > self.bound { self.latency / self.bound - 1.0 } else { 0.0 }
+    }
+
+    /// Whether no placement is faster, but for rounding.
+    #[must_use]
+    pub fn is_optimal(&self) -> bool {
+        self.gap() <= 1e-9
+    }
+}
+
+/// A node computed once more.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copied {
+    /// Which.
+    pub node: NodeId,
+    /// On which device, not its own.
+    pub device: DeviceId,
+    /// When, in seconds.
+    pub span: Span,
 }
 
 /// From `start` to `end`, in seconds.
@@ -48,7 +91,7 @@ pub struct Transfer {
     pub from: DeviceId,
     /// to there.
     pub to: DeviceId,
-    /// Its size.
+    /// Its size as it travels: half of the output's where the fleet sends half-precision numbers.
     pub bytes: u64,
     /// When it is on the link, in seconds.
     pub span: Span,

@@ -2,8 +2,8 @@
 //! distributes at all.
 //!
 //! The stations, in the order in which data flows: [`workload`] (what each node costs) → [`hypergraph`] → [`mod@partition`] →
-//! [`mod@score`] (with [`structure`]), and [`workload`] → [`strategy`] (with [`schedule`], [`memory`], [`simulate`] and
-//! [`bound`]) → a plan that [`mod@verify`] accepts. This crate never sees source text, a file, a clock or a thread: the same
+//! [`mod@score`] (with [`structure`]), and [`workload`] → [`strategy`] (with [`schedule`], [`memory`], [`simulate`],
+//! [`bound`] and [`exact`]) → a plan that [`mod@verify`] accepts. This crate never sees source text, a file, a clock or a thread: the same
 //! seed gives the same bytes on every machine.
 
 pub mod dag;
@@ -16,6 +16,7 @@ pub mod score;
 pub mod structure;
 
 pub mod bound;
+pub mod exact;
 pub mod memory;
 pub mod schedule;
 pub mod simulate;

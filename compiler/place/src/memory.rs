@@ -1,10 +1,11 @@
-//! How much memory a placement needs. Input: for each node its device, and the priority order; output: bytes a device.
+//! How much memory a placement needs. Input: workload and placement; output: bytes a device.
 //!
 //! An upper bound that holds whatever the timing: all weights of the device's nodes, and the largest set of tensors alive
-//! at once in its order. There an output made here lives from its node to its last consumer here, or to the end where it is
-//! also sent; an output received lives from the beginning to its last consumer; a node's own intermediate tensors live while
+//! at once in its order. There an output made here lives from its node to its last consumer here, or to the end where any
+//! device has to receive it; an output received lives from the beginning to its last consumer; a node's own intermediate tensors live while
 //! it computes.
 
+use crate::schedule::Placement;
 use crate::workload::Workload;
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::{DeviceId, Fleet};
@@ -22,26 +23,27 @@ pub struct Shortage {
 
 /// Bytes that each of `devices` devices needs.
 #[must_use]
-pub fn needs(workload: &Workload, devices: usize, device_of: &[DeviceId], order: &[NodeId]) -> Vec<u64> {
+pub fn needs(workload: &Workload, devices: usize, placement: &Placement) -> Vec<u64> {
+    let lives = Lives::new(workload, devices, placement);
     let mut alive = vec![0_u64; devices];
     let mut peak = vec![0_u64; devices];
     let mut weights = vec![0_u64; devices];
-    let last_use = last_uses(workload, device_of, order);
-    for held in received(workload, device_of) {
-        alive[held.1.index()] += workload.cost(held.0).bytes;
+    for node in workload.ids() {
+        for device in placement.receivers(workload, node) {
+            alive[device.index()] += workload.cost(node).bytes;
+        }
     }
-    for (place, &node) in order.iter().enumerate() {
-        let device = device_of[node.index()];
+    for &node in &placement.order {
         let cost = workload.cost(node);
-        let home = device.index();
-        weights[home] += cost.weights;
-        alive[home] += cost.bytes;
-        peak[home] = peak[home].max(alive[home] + cost.scratch);
-        for input in workload.inputs(node) {
-            let sent = device_of[input.index()] == device && is_sent(workload, device_of, input);
-            if !sent && last_use(input, device) == place {
-                alive[home] -= workload.cost(input).bytes;
-            }
+        for device in placement.hosts(node) {
+            let home = device.index();
+            weights[home] += cost.weights;
+            alive[home] += cost.bytes;
+            peak[home] = peak[home].max(alive[home] + cost.scratch);
+            let dead = workload.inputs(node).filter(|&input| lives.ends(input, device, node));
+            let dead: u64 = dead.map(|input| workload.cost(input).bytes).sum();
+            // An order that is not topological, which the simulation refuses, may end what did not begin.
+            alive[home] = alive[home].saturating_sub(dead);
         }
     }
     weights.into_iter().zip(peak).map(|(weights, peak)| weights + peak).collect()
@@ -49,8 +51,8 @@ pub fn needs(workload: &Workload, devices: usize, device_of: &[DeviceId], order:
 
 /// The device that lacks most, where one lacks any.
 #[must_use]
-pub fn shortage(workload: &Workload, fleet: &Fleet, device_of: &[DeviceId], order: &[NodeId]) -> Option<Shortage> {
-    let needs = needs(workload, fleet.devices.len(), device_of, order);
+pub fn shortage(workload: &Workload, fleet: &Fleet, placement: &Placement) -> Option<Shortage> {
+    let needs = needs(workload, fleet.devices.len(), placement);
     let shortages = fleet.ids().zip(needs).map(|(device, needs)| {
         let has = fleet.device(device).memory;
         Shortage { device, needs, has }
@@ -66,38 +68,38 @@ pub fn is_scarce(workload: &Workload, fleet: &Fleet) -> bool {
     fleet.devices.iter().any(|device| device.memory < most as f64)
 }
 
-/// Where in the order the last consumer of an output on a device stands.
-fn last_uses<'a>(
-    workload: &'a Workload,
-    device_of: &'a [DeviceId],
-    order: &[NodeId],
-) -> impl Fn(NodeId, DeviceId) -> usize + use<'a> {
-    let mut position = vec![0; workload.len()];
-    for (place, node) in order.iter().enumerate() {
-        position[node.index()] = place;
-    }
-    move |node, device| {
-        let here = workload.consumers(node).filter(|to| device_of[to.index()] == device);
-        here.map(|to| position[to.index()]).max().unwrap_or(0)
-    }
+/// How long outputs live.
+struct Lives {
+    devices: usize,
+    /// The last consumer of the output of node v on device d at `v * devices + d`; the node itself where there is none, or
+    /// where the output is sent from there, which may be at any time.
+    last: Vec<NodeId>,
 }
 
-/// Every (output, receiving device), once.
-fn received(workload: &Workload, device_of: &[DeviceId]) -> Vec<(NodeId, DeviceId)> {
-    let mut received = Vec::new();
-    for node in workload.ids() {
-        let from = received.len();
-        for to in workload.consumers(node).map(|to| device_of[to.index()]) {
-            if to != device_of[node.index()] && !received[from..].contains(&(node, to)) {
-                received.push((node, to));
+impl Lives {
+    fn new(workload: &Workload, devices: usize, placement: &Placement) -> Self {
+        let mut last: Vec<NodeId> = workload.ids().flat_map(|node| std::iter::repeat_n(node, devices)).collect();
+        for &node in &placement.order {
+            for device in placement.hosts(node) {
+                for input in workload.inputs(node) {
+                    last[input.index() * devices + device.index()] = node;
+                }
             }
         }
+        for node in workload.ids() {
+            if !placement.receivers(workload, node).is_empty() {
+                for device in placement.hosts(node) {
+                    last[node.index() * devices + device.index()] = node;
+                }
+            }
+        }
+        Self { devices, last }
     }
-    received
-}
 
-fn is_sent(workload: &Workload, device_of: &[DeviceId], node: NodeId) -> bool {
-    workload.consumers(node).any(|to| device_of[to.index()] != device_of[node.index()])
+    /// Whether the output of `input` is needed no more on `device` once `node` is done there.
+    fn ends(&self, input: NodeId, device: DeviceId, node: NodeId) -> bool {
+        self.last[input.index() * self.devices + device.index()] == node
+    }
 }
 
 #[cfg(test)]
@@ -125,9 +127,13 @@ mod tests {
         let workload = workload();
         let order: Vec<NodeId> = workload.ids().collect();
         // Alone: at a 5 + 7 + 3, at b 7 + 11, at c 7 + 11 + 13.
-        assert_eq!(needs(&workload, 1, &[DeviceId(0); 4], &order), [110 + 31]);
+        assert_eq!(needs(&workload, 1, &Placement::new(vec![DeviceId(0); 4], order.clone())), [110 + 31]);
         // b away: its output is received into a buffer that is there from the start; a's stays, because it is sent.
-        let device_of = [DeviceId(0), DeviceId(0), DeviceId(1), DeviceId(0)];
-        assert_eq!(needs(&workload, 2, &device_of, &order), [100 + 7 + 11 + 13, 10 + 7 + 11]);
+        let device_of = vec![DeviceId(0), DeviceId(0), DeviceId(1), DeviceId(0)];
+        let mut placement = Placement::new(device_of, order);
+        assert_eq!(needs(&workload, 2, &placement), [100 + 7 + 11 + 13, 10 + 7 + 11]);
+        // a there too: nothing of it is sent, but the image is, and stays.
+        placement.copies.push((NodeId(1), DeviceId(1)));
+        assert_eq!(needs(&workload, 2, &placement), [100 + 5 + 7 + 11 + 13, 110 + 7 + 11]);
     }
 }

@@ -7,36 +7,99 @@
 use crate::bound::bound;
 use crate::hypergraph::Hypergraph;
 use crate::memory;
-use crate::simulate::Simulator;
+use crate::simulate::{Machine, Simulator};
 use crate::strategy::PlaceError;
 use crate::workload::Workload;
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::{DeviceId, Fleet};
-use cnasc_ir::plan::Plan;
+use cnasc_ir::plan::{Plan, Transfer};
 
 /// Who computes what, and in which order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Placement {
     /// For each node its device.
     pub device_of: Vec<DeviceId>,
-    /// All nodes in a topological order; a device computes its own in this order.
+    /// Nodes that further devices compute too; ascending, each pair once. The image has no copies.
+    pub copies: Vec<(NodeId, DeviceId)>,
+    /// All nodes in a topological order; a device computes its own, copies included, in this order.
     pub order: Vec<NodeId>,
+}
+
+impl Placement {
+    /// Every node on one device.
+    #[must_use]
+    pub fn new(device_of: Vec<DeviceId>, order: Vec<NodeId>) -> Self {
+        Self { device_of, copies: Vec::new(), order }
+    }
+
+    /// The further devices of `node`; a copy on its own device is none.
+    pub fn copies_of(&self, node: NodeId) -> impl Iterator<Item = DeviceId> {
+        let (from, own) = (self.copies.partition_point(|copy| copy.0 < node), self.device_of[node.index()]);
+        let copies = self.copies[from..].iter().take_while(move |copy| copy.0 == node).map(|copy| copy.1);
+        copies.filter(move |&device| device != own)
+    }
+
+    /// The same without what nobody uses: a node stays on the devices that compute a consumer or send it, of which the first
+    /// becomes its own. `transfers` are those that the simulation gave.
+    fn tidied(&self, workload: &Workload, transfers: &[Transfer]) -> Self {
+        let mut tidy = Self { copies: Vec::new(), ..self.clone() };
+        for node in workload.ids().rev() {
+            let used = |device: &DeviceId| {
+                workload.consumers(node).any(|to| tidy.is_on(to, *device))
+                    || transfers.iter().any(|one| one.node == node && one.from == *device)
+            };
+            let mut hosts: Vec<DeviceId> = self.hosts(node).collect();
+            if hosts.len() > 1 {
+                let own = hosts[0];
+                hosts.retain(used);
+                tidy.device_of[node.index()] = hosts.first().copied().unwrap_or(own);
+            }
+            let at = tidy.copies.partition_point(|copy| copy.0 < node);
+            let mut copies: Vec<_> = hosts.into_iter().skip(1).map(|device| (node, device)).collect();
+            copies.sort_unstable();
+            tidy.copies.splice(at..at, copies);
+        }
+        tidy
+    }
+
+    /// All devices that compute `node`, its own first.
+    pub fn hosts(&self, node: NodeId) -> impl Iterator<Item = DeviceId> {
+        std::iter::once(self.device_of[node.index()]).chain(self.copies_of(node))
+    }
+
+    /// Whether `device` computes `node`.
+    #[must_use]
+    pub fn is_on(&self, node: NodeId, device: DeviceId) -> bool {
+        self.hosts(node).any(|host| host == device)
+    }
+
+    /// The devices that must receive the output of `node`: those that compute a consumer and not the node; ascending.
+    #[must_use]
+    pub fn receivers(&self, workload: &Workload, node: NodeId) -> Vec<DeviceId> {
+        let mut receivers: Vec<DeviceId> = workload.consumers(node).flat_map(|to| self.hosts(to)).collect();
+        receivers.retain(|&device| !self.is_on(node, device));
+        receivers.sort_unstable();
+        receivers.dedup();
+        receivers
+    }
 }
 
 /// The placement that computes the node with the longest way to go first.
 #[must_use]
 pub fn by_rank(workload: &Workload, fleet: &Fleet, device_of: Vec<DeviceId>) -> Placement {
-    let compute = |node: NodeId| {
-        let device = fleet.device(device_of[node.index()]);
-        workload.cost(node).flops as f64 / device.compute
-    };
+    let order = rank_order(&Machine::new(workload, fleet), &device_of);
+    Placement::new(device_of, order)
+}
+
+/// All nodes by falling upward rank on these devices.
+pub(crate) fn rank_order(machine: &Machine, device_of: &[DeviceId]) -> Vec<NodeId> {
+    let device = |node: NodeId| device_of[node.index()].index();
     let send = |from: NodeId, to: NodeId| {
-        let link = fleet.link(device_of[from.index()], device_of[to.index()]);
-        let local = device_of[from.index()] == device_of[to.index()];
-        if local { 0.0 } else { link.map_or(0.0, |link| link.seconds(workload.cost(from).bytes)) }
+        let seconds = machine.message(from.index(), device(from), device(to));
+        // Where no link leads the placement is impossible, whatever its order.
+        if device(from) == device(to) || seconds == f64::INFINITY { 0.0 } else { seconds }
     };
-    let order = ranked(&ranks(workload, compute, send));
-    Placement { device_of, order }
+    ranked(&ranks(machine.workload(), |node| machine.seconds(node.index(), device(node)), send))
 }
 
 /// Upward ranks in seconds, for these computing and sending times.
@@ -66,20 +129,30 @@ pub(crate) fn ranked(ranks: &[f64]) -> Vec<NodeId> {
 /// # Errors
 /// Where a device has too little memory, or an output must go where no link leads.
 pub fn finish(workload: &Workload, fleet: &Fleet, strategy: &str, placement: &Placement) -> Result<Plan, PlaceError> {
-    let Placement { device_of, order } = placement;
-    if let Some(lack) = memory::shortage(workload, fleet, device_of, order) {
+    if let Some(lack) = memory::shortage(workload, fleet, placement) {
         return Err(PlaceError::memory(fleet, lack));
     }
-    check_links(workload, fleet, device_of)?;
-    let trace = Simulator::new(workload, fleet).trace(device_of, order);
+    check_links(workload, fleet, placement)?;
+    let mut placement = placement.clone();
+    placement.copies.retain(|(node, device)| placement.device_of[node.index()] != *device);
+    let mut simulator = Simulator::new(workload, fleet);
+    let mut trace = simulator.trace(&placement);
+    let tidy = placement.tidied(workload, &trace.transfers);
+    let again = simulator.trace(&tidy);
+    // A transfer that starts elsewhere may cost more than a useless copy.
+    if again.latency <= trace.latency {
+        (placement, trace) = (tidy, again);
+    }
+    let Placement { device_of, order, .. } = &placement;
     let parts: Vec<u32> = device_of.iter().map(|device| device.0).collect();
-    let own = |device: DeviceId| order.iter().copied().filter(|node| device_of[node.index()] == device).collect();
+    let own = |device: DeviceId| order.iter().copied().filter(|&node| placement.is_on(node, device)).collect();
     let plan = Plan {
         strategy: strategy.to_owned(),
         order: fleet.ids().map(own).collect(),
         spans: trace.spans,
+        copies: trace.copies,
         latency: trace.latency,
-        bound: bound(workload, fleet),
+        bound: bound(workload, fleet).min(trace.latency),
         connectivity: Hypergraph::of_nodes(workload).connectivity(&parts),
         sent_bytes: trace.transfers.iter().map(|transfer| transfer.bytes).sum(),
         transfers: trace.transfers,
@@ -91,12 +164,11 @@ pub fn finish(workload: &Workload, fleet: &Fleet, strategy: &str, placement: &Pl
     Ok(plan)
 }
 
-fn check_links(workload: &Workload, fleet: &Fleet, device_of: &[DeviceId]) -> Result<(), PlaceError> {
+fn check_links(workload: &Workload, fleet: &Fleet, placement: &Placement) -> Result<(), PlaceError> {
     for node in workload.ids() {
-        let from = device_of[node.index()];
-        for to in workload.consumers(node).map(|consumer| device_of[consumer.index()]) {
-            if from != to && fleet.link(from, to).is_none() {
-                return Err(PlaceError::link(fleet, from, to));
+        for to in placement.receivers(workload, node) {
+            if placement.hosts(node).all(|from| fleet.link(from, to).is_none()) {
+                return Err(PlaceError::link(fleet, placement.device_of[node.index()], to));
             }
         }
     }

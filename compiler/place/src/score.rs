@@ -50,31 +50,38 @@ impl ScoreOptions {
     }
 }
 
-/// The score on `devices` units; 0 is taken as 1. The partition of a smaller ε is a start for that of a larger one, so that
-/// Λ never rises with ε.
+/// The score on `devices` units; 0 is taken as 1.
 #[must_use]
 pub fn score(workload: &Workload, devices: u32, options: &ScoreOptions) -> Score {
     let devices = devices.max(1);
     let graph = Hypergraph::of_blocks(workload);
     let unit = options.unit.unwrap_or_else(|| smallest_edge(&graph)).max(1);
     let eta = structure::eta(workload.dag(), &structure::counted(workload), devices);
-    let mut epsilons = if options.epsilons.is_empty() { EPSILONS.to_vec() } else { options.epsilons.clone() };
-    epsilons.sort_by(f64::total_cmp);
-    let targets = vec![1.0; devices as usize];
-    let mut tried: Vec<Tried> = Vec::with_capacity(epsilons.len());
-    let mut known: Option<Partition> = None;
-    for (index, epsilon) in (0_u64..).zip(epsilons) {
-        let part_of = known.as_ref().map(|found| found.part_of.as_slice());
-        let request = Request { targets: &targets, bound: epsilon, effort: options.effort, known: part_of };
-        let found = partition(&graph, &request, &options.seed.child("score").nth(index));
-        let delta_w = imbalance(&found.loads);
-        let communication = found.connectivity;
+    let rate = |(epsilon, found): (f64, Partition)| {
+        let (delta_w, communication) = (imbalance(&found.loads), found.connectivity);
         let lambda = normalised(communication, unit, devices);
-        tried.push(Tried { epsilon, delta_w, communication, cs: combine(delta_w, lambda, eta, options.exponents) });
-        known = Some(found);
-    }
+        Tried { epsilon, delta_w, communication, cs: combine(delta_w, lambda, eta, options.exponents) }
+    };
+    let tried: Vec<Tried> = partitions(&graph, devices, options).into_iter().map(rate).collect();
     let best = tried.iter().min_by(|a, b| a.cs.total_cmp(&b.cs)).cloned().expect("at least one epsilon was tried");
     assemble(devices, unit, eta, &best, tried)
+}
+
+/// The partitions that the score is made of: for each ε, ascending, one over `devices` equal parts. The one of a smaller ε is
+/// a start for that of a larger one, so that Λ never rises with ε.
+#[must_use]
+pub fn partitions(graph: &Hypergraph, devices: u32, options: &ScoreOptions) -> Vec<(f64, Partition)> {
+    let mut epsilons = if options.epsilons.is_empty() { EPSILONS.to_vec() } else { options.epsilons.clone() };
+    epsilons.sort_by(f64::total_cmp);
+    let targets = vec![1.0; devices.max(1) as usize];
+    let mut found: Vec<(f64, Partition)> = Vec::with_capacity(epsilons.len());
+    for (index, epsilon) in (0_u64..).zip(epsilons) {
+        let known = found.last().map(|(_, before)| before.part_of.as_slice());
+        let request = Request { targets: &targets, bound: epsilon, effort: options.effort, known };
+        let next = partition(graph, &request, &options.seed.child("score").nth(index));
+        found.push((epsilon, next));
+    }
+    found
 }
 
 /// U_c of one network: the smallest communication of any edge, 1 where nothing is ever sent. A study takes the least of its

@@ -5,9 +5,16 @@
 //! the crate's README.
 
 mod best;
+mod climb;
+mod clusters;
 mod components;
+mod cpop;
+mod earliest;
 mod heft;
 mod hypergraph;
+mod interval;
+mod list;
+mod peft;
 mod single;
 
 use crate::memory::{self, Shortage};
@@ -33,10 +40,22 @@ pub enum Strategy {
     Hypergraph,
     /// Heterogeneous earliest finish time, with insertion.
     Heft,
+    /// HEFT that looks ahead by optimistic costs.
+    Peft,
+    /// The longest way on the fastest device, the rest as HEFT.
+    Cpop,
+    /// HEFT with messages that wait for each other.
+    Earliest,
+    /// Linear clusters, each on one device.
+    Clusters,
+    /// Pieces of a topological order, by dynamic programming.
+    Interval,
     /// The fastest of the above and of partitions over fewer devices, each found quickly: for use inside a search.
     Portfolio,
     /// The same found with care, and improved by local search: for the plan that will run.
     Best,
+    /// The best, and then branch and bound until it is proved optimal or a limit is reached.
+    Optimal,
 }
 
 /// Why a network has no plan.
@@ -84,8 +103,20 @@ impl PlaceError {
 
 impl Strategy {
     /// All of them, in the order of the listing.
-    pub const ALL: [Self; 6] =
-        [Self::Single, Self::Components, Self::Hypergraph, Self::Heft, Self::Portfolio, Self::Best];
+    pub const ALL: [Self; 12] = [
+        Self::Single,
+        Self::Components,
+        Self::Hypergraph,
+        Self::Heft,
+        Self::Peft,
+        Self::Cpop,
+        Self::Earliest,
+        Self::Clusters,
+        Self::Interval,
+        Self::Portfolio,
+        Self::Best,
+        Self::Optimal,
+    ];
 
     /// As `--strategy` takes it.
     #[must_use]
@@ -95,8 +126,14 @@ impl Strategy {
             Self::Components => "components",
             Self::Hypergraph => "hypergraph",
             Self::Heft => "heft",
+            Self::Peft => "peft",
+            Self::Cpop => "cpop",
+            Self::Earliest => "earliest",
+            Self::Clusters => "clusters",
+            Self::Interval => "interval",
             Self::Portfolio => "portfolio",
             Self::Best => "best",
+            Self::Optimal => "optimal",
         }
     }
 }
@@ -149,15 +186,43 @@ impl FromStr for Strategy {
 /// Where the strategy's placement, or for `best` every one, lacks memory or a link.
 pub fn plan(workload: &Workload, fleet: &Fleet, strategy: Strategy, seed: &Seed) -> Result<Plan, PlaceError> {
     fleet.verify().map_err(PlaceError::Fleet)?;
-    let placement = match strategy {
-        Strategy::Single => single::place(workload, fleet)?,
-        Strategy::Components => components::place(workload, fleet),
-        Strategy::Hypergraph => hypergraph::place(workload, fleet, Care::FULL, seed),
-        Strategy::Heft => heft::place(workload, fleet),
-        Strategy::Portfolio => best::portfolio(workload, fleet, seed)?,
+    let found: Found = match strategy {
+        Strategy::Single => single::place(workload, fleet)?.into(),
+        Strategy::Components => components::place(workload, fleet).into(),
+        Strategy::Hypergraph => hypergraph::place(workload, fleet, Care::FULL, seed).into(),
+        Strategy::Heft => heft::place(workload, fleet).into(),
+        Strategy::Peft => peft::place(workload, fleet).into(),
+        Strategy::Cpop => cpop::place(workload, fleet).into(),
+        Strategy::Earliest => earliest::place(workload, fleet).into(),
+        Strategy::Clusters => clusters::place(workload, fleet).into(),
+        Strategy::Interval => interval::place(workload, fleet).into(),
+        Strategy::Portfolio => best::portfolio(workload, fleet, seed)?.into(),
         Strategy::Best => best::place(workload, fleet, seed)?,
+        Strategy::Optimal => {
+            let Found { placement, .. } = best::place(workload, fleet, seed)?;
+            best::exactly(workload, fleet, placement, OPTIMAL_PREFIXES)
+        }
     };
-    finish(workload, fleet, strategy.name(), &placement)
+    let mut plan = finish(workload, fleet, strategy.name(), &found.placement)?;
+    plan.bound = plan.bound.max(found.bound).min(plan.latency);
+    Ok(plan)
+}
+
+/// Prefixes that `optimal` looks at before it gives up: some seconds.
+const OPTIMAL_PREFIXES: usize = 4_000_000;
+
+/// What a strategy gives.
+#[derive(Debug, Clone)]
+struct Found {
+    placement: Placement,
+    /// Seconds that it has proved no placement to go below; 0 where it proves nothing.
+    bound: f64,
+}
+
+impl From<Placement> for Found {
+    fn from(placement: Placement) -> Self {
+        Self { placement, bound: 0.0 }
+    }
 }
 
 /// How much work goes into the partitions of a placement.
@@ -198,11 +263,14 @@ impl<'a> Evaluator<'a> {
     }
 
     fn latency(&mut self, placement: &Placement) -> f64 {
-        let Placement { device_of, order } = placement;
-        if self.scarce && memory::shortage(self.workload, self.fleet, device_of, order).is_some() {
-            return f64::INFINITY;
-        }
-        self.simulator.latency(device_of, order)
+        self.latency_within(placement, f64::INFINITY)
+    }
+
+    /// Infinite too where it is above `limit`.
+    fn latency_within(&mut self, placement: &Placement, limit: f64) -> f64 {
+        let latency = self.simulator.latency_within(placement, limit);
+        let lacks = self.scarce && latency < f64::INFINITY;
+        if lacks && memory::shortage(self.workload, self.fleet, placement).is_some() { f64::INFINITY } else { latency }
     }
 }
 

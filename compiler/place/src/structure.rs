@@ -1,4 +1,5 @@
-//! The shape of a graph: depths, widths, longest path, overlap η, and the entropy of loads.
+//! The shape of a graph: depths, widths, edge lengths, longest path, overlap η; and of a partition of it the entropy of the
+//! loads and who sends how much to whom.
 //!
 //! Input: a [`Dag`] and which of its vertices count. η = longest path / (|V| / n) (paper.md eq. 2), both counted in
 //! vertices without the input and the output. In a network those are its blocks and the gathers between its bodies, which
@@ -59,6 +60,43 @@ pub fn widths(dag: &Dag, counted: &[bool]) -> Vec<u32> {
     widths
 }
 
+/// How many edges between counted vertices span how many depths: at index k − 1 the number of those that lead k depths down.
+#[must_use]
+pub fn edge_lengths(dag: &Dag, counted: &[bool]) -> Vec<u32> {
+    let depths = depths(dag, counted);
+    let mut lengths = Vec::new();
+    for to in (0..dag.len()).filter(|&to| counted[to]) {
+        for &from in dag.inputs(to).iter().filter(|&&from| counted[from as usize]) {
+            // An input is at least one depth above what takes it.
+            let length = (depths[to] - depths[from as usize]) as usize;
+            if lengths.len() < length {
+                lengths.resize(length, 0);
+            }
+            lengths[length - 1] += 1;
+        }
+    }
+    lengths
+}
+
+/// Bytes that each part sends to each other, the sender's row first; an output is sent once to a part that takes it, so that
+/// all together are Λ. `part_of` is an assignment of [`Hypergraph::of_blocks`](crate::Hypergraph::of_blocks) to `parts` parts:
+/// every unit has the image.
+#[must_use]
+pub fn traffic(workload: &Workload, part_of: &[u32], parts: usize) -> Vec<Vec<u64>> {
+    let mut traffic = vec![vec![0; parts]; parts];
+    let mut sent = vec![false; parts];
+    for (vertex, &from) in part_of.iter().enumerate() {
+        sent.fill(false);
+        for &to in workload.dag().consumers(vertex + 1) {
+            let to = part_of[to as usize - 1];
+            if to != from && !std::mem::replace(&mut sent[to as usize], true) {
+                traffic[from as usize][to as usize] += workload.costs()[vertex + 1].bytes;
+            }
+        }
+    }
+    traffic
+}
+
 /// η on `devices` units: 1 where the longest path is no longer than a unit's share of the vertices, and `devices` for a
 /// chain. 0 where nothing counts.
 #[must_use]
@@ -80,13 +118,15 @@ pub fn entropy(loads: &[u64]) -> f64 {
     }
     let shares = loads.iter().filter(|&&load| load > 0).map(|&load| load as f64 / total);
     let entropy: f64 = shares.map(|share| -share * libm::log(share)).sum();
-    entropy / libm::log(loads.len() as f64)
+    // One share of everything gives −0.
+    entropy / libm::log(loads.len() as f64) + 0.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::workload::Cost;
+    use cnasc_base::random::Seed;
 
     fn chain(vertices: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
         let vertices: Vec<u32> = vertices.into_iter().collect();
@@ -128,6 +168,27 @@ mod tests {
         assert_eq!(widths(&dag, &[true; 6]), [1, 3, 1, 1]);
         // Uncounted vertices neither show nor lengthen a path.
         assert_eq!(widths(&dag, &[false, true, true, true, true, false]), [3, 1]);
+    }
+
+    #[test]
+    fn edges_are_as_long_as_the_depths_they_span() {
+        let dag = Dag::from_edges(5, &[(0, 1), (1, 2), (0, 2), (2, 3), (0, 3), (0, 4)]).expect("edges ascend");
+        assert_eq!(edge_lengths(&dag, &[true; 5]), [4, 1, 1]);
+        assert_eq!(edge_lengths(&dag, &[false, true, true, true, true]), [2]);
+        assert_eq!(edge_lengths(&dag, &[false; 5]), [0_u32; 0]);
+    }
+
+    #[test]
+    fn traffic_adds_up_to_the_connectivity() {
+        for number in 0..20 {
+            let workload = crate::sample::workload(&Seed::new(number), 30);
+            let mut rng = Seed::new(number).child("parts").rng();
+            let graph = crate::Hypergraph::of_blocks(&workload);
+            let part_of: Vec<u32> = (0..graph.vertices()).map(|_| rng.below(4) as u32).collect();
+            let traffic = traffic(&workload, &part_of, 4);
+            assert!((0..4).all(|part| traffic[part][part] == 0));
+            assert_eq!(traffic.iter().flatten().sum::<u64>(), graph.connectivity(&part_of));
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Workload {
     }
 
     /// All ids in topological order.
-    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.costs.len()).map(NodeId::new)
     }
 

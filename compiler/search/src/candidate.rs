@@ -7,9 +7,9 @@ use cnasc_expand::expand;
 use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, Measure, Program};
 use cnasc_ir::score::Score;
-use cnasc_ir::{Architecture, Fleet, NodeId, Plan, TensorGraph};
+use cnasc_ir::{Architecture, Fleet, Plan, TensorGraph};
 use cnasc_lower::lower;
-use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure};
+use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure, verify};
 use std::collections::BTreeMap;
 
 /// A candidate's identity and figures, small enough to keep thousands of; [`draw`] makes its network again.
@@ -151,10 +151,9 @@ impl Evaluated {
 
 /// Bytes that the fullest device needs.
 fn fullest(workload: &Workload, fleet: &Fleet, placed: &Plan) -> u64 {
-    // Any order that keeps each device's own is as good as any other: needs are counted per device.
-    let mut order: Vec<NodeId> = workload.ids().collect();
-    order.sort_by(|a, b| placed.spans[a.index()].start.total_cmp(&placed.spans[b.index()].start).then(a.cmp(b)));
-    memory::needs(workload, fleet.devices.len(), &placed.device_of, &order).into_iter().max().unwrap_or(0)
+    let placement = verify::placement(placed, workload);
+    let needs = placement.map(|placement| memory::needs(workload, fleet.devices.len(), &placement));
+    needs.into_iter().flatten().max().unwrap_or(0)
 }
 
 fn planned(measure: Measure, placed: &Plan, memory: u64) -> f64 {

@@ -326,20 +326,9 @@ struct Parts {
     word: Option<Rule>,
 }
 
-/// One past the last byte of the last token in `pair`.
+/// One past the last byte of the last token in `pair`, which nothing but white space may follow in it: comments are blanked.
 pub fn end_of(pair: &Pair<'_, Rule>) -> usize {
-    let mut last = pair.clone();
-    loop {
-        match last.clone().into_inner().next_back() {
-            // The end of a declaration without its brace is that of what stands before.
-            Some(inner) if inner.as_rule() == Rule::unclosed => {
-                let before = last.into_inner().rev().nth(1);
-                return before.map_or(inner.as_span().start(), |before| end_of(&before));
-            }
-            Some(inner) => last = inner,
-            None => return last.as_span().start() + last.as_str().trim_end().len(),
-        }
-    }
+    pair.as_span().start() + pair.as_str().trim_end().len()
 }
 
 /// Where a pair without inner white space stands.

@@ -193,7 +193,17 @@ fn explain(source: &Source<'_>, failure: &Failure) -> SyntaxError {
     if expected == [VALUE_ON_LINE] && token.kind == TokenKind::Open('(') {
         return unexpected(source, token.start, vec!["a space and a value"]);
     }
+    if expected == [A_PATH] && token.kind == TokenKind::Text {
+        let found =
+            if token_at(source, token.end).is_some_and(|next| !next.first_on_line) { "no `::`" } else { LINE_END };
+        let expected = vec!["`::` and the name of one of the file's declarations"];
+        let kind = SyntaxErrorKind::Unexpected { found: found.to_owned(), expected };
+        return SyntaxError { span: span(token.end, token.end), kind };
+    }
     let word = text_of(source, token);
+    if expected == ["`{`"] && word == "joined" {
+        return unexpected(source, token.start, vec!["a second branch, `{ … }`"]);
+    }
     if expected == ["a name"] && token.kind == TokenKind::Word && whole(Rule::reserved, word) {
         let kind = SyntaxErrorKind::ReservedName { word: word.to_owned() };
         return SyntaxError { span: span(token.start, token.end), kind };
@@ -317,9 +327,9 @@ mod tests {
         let grammar = include_str!("../cnas.pest");
         let alternatives = |rule: &str| {
             let body = grammar.split_once(rule).expect("the rule is there").1;
-            body.split_once('}').expect("the rule ends").0.matches('"').count() / 2
+            body.split_once("\n}").expect("the rule ends").0.matches('"').count() / 2
         };
-        assert_eq!(alternatives("\nitem_word = @{"), ITEM_WORDS.len());
+        assert_eq!(alternatives("\ndeclaring = _{"), ITEM_WORDS.len());
         assert_eq!(alternatives("\nreserved_word = _{"), RESERVED_WORDS.len());
     }
 

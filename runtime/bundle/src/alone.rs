@@ -19,6 +19,7 @@ impl Bundle {
         let plan = Plan {
             strategy: "single".to_owned(),
             device_of: vec![DeviceId(0); nodes],
+            copies: Vec::new(),
             order: vec![(0..nodes).map(NodeId::new).collect()],
             spans: vec![Span::default(); nodes],
             transfers: Vec::new(),
@@ -28,7 +29,8 @@ impl Bundle {
             sent_bytes: 0,
         };
         let name = self.fleet.name.clone();
-        let fleet = Fleet { name, devices: device.into_iter().collect(), links: vec![vec![None]] };
+        let fleet =
+            Fleet { name, devices: device.into_iter().collect(), links: vec![vec![None]], ..self.fleet.clone() };
         let alone = Self { plan, fleet, ..self.clone() };
         alone.verify()?;
         Ok(alone)

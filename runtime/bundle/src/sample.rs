@@ -8,7 +8,7 @@ use cnasc_base::random::{Rng, Seed};
 use cnasc_ir::architecture::{Architecture, Join, Node, NodeId, Role};
 use cnasc_ir::fleet::{Backend, Device, Link};
 use cnasc_ir::op::{Gate, Op, ParamRole};
-use cnasc_ir::plan::{Plan, Span, Transfer};
+use cnasc_ir::plan::{Copied, Plan, Span, Transfer};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step, TensorGraph, TensorId};
 use cnasc_ir::{DeviceId, Fleet, Shape, Weights};
 use std::collections::BTreeSet;
@@ -62,6 +62,42 @@ pub fn bundle(edges: &Edges, devices: usize, backend: Backend, seed: &Seed) -> B
     let fleet = fleet(devices, backend);
     let plan = place(&graph, devices, &seed.child("plan"));
     Bundle::new(&architecture, graph, weights, plan, fleet).expect("the sample is made to fit together")
+}
+
+/// The same network with one more node computed where it was sent to: the first such that has a copy yet to come. None
+/// where nothing but the image is sent.
+///
+/// # Panics
+/// Never with a bundle of this module.
+#[must_use]
+pub fn copied(bundle: &Bundle) -> Option<Bundle> {
+    let mut plan = bundle.plan.clone();
+    let at = plan.transfers.iter().position(|transfer| transfer.node.index() > 0)?;
+    let Transfer { node, to: device, .. } = plan.transfers.remove(at);
+    let place = plan.copies.partition_point(|copy| (copy.node, copy.device) < (node, device));
+    plan.copies.insert(place, Copied { node, device, span: Span::default() });
+    let own = bundle.graph.steps.iter().filter(|step| step.node == node);
+    let inputs: BTreeSet<NodeId> = own.flat_map(|step| &step.inputs).map(|&id| bundle.graph.step(id).node).collect();
+    for input in inputs {
+        let there = input == node || plan.is_on(input, device);
+        if !there && !plan.transfers.iter().any(|transfer| transfer.node == input && transfer.to == device) {
+            let from = plan.device_of[input.index()];
+            let bytes = bundle.graph.step(bundle.graph.node_outputs()[input.index()]).shape.bytes();
+            plan.transfers.push(Transfer { node: input, from, to: device, bytes, span: Span::default() });
+        }
+    }
+    // Nodes are numbered in a topological order, so any device may follow it.
+    for (device, order) in plan.order.iter_mut().enumerate() {
+        *order = (0..bundle.nodes.len()).map(NodeId::new).collect();
+        order.retain(|&node| {
+            let device = DeviceId::new(device);
+            plan.device_of[node.index()] == device
+                || plan.copies.iter().any(|copy| (copy.node, copy.device) == (node, device))
+        });
+    }
+    let copied = Bundle { plan, ..bundle.clone() };
+    copied.verify().expect("what the copy needs is sent to it");
+    Some(copied)
 }
 
 /// A random image: pixels in 0..1 in plain order.
@@ -177,6 +213,7 @@ fn place(graph: &TensorGraph, devices: usize, seed: &Seed) -> Plan {
     Plan {
         strategy: "lot".to_owned(),
         device_of,
+        copies: Vec::new(),
         order,
         spans: vec![Span::default(); nodes],
         transfers,

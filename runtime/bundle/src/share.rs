@@ -3,6 +3,7 @@
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{DeviceId, Fleet, Plan, TensorGraph, TensorId};
+use std::collections::BTreeMap;
 
 /// What one device does for one inference.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +47,8 @@ pub enum Action {
 impl Share {
     /// What `device` does of `plan`, which must fit `graph` and `fleet`: those of a verified [`Bundle`](crate::Bundle) do.
     ///
-    /// A node's inputs from elsewhere are received just before the first node that needs them, and its output is sent as
-    /// soon as it is complete.
+    /// A node's inputs from elsewhere are received just before the first node that needs them. What is sent leaves in the
+    /// order of the plan's transfers, each as soon as it is complete and all before it have left.
     ///
     /// # Panics
     /// Where the plan names a node or a device that is not there.
@@ -76,14 +77,28 @@ impl Share {
     }
 }
 
+/// What `device` has to send, by the start of the transfer; of those that start at once, what it makes first comes first.
+fn sends(plan: &Plan, device: DeviceId) -> Vec<(NodeId, DeviceId)> {
+    let order = plan.order.get(device.index()).map_or(&[][..], Vec::as_slice);
+    let place: BTreeMap<NodeId, usize> = order.iter().enumerate().map(|(place, &node)| (node, place)).collect();
+    let mut sends: Vec<_> = plan.transfers.iter().filter(|one| one.from == device).collect();
+    sends.sort_by(|a, b| a.span.start.total_cmp(&b.span.start).then(place.get(&a.node).cmp(&place.get(&b.node))));
+    sends.into_iter().map(|one| (one.node, one.to)).collect()
+}
+
 /// Collects actions; runs of steps grow until an exchange ends them.
 struct Builder<'a> {
     graph: &'a TensorGraph,
     plan: &'a Plan,
     device: DeviceId,
     steps_of: Vec<Vec<TensorId>>,
-    /// For each node to whom this device sends its output, in the order of the plan: by the time at which the transfer starts.
-    sent_to: Vec<Vec<DeviceId>>,
+    /// What this device has to send, in the order in which it leaves, and to whom; the first `sent` of it are sent.
+    sends: Vec<(NodeId, DeviceId)>,
+    sent: usize,
+    /// For each node the device that sends its output to this one.
+    senders: BTreeMap<NodeId, DeviceId>,
+    /// For each node its output, once it is computed here.
+    outputs: Vec<Option<TensorId>>,
     received: Vec<bool>,
     run: Vec<TensorId>,
     actions: Vec<Action>,
@@ -95,12 +110,20 @@ impl<'a> Builder<'a> {
         for id in graph.ids().skip(1) {
             steps_of[graph.step(id).node.index()].push(id);
         }
-        let mut sent_to = vec![Vec::new(); graph.nodes as usize];
-        for transfer in plan.transfers.iter().filter(|transfer| transfer.from == device) {
-            sent_to[transfer.node.index()].push(transfer.to);
+        let senders = plan.transfers.iter().filter(|one| one.to == device).map(|one| (one.node, one.from)).collect();
+        Self {
+            graph,
+            plan,
+            device,
+            steps_of,
+            sends: sends(plan, device),
+            sent: 0,
+            senders,
+            outputs: vec![None; graph.nodes as usize],
+            received: vec![false; graph.steps.len()],
+            run: Vec::new(),
+            actions: Vec::new(),
         }
-        let received = vec![false; graph.steps.len()];
-        Self { graph, plan, device, steps_of, sent_to, received, run: Vec::new(), actions: Vec::new() }
     }
 
     fn node(&mut self, node: NodeId) {
@@ -110,22 +133,31 @@ impl<'a> Builder<'a> {
                 self.receive(input);
             }
         }
-        let output = steps.last().copied().unwrap_or(TensorId(0));
+        self.outputs[node.index()] = Some(steps.last().copied().unwrap_or(TensorId(0)));
         self.run.extend(steps);
-        self.send(node, output);
+        self.send();
     }
 
     fn receive(&mut self, tensor: TensorId) {
-        let from = self.plan.device_of[self.graph.step(tensor).node.index()];
-        if from != self.device && !std::mem::replace(&mut self.received[tensor.index()], true) {
+        let node = self.graph.step(tensor).node;
+        if self.plan.is_on(node, self.device) {
+            return;
+        }
+        // A verified plan has a sender; without one the share would not come through its own check.
+        let from = self.senders.get(&node).copied().unwrap_or(self.plan.device_of[node.index()]);
+        if !std::mem::replace(&mut self.received[tensor.index()], true) {
             self.end_run();
             self.actions.push(Action::Receive { tensor, from });
         }
     }
 
-    fn send(&mut self, node: NodeId, tensor: TensorId) {
-        let to = std::mem::take(&mut self.sent_to[node.index()]);
-        if !to.is_empty() {
+    /// Sends what is complete, up to the first that is not; one action for what goes to several devices at once.
+    fn send(&mut self) {
+        while let Some(&(node, _)) = self.sends.get(self.sent) {
+            let Some(tensor) = self.outputs[node.index()] else { return };
+            let same = self.sends[self.sent..].iter().take_while(|send| send.0 == node);
+            let to: Vec<DeviceId> = same.map(|send| send.1).collect();
+            self.sent += to.len();
             self.end_run();
             self.actions.push(Action::Send { tensor, to });
         }

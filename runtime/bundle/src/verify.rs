@@ -1,6 +1,7 @@
 //! Whether a plan fits its network and fleet, and whether the shares that it gives can be executed together.
 //!
-//! [`plan`] looks at the plan alone: each node is computed once, where the plan says, and exactly what others need is sent.
+//! [`plan`] looks at the plan alone: each node and each copy is computed once, where the plan says, and exactly what others
+//! need is sent.
 //! [`shares`] goes through the actions of all devices as a fleet would, without computing: sends never wait, receives do. As what
 //! is sent stays sent, one such walk decides whether every order of events ends: it stands still only where the orders and the
 //! transfers have a cycle.
@@ -24,36 +25,55 @@ pub fn plan(graph: &TensorGraph, plan: &Plan, fleet: &Fleet) -> Result<(), Strin
     if plan.order.len() != devices {
         return Err(format!("the plan orders {} devices, the fleet has {devices}", plan.order.len()));
     }
-    if let Some(device) = plan.device_of.iter().find(|device| device.index() >= devices) {
+    let named = plan.device_of.iter().copied().chain(plan.copies.iter().map(|copy| copy.device));
+    if let Some(device) = named.into_iter().find(|device| device.index() >= devices) {
         return Err(format!("the plan names device {}, the fleet has {devices}", device.0));
     }
     check_figures(plan)?;
+    check_copies(plan)?;
     check_order(plan)?;
     check_transfers(graph, plan, fleet)
 }
 
 /// Numbers that are not finite could not be written and read back.
 fn check_figures(plan: &Plan) -> Result<(), String> {
-    let spans = plan.spans.iter().chain(plan.transfers.iter().map(|transfer| &transfer.span));
+    let copies = plan.copies.iter().map(|copy| &copy.span);
+    let spans = plan.spans.iter().chain(copies).chain(plan.transfers.iter().map(|transfer| &transfer.span));
     let mut figures = spans.flat_map(|span| [span.start, span.end]).chain([plan.latency, plan.bound]);
     if figures.all(f64::is_finite) { Ok(()) } else { Err("a time of the plan is not a finite number".to_owned()) }
 }
 
+/// The image is given to one device, and the answer asked of one, so neither has copies.
+fn check_copies(plan: &Plan) -> Result<(), String> {
+    let mut before = None;
+    for copy in &plan.copies {
+        let node = copy.node.index();
+        let wrong = node == 0 || node + 1 >= plan.device_of.len() || plan.device_of[node] == copy.device;
+        let place = (copy.node, copy.device);
+        if wrong || before.is_some_and(|before| before >= place) {
+            return Err(format!("node {node} can't have this copy on device {}", copy.device.0));
+        }
+        before = Some(place);
+    }
+    Ok(())
+}
+
 fn check_order(plan: &Plan) -> Result<(), String> {
-    let mut ordered = vec![false; plan.device_of.len()];
+    let own = plan.device_of.iter().enumerate().map(|(node, &device)| (NodeId::new(node), device));
+    let mut wanted: BTreeSet<_> = own.chain(plan.copies.iter().map(|copy| (copy.node, copy.device))).collect();
     for (device, order) in plan.order.iter().enumerate() {
-        for node in order {
-            if plan.device_of.get(node.index()) != Some(&DeviceId::new(device)) {
-                return Err(format!("device {device} computes node {}, which is not placed there", node.0));
+        let device = DeviceId::new(device);
+        for &node in order {
+            if wanted.remove(&(node, device)) {
+                continue;
             }
-            if std::mem::replace(&mut ordered[node.index()], true) {
-                return Err(format!("device {device} computes node {} twice", node.0));
-            }
+            let how = if plan.is_on(node, device) { " twice" } else { ", which is not placed there" };
+            return Err(format!("device {} computes node {}{how}", device.0, node.0));
         }
     }
-    match ordered.iter().position(|&done| !done) {
+    match wanted.first() {
         None => Ok(()),
-        Some(node) => Err(format!("no device computes node {node}")),
+        Some((node, device)) => Err(format!("device {} does not compute node {}", device.0, node.0)),
     }
 }
 
@@ -63,13 +83,13 @@ fn check_transfers(graph: &TensorGraph, plan: &Plan, fleet: &Fleet) -> Result<()
     for transfer in &plan.transfers {
         let (node, from, to) = (transfer.node, transfer.from, transfer.to);
         let name = format!("the transfer of node {} from device {} to {}", node.0, from.0, to.0);
-        if plan.device_of.get(node.index()) != Some(&from) {
+        if !plan.is_on(node, from) {
             return Err(format!("{name} does not start where the node is computed"));
         }
         if to.index() >= fleet.devices.len() || fleet.link(from, to).is_none() {
             return Err(format!("{name} has no link"));
         }
-        let bytes = graph.step(outputs[node.index()]).shape.bytes();
+        let bytes = fleet.wire_bytes(graph.step(outputs[node.index()]).shape.bytes());
         if transfer.bytes != bytes {
             return Err(format!("{name} has {} bytes, the node's output {bytes}", transfer.bytes));
         }
@@ -87,23 +107,21 @@ fn check_transfers(graph: &TensorGraph, plan: &Plan, fleet: &Fleet) -> Result<()
     Ok(())
 }
 
-/// Each node's output goes once to each other device that computes something from it.
+/// Each node's output goes once to each device that computes something from it and not the node.
 fn needed_transfers(graph: &TensorGraph, plan: &Plan) -> BTreeSet<(NodeId, DeviceId)> {
     let mut needed = BTreeSet::new();
     for step in &graph.steps {
-        let to = plan.device_of[step.node.index()];
         for &input in &step.inputs {
             let node = graph.step(input).node;
-            if plan.device_of[node.index()] != to {
-                needed.insert((node, to));
-            }
+            needed.extend(plan.hosts(step.node).filter(|&to| !plan.is_on(node, to)).map(|to| (node, to)));
         }
     }
     needed
 }
 
-/// Checks that `shares`, one a device in the order of their ids, compute every step of `graph` (verified) once and only from what
-/// is there, that every tensor sent is received and the reverse, that they end, and that one of them gives the answer.
+/// Checks that `shares`, one a device in the order of their ids, compute every step of `graph` (verified), none twice on one
+/// device, and only from what is there, that every tensor sent is received and the reverse, that they end, and that one of
+/// them gives the answer.
 ///
 /// # Errors
 /// Says what goes wrong, or which device would wait forever for what.
@@ -178,10 +196,10 @@ impl<'a> Walk<'a> {
         if let Some(missing) = step.inputs.iter().find(|input| !self.held[device].contains(input)) {
             return Err(format!("computes step {} without its input {}", id.0, missing.0));
         }
-        if std::mem::replace(&mut self.computed[id.index()], true) {
+        self.computed[id.index()] = true;
+        if !self.held[device].insert(id) {
             return Err(format!("step {} is computed twice", id.0));
         }
-        self.held[device].insert(id);
         Ok(())
     }
 

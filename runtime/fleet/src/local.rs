@@ -179,7 +179,8 @@ fn compile(bundle: &Bundle, shares: Vec<Share>, endpoints: Vec<Box<dyn Endpoint>
         let compiling: Vec<_> = busy
             .map(|(share, endpoint)| {
                 let device = share.device;
-                (device, scope.spawn(move || Node::new(&bundle.graph, &bundle.weights, share, endpoint)))
+                let transfer = bundle.fleet.transfer;
+                (device, scope.spawn(move || Node::new(&bundle.graph, &bundle.weights, share, transfer, endpoint)))
             })
             .collect();
         let finished = compiling.into_iter().map(|(device, thread)| match thread.join() {

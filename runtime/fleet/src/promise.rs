@@ -25,14 +25,14 @@ impl Promise {
     pub fn of(bundle: &Bundle, share: &Share) -> Self {
         let device = share.device;
         let graph = &bundle.graph;
-        let own = |tensor: TensorId| bundle.plan.device_of[graph.step(tensor).node.index()] == device;
+        let own = |tensor: TensorId| bundle.plan.is_on(graph.step(tensor).node, device);
         let outputs = graph.node_outputs();
         // The image is an input and not an operator.
         let steps: Vec<TensorId> = graph.ids().skip(1).filter(|&step| own(step)).collect();
         let bytes = |chosen: &dyn Fn(DeviceId, DeviceId) -> bool| {
             let transfers = bundle.plan.transfers.iter().filter(|transfer| chosen(transfer.from, transfer.to));
             let shapes = transfers.map(|transfer| graph.step(outputs[transfer.node.index()]).shape);
-            shapes.map(|shape| (layout::len(shape) * size_of::<f32>()) as u64).sum()
+            shapes.map(|shape| (layout::len(shape) * bundle.fleet.transfer.bytes()) as u64).sum()
         };
         Self {
             device,

@@ -81,7 +81,7 @@ fn describe(bundle: &Bundle, action: &Action) -> (&'static str, String, Value) {
     let node = |tensor: TensorId| bundle.node_name(bundle.graph.step(tensor).node);
     let facts = |tensor: TensorId| {
         let shape = bundle.graph.step(tensor).shape;
-        (shape.to_string(), layout::len(shape) * size_of::<f32>())
+        (shape.to_string(), layout::len(shape) * bundle.fleet.transfer.bytes())
     };
     match action {
         Action::Receive { tensor, from } => {

@@ -5,10 +5,10 @@
 //! one that fails, is the fleet's affair.
 
 use cnasc_bundle::{Action, Share, layout};
+use cnasc_ir::fleet::Precision;
 use cnasc_ir::{DeviceId, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{CompileError, Executable};
-use cnasc_transport::{Endpoint, Expected, Frame, TransportError};
-use std::sync::Arc;
+use cnasc_transport::{Endpoint, Expected, Frame, Payload, TransportError};
 use std::time::Instant;
 
 #[cfg(test)]
@@ -22,7 +22,9 @@ pub struct Node {
     /// The network's answer: its tensor and its shape.
     output: (TensorId, Shape),
     /// For each send the values on their way; used again once all receivers have copied them. Empty for other actions.
-    outgoing: Vec<Arc<[f32]>>,
+    outgoing: Vec<Payload>,
+    /// In which precision they travel.
+    transfer: Precision,
     /// The inference that comes next at the earliest.
     next: u64,
 }
@@ -95,7 +97,7 @@ pub enum NodeError {
 }
 
 impl Node {
-    /// Compiles `share` of `graph` and tells `endpoint` what to expect.
+    /// Compiles `share` of `graph` and tells `endpoint` what to expect; tensors are sent in the precision `transfer`.
     ///
     /// # Errors
     /// Where the share can't be compiled, or belongs to another device than the endpoint.
@@ -103,6 +105,7 @@ impl Node {
         graph: &TensorGraph,
         weights: &Weights,
         share: Share,
+        transfer: Precision,
         mut endpoint: Box<dyn Endpoint>,
     ) -> Result<Self, NodeError> {
         if share.device != endpoint.device() {
@@ -113,13 +116,9 @@ impl Node {
         let len = |tensor: TensorId| layout::len(graph.step(tensor).shape);
         let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, len)).collect();
         endpoint.expect(&expected);
-        let buffer = |action: &Action| match action {
-            Action::Send { tensor, .. } => vec![0.0; len(*tensor)].into(),
-            Action::Receive { .. } | Action::Compute { .. } => Arc::default(),
-        };
-        let outgoing = share.actions.iter().map(buffer).collect();
+        let outgoing = share.actions.iter().map(|action| outgoing(action, transfer, len)).collect();
         let output = (graph.output(), graph.step(graph.output()).shape);
-        Ok(Self { share, executable, endpoint, output, outgoing, next: 0 })
+        Ok(Self { share, executable, endpoint, output, outgoing, transfer, next: 0 })
     }
 
     /// What this device does.
@@ -187,25 +186,20 @@ impl Node {
             Action::Receive { tensor, from } => {
                 let into = self.executable.tensor_mut(*tensor);
                 self.endpoint.receive(*from, inference, *tensor, into, deadline)?;
-                outcome.bytes_received += bytes(into);
+                outcome.bytes_received += (into.len() * self.transfer.bytes()) as u64;
             }
             Action::Compute { steps } => {
                 self.executable.run(index);
                 outcome.operators += steps.len();
             }
             Action::Send { tensor, to } => {
-                let values = self.executable.tensor(*tensor);
                 let payload = &mut self.outgoing[index];
-                match Arc::get_mut(payload) {
-                    Some(free) => free.copy_from_slice(values),
-                    // A receiver has not taken the last one yet.
-                    None => *payload = Arc::from(values),
-                }
+                payload.set(self.executable.tensor(*tensor));
                 for &receiver in to {
-                    let payload = Arc::clone(payload);
+                    outcome.bytes_sent += payload.bytes();
+                    let payload = payload.clone();
                     let frame = Frame { inference, tensor: *tensor, from: self.share.device, payload };
                     self.endpoint.send(receiver, frame)?;
-                    outcome.bytes_sent += bytes(values);
                 }
             }
         }
@@ -227,6 +221,10 @@ fn expected(action: &Action, len: impl Fn(TensorId) -> usize) -> Option<Expected
     }
 }
 
-fn bytes(values: &[f32]) -> u64 {
-    size_of_val(values) as u64
+/// What an action has on its way.
+fn outgoing(action: &Action, transfer: Precision, len: impl Fn(TensorId) -> usize) -> Payload {
+    match action {
+        Action::Send { tensor, .. } => Payload::zeros(transfer, len(*tensor)),
+        Action::Receive { .. } | Action::Compute { .. } => Payload::zeros(transfer, 0),
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Node, NodeError, Outcome};
 use cnasc_base::random::Seed;
 use cnasc_bundle::{Action, Bundle, sample};
-use cnasc_ir::fleet::Backend;
+use cnasc_ir::fleet::{Backend, Precision};
 use cnasc_ir::{DeviceId, TensorId};
 use cnasc_transport::{Endpoint, Expected, Frame, InProcess, TransportError, inprocess};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn image(bundle: &Bundle) -> Vec<f32> {
 fn nodes(bundle: &Bundle) -> Vec<Node> {
     let ends = inprocess(bundle.fleet.devices.len()).into_iter();
     let nodes = ends.zip(bundle.shares()).map(|(end, share)| {
-        Node::new(&bundle.graph, &bundle.weights, share, Box::new(end)).expect("the sample compiles")
+        Node::new(&bundle.graph, &bundle.weights, share, Precision::F32, Box::new(end)).expect("the sample compiles")
     });
     nodes.collect()
 }
@@ -97,7 +97,7 @@ fn a_deadline_that_passed_stops_computing() {
 fn a_share_needs_its_own_endpoint() {
     let bundle = bundle(2);
     let (share, end) = (bundle.shares().remove(1), inprocess(2).remove(0));
-    let error = Node::new(&bundle.graph, &bundle.weights, share, Box::new(end)).err();
+    let error = Node::new(&bundle.graph, &bundle.weights, share, Precision::F32, Box::new(end)).err();
     assert_eq!(error, Some(NodeError::Device { share: DeviceId(1), endpoint: DeviceId(0) }));
 }
 
@@ -137,7 +137,7 @@ fn values_on_their_way_stay() {
     let sent = Arc::default();
     let mut ends = inprocess(2);
     let recorder = Recorder(ends.swap_remove(share.device.index()), Arc::clone(&sent));
-    let mut node = Node::new(&bundle.graph, &bundle.weights, share, Box::new(recorder)).unwrap();
+    let mut node = Node::new(&bundle.graph, &bundle.weights, share, Precision::F32, Box::new(recorder)).unwrap();
     let mut values = Vec::new();
     for inference in 0..2 {
         let mut image = image(&bundle);
@@ -149,5 +149,5 @@ fn values_on_their_way_stay() {
     assert!(values[0] == values[1], "what the receiver holds has changed");
     let sent = sent.lock().unwrap();
     let later = sent.iter().find(|(_, frame)| frame.inference == 1).expect("the second inference sent as well");
-    assert!(later.1.payload[..] != values[0][..], "the second image gives other values");
+    assert!(later.1.payload.to_vec() != values[0], "the second image gives other values");
 }

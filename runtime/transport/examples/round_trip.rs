@@ -2,8 +2,7 @@
 //! `cargo run --release -p cnasc-transport --example round_trip`
 
 use cnasc_ir::{DeviceId, TensorId};
-use cnasc_transport::{Endpoint, Expected, Frame, InProcess, TransportError, inprocess};
-use std::sync::Arc;
+use cnasc_transport::{Endpoint, Expected, Frame, InProcess, Payload, TransportError, inprocess};
 use std::time::{Duration, Instant};
 
 const TENSOR: TensorId = TensorId(0);
@@ -32,7 +31,7 @@ fn measure(len: usize, pause: Duration) -> Result<Vec<Duration>, TransportError>
     std::thread::scope(|scope| {
         let echoing = scope.spawn(move || -> Result<(), TransportError> {
             let mut values = vec![0.0; len];
-            let mut buffer: Arc<[f32]> = Arc::from(values.as_slice());
+            let mut buffer = Payload::from(values.as_slice());
             for round in 0..ROUNDS {
                 receive(&mut echo, round, &mut values)?;
                 send(&mut echo, round, &values, &mut buffer)?;
@@ -40,7 +39,7 @@ fn measure(len: usize, pause: Duration) -> Result<Vec<Duration>, TransportError>
             Ok(())
         });
         let mut values = vec![0.0; len];
-        let mut buffer: Arc<[f32]> = Arc::from(values.as_slice());
+        let mut buffer = Payload::from(values.as_slice());
         let mut times = Vec::new();
         for round in 0..ROUNDS {
             let start = Instant::now();
@@ -62,11 +61,8 @@ fn receive(end: &mut InProcess, round: u64, into: &mut [f32]) -> Result<(), Tran
     end.receive(other, round, TENSOR, into, Instant::now() + Duration::from_secs(10))
 }
 
-fn send(end: &mut InProcess, round: u64, values: &[f32], buffer: &mut Arc<[f32]>) -> Result<(), TransportError> {
-    match Arc::get_mut(buffer) {
-        Some(buffer) => buffer.copy_from_slice(values),
-        None => *buffer = Arc::from(values),
-    }
+fn send(end: &mut InProcess, round: u64, values: &[f32], buffer: &mut Payload) -> Result<(), TransportError> {
+    buffer.set(values);
     let from = end.device();
-    end.send(DeviceId(1 - from.0), Frame { inference: round, tensor: TENSOR, from, payload: Arc::clone(buffer) })
+    end.send(DeviceId(1 - from.0), Frame { inference: round, tensor: TENSOR, from, payload: buffer.clone() })
 }

@@ -5,7 +5,6 @@
 use crate::{Endpoint, Expected, Frame, TransportError};
 use cnasc_base::random::{Rng, Seed};
 use cnasc_ir::{DeviceId, TensorId};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How probable each fault is for a frame, from 0 to 1.
@@ -64,7 +63,7 @@ impl<E: Endpoint> Faulty<E> {
             1 => payload.push(0.0),
             _ => frame.tensor.0 = frame.tensor.0.wrapping_add(1 << 30),
         }
-        frame.payload = Arc::from(payload);
+        frame.payload = payload.into();
     }
 }
 
@@ -141,7 +140,7 @@ mod tests {
         let tensors = (0..10).map(TensorId);
         second.expect(&tensors.clone().map(|tensor| Expected { from, tensor, len: 2 }).collect::<Vec<_>>());
         for tensor in tensors.clone() {
-            let payload = Arc::from([tensor.0 as f32, 0.0].as_slice());
+            let payload = vec![tensor.0 as f32, 0.0].into();
             first.send(second.device(), Frame { inference: 1, tensor, from, payload }).unwrap();
         }
         first.flush().unwrap();

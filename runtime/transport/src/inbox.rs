@@ -3,10 +3,9 @@
 //! What a peer can make a device hold is bounded: only tensors that are expected from it, of the expected size, each for at most
 //! [`KEPT_INFERENCES`] inferences. Of one that sends more, the newest stay: a peer that counts too fast hurts only itself.
 
-use crate::{Expected, Frame, TransportError};
+use crate::{Expected, Frame, Payload, TransportError};
 use cnasc_ir::{DeviceId, TensorId};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// For how many inferences a tensor is kept: the one that runs, the next one that others may have begun, and some to spare.
 pub const KEPT_INFERENCES: usize = 4;
@@ -22,7 +21,7 @@ pub struct Inbox {
 
 /// A frame's values; of one with a wrong size the size, to be reported to the one who waits for it rather than letting him wait
 /// until the deadline.
-type Content = Result<Arc<[f32]>, usize>;
+type Content = Result<Payload, usize>;
 
 /// One expected tensor.
 #[derive(Debug)]
@@ -84,7 +83,7 @@ impl Inbox {
         from: DeviceId,
         inference: u64,
         tensor: TensorId,
-    ) -> Result<Option<Arc<[f32]>>, TransportError> {
+    ) -> Result<Option<Payload>, TransportError> {
         self.current = self.current.max(inference);
         let slot = self.slots.get_mut(&(from, tensor)).ok_or(TransportError::Unexpected { from, tensor })?;
         let found = slot.held.iter().position(|(held, _)| *held == inference);
@@ -122,7 +121,7 @@ mod tests {
     }
 
     fn frame(inference: u64, values: &[f32]) -> Frame {
-        Frame { inference, tensor: TENSOR, from: FROM, payload: Arc::from(values) }
+        Frame { inference, tensor: TENSOR, from: FROM, payload: values.into() }
     }
 
     fn taken(inbox: &mut Inbox, inference: u64) -> Option<Vec<f32>> {

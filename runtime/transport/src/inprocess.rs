@@ -5,7 +5,7 @@
 //! only the tensor that it waits for wakes it.
 
 use crate::inbox::Inbox;
-use crate::{Endpoint, Expected, Frame, TransportError};
+use crate::{Endpoint, Expected, Frame, Payload, TransportError};
 use cnasc_ir::{DeviceId, TensorId};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -80,12 +80,8 @@ impl Endpoint for InProcess {
         deadline: Instant,
     ) -> Result<(), TransportError> {
         let payload = self.own().wait(from, inference, tensor, deadline)?;
-        if payload.len() != into.len() {
-            let (wanted, found) = (into.len(), payload.len());
-            return Err(TransportError::Size { from, tensor, wanted, found });
-        }
-        into.copy_from_slice(&payload);
-        Ok(())
+        let (wanted, found) = (into.len(), payload.len());
+        if payload.copy_to(into) { Ok(()) } else { Err(TransportError::Size { from, tensor, wanted, found }) }
     }
 
     fn give_up(&mut self, inference: u64) {
@@ -173,7 +169,7 @@ impl Mailbox {
         inference: u64,
         tensor: TensorId,
         deadline: Instant,
-    ) -> Result<Arc<[f32]>, TransportError> {
+    ) -> Result<Payload, TransportError> {
         loop {
             let mut state = self.lock();
             if let Some(payload) = state.inbox.take(from, inference, tensor)? {

@@ -6,6 +6,7 @@
 //! A transport knows tensors as numbers of floats: networks, plans and kernels it never sees.
 
 pub mod inbox;
+pub mod payload;
 
 pub mod inprocess;
 
@@ -13,9 +14,9 @@ pub mod faulty;
 
 pub use faulty::{Faults, Faulty};
 pub use inprocess::{InProcess, inprocess};
+pub use payload::Payload;
 
 use cnasc_ir::{DeviceId, TensorId};
-use std::sync::Arc;
 use std::time::Instant;
 
 /// One tensor of one inference on its way.
@@ -27,8 +28,8 @@ pub struct Frame {
     pub tensor: TensorId,
     /// Who made it.
     pub from: DeviceId,
-    /// Its values in the blocked order of bundles, the same in memory and on the wire. Shared, because several devices may take it.
-    pub payload: Arc<[f32]>,
+    /// Its values in the blocked order of bundles.
+    pub payload: Payload,
 }
 
 /// A tensor that a device is to receive in every inference.

@@ -24,7 +24,7 @@ pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
     refuse("--weights", args.weights.as_ref())?;
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
-    let fleet = model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?;
+    let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
     let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
     let bytes = bundle.write();
     write_file(&args.output, &bytes)?;

@@ -7,7 +7,9 @@ use crate::model;
 use crate::output::{bytes, milliseconds, table};
 use crate::pipeline;
 use cnasc_base::{Diagnostic, Seed};
-use cnasc_ir::{Architecture, Fleet, Plan};
+use cnasc_ir::architecture::NodeId;
+use cnasc_ir::plan::Span;
+use cnasc_ir::{Architecture, DeviceId, Fleet, Plan};
 use cnasc_place::hypergraph::hmetis;
 use cnasc_place::{Hypergraph, Strategy, Workload, plan};
 use serde::Serialize;
@@ -19,6 +21,8 @@ struct Document<'a> {
     strategy: &'a str,
     latency_ms: f64,
     bound_ms: f64,
+    gap: f64,
+    optimal: bool,
     connectivity: u64,
     device_of: BTreeMap<&'a str, &'a str>,
     sent_bytes: u64,
@@ -37,7 +41,7 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.output.raw(&hmetis::write(&Hypergraph::of_blocks(&workload)));
         return Ok(Exit::Done);
     }
-    let fleet = model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?;
+    let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
     let (_, workload) = pipeline::analyse(&architecture)?;
     let seed = Seed::new(architecture.provenance.seed).child("place");
     let placed =
@@ -65,6 +69,8 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Pl
         strategy: &placed.strategy,
         latency_ms: placed.latency * 1e3,
         bound_ms: placed.bound * 1e3,
+        gap: placed.gap(),
+        optimal: placed.is_optimal(),
         connectivity: placed.connectivity,
         device_of: pairs.map(|(node, &device)| (node.name.as_str(), fleet.device(device).name.as_str())).collect(),
         sent_bytes: placed.sent_bytes,
@@ -82,7 +88,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
         let nodes = &placed.order[id.index()];
         let flops: u64 = nodes.iter().map(|&node| workload.cost(node).flops).sum();
         let busy: f64 =
-            nodes.iter().map(|node| placed.spans[node.index()]).map(|span| span.end - span.start).sum::<f64>() + 0.0;
+            computed(placed).filter(|one| one.1 == id).map(|one| one.2.end - one.2.start).sum::<f64>() + 0.0;
         let sent: u64 = placed.transfers.iter().filter(|one| one.from == id).map(|one| one.bytes).sum();
         let received: u64 = placed.transfers.iter().filter(|one| one.to == id).map(|one| one.bytes).sum();
         rows.push(vec![
@@ -96,20 +102,36 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
             bytes(received),
         ]);
     }
-    let gap = 100.0 * (placed.latency / placed.bound.max(f64::MIN_POSITIVE) - 1.0);
+    let proof = if placed.is_optimal() {
+        "which is proved optimal".to_owned()
+    } else {
+        let (bound, gap) = (milliseconds(placed.bound), 100.0 * placed.gap());
+        let limit =
+            if placed.strategy == Strategy::Optimal.name() { "not proved optimal within the limit: " } else { "" };
+        format!("{limit}no placement is below {bound} ms (gap {gap:.0} %)")
+    };
+    let copies = match placed.copies.len() {
+        0 => String::new(),
+        count => format!("; computed again rather than sent: {count}"),
+    };
     format!(
-        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; no placement is below {} ms (gap {gap:.0} %); \
-         {} transfers, {}\n",
+        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}\n",
         architecture.name,
         &architecture.hash[..12],
         fleet.name,
         placed.strategy,
         table(&["device", "kind", "nodes", "work", "busy ms", "busy", "sends", "receives"], &[0, 1], &rows),
         milliseconds(placed.latency),
-        milliseconds(placed.bound),
         placed.transfers.len(),
         bytes(placed.sent_bytes),
     )
+}
+
+/// What is computed where and when, copies included.
+fn computed(placed: &Plan) -> impl Iterator<Item = (NodeId, DeviceId, Span)> {
+    let own = placed.device_of.iter().zip(&placed.spans).enumerate();
+    let own = own.map(|(node, (&device, &span))| (NodeId::new(node), device, span));
+    own.chain(placed.copies.iter().map(|copy| (copy.node, copy.device, copy.span)))
 }
 
 /// One event of the Chrome trace format.
@@ -128,11 +150,10 @@ struct Event<'a> {
 fn trace(architecture: &Architecture, fleet: &Fleet, placed: &Plan) -> String {
     let micro = |seconds: f64| seconds * 1e6;
     let mut events = Vec::new();
-    for id in architecture.ids() {
-        let span = placed.spans[id.index()];
+    for (id, device, span) in computed(placed) {
         let name = architecture.node(id).name.as_str();
         let (ts, dur) = (micro(span.start), micro(span.end - span.start));
-        let pid = placed.device_of[id.index()].0;
+        let pid = device.0;
         events.push(Event { name, cat: "compute", ph: "X", ts, dur, pid, tid: "compute" });
     }
     for one in &placed.transfers {

@@ -10,7 +10,7 @@ use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::{Answer, Local};
-use cnasc_ir::fleet::Backend;
+use cnasc_ir::fleet::{Backend, Precision};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -70,7 +70,12 @@ pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
 /// The bundle to run: read from a file, or compiled here from an architecture or source file.
 fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
     let mut bundle = if pipeline::is_bundle(&args.file) {
-        if args.fleet.fleet.is_some() || args.local.is_some() || args.strategy != "best" || args.draw.is_given() {
+        if args.fleet.fleet.is_some()
+            || args.local.is_some()
+            || args.strategy != "best"
+            || args.draw.is_given()
+            || args.transfer.transfer.is_some()
+        {
             return Err(drawn_already());
         }
         pipeline::read_bundle(&args.file)?
@@ -82,6 +87,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
             (None, Some(count)) => model::local_fleet(session, count)?,
             (None, None) => model::local_fleet(session, 1)?,
         };
+        let fleet = args.transfer.of(fleet);
         let started = Instant::now();
         let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
         session.output.detail(&format!("placed by {strategy} and folded in {:.1?}", started.elapsed()));
@@ -97,7 +103,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
 /// Options that choose a draw or a placement were given with a bundle.
 pub fn drawn_already() -> Failure {
     let message = "a bundle is drawn and placed already".to_owned();
-    let note = "--item, --set, --seed, --fleet, --local, --threads and --strategy are for sources and architectures";
+    let note = "--item, --set, --seed, --fleet, --local, --threads, --transfer and --strategy are for sources and architectures";
     Failure::usage(Diagnostic::error(codes::OPTION, message).note(note))
 }
 
@@ -130,14 +136,19 @@ pub fn infer(fleet: &mut Local, bundle: &Bundle, input: &Input) -> Result<Answer
     Ok(answer)
 }
 
-/// The largest difference to the oracle's answer, relative to its largest output; more than the promised 1e-4 is a failure.
+/// The largest difference to the oracle's answer, relative to its largest output; more than what is promised is a failure.
 pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer) -> Result<f64, Failure> {
     let wanted = infer(oracle, bundle, input)?;
     let largest = wanted.output.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let pairs = wanted.output.iter().zip(&answer.output);
     // Both are finite: `infer` gives nothing else.
     let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
-    if difference <= 1e-4 {
+    let promised = match bundle.fleet.transfer {
+        Precision::F32 => 1e-4,
+        // Each tensor sent is rounded to 11 bits.
+        Precision::F16 => 1e-2,
+    };
+    if difference <= promised {
         return Ok(f64::from(difference));
     }
     let message =

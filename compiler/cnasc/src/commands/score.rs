@@ -1,5 +1,7 @@
 //! `cnasc score FILE…`: the concurrency score of networks and everything it is made of.
 
+mod detail;
+
 use crate::Session;
 use crate::cli::ScoreArgs;
 use crate::failure::{Exit, Failure};
@@ -12,6 +14,7 @@ use cnasc_ir::{Architecture, Fleet};
 use cnasc_place::score::with_unit;
 use cnasc_place::{ScoreOptions, Strategy, plan, score};
 use cnasc_search::Counts;
+use detail::Detail;
 use serde::Serialize;
 
 /// One network; the fields of the command line's contract first.
@@ -36,6 +39,9 @@ struct Row {
     u_c: u64,
     score: Score,
     network: String,
+    /// Where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Detail>,
 }
 
 /// Scores every network of every file, relative to the smallest edge of them all.
@@ -58,7 +64,7 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
             fleets.push(told);
         }
         for architecture in &loaded.architectures {
-            rows.push(row(architecture, &fleet)?);
+            rows.push(row(architecture, &fleet, args.detail)?);
         }
     }
     let unit = rows.iter().map(|row| row.score.unit).min().unwrap_or(1);
@@ -71,11 +77,12 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(architecture: &Architecture, fleet: &Fleet) -> Result<Row, Failure> {
+fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool) -> Result<Row, Failure> {
     let (graph, workload) = pipeline::analyse(architecture)?;
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
-    let scored = score(&workload, devices, &ScoreOptions::new(seed.child("score")));
+    let options = ScoreOptions::new(seed.child("score"));
+    let scored = score(&workload, devices, &options);
     let placed = plan(&workload, fleet, Strategy::Best, &seed.child("place")).ok();
     let counts = Counts::new(&graph, &workload);
     Ok(Row {
@@ -97,6 +104,7 @@ fn row(architecture: &Architecture, fleet: &Fleet) -> Result<Row, Failure> {
         u_c: scored.unit,
         score: scored,
         network: architecture.name.clone(),
+        detail: with_detail.then(|| Detail::new(&workload, devices, &options)),
     })
 }
 
@@ -107,6 +115,9 @@ impl Row {
         self.delta_w = self.score.delta_w;
         self.lambda = self.score.lambda;
         self.u_c = unit;
+        if let Some(detail) = &mut self.detail {
+            detail.choose(self.score.epsilon);
+        }
     }
 }
 
@@ -175,6 +186,11 @@ fn for_people(rows: &[Row], fleets: &[String], unit: u64) -> String {
     text.push_str(&format!("Latency is predicted for the best plan on {}.\n", fleets.join("; ")));
     if rows.iter().any(|row| row.score.floored) {
         text.push_str("* nothing is sent: Λ is taken as one smallest edge, so that CS does not vanish\n");
+    }
+    for row in rows {
+        if let Some(detail) = &row.detail {
+            text.push_str(&format!("\n{} {} on {} units\n{}", row.network, row.seed, row.devices, detail.for_people()));
+        }
     }
     text
 }

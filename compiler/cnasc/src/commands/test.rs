@@ -120,7 +120,7 @@ fn settle<'a>(
         Some(found) => {
             let place = Place { expression: expression(session, job.test), line: line(session, job.test), ..place };
             let ask = |settled: &Settled| {
-                let finding = findings::snapshot(&job, settled);
+                let finding = findings::question(&job, settled, found);
                 finding.map(|finding| session.output.shown(&session.sources, &finding.into())).unwrap_or_default()
             };
             Some(snapshot::settle(&place, found, wish, ask)?)

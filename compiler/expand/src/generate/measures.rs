@@ -18,6 +18,10 @@ pub struct Measures {
     pub degrees: Vec<usize>,
     /// For each edge the smaller number of steps between its ends, as numbered before ordering, on a ring of all nodes.
     pub ring_lengths: Vec<usize>,
+    /// For each block of a network the channels that it gives; a graph alone has none.
+    pub channels: Vec<usize>,
+    /// For each block of a network the smaller side of the image that it gives; a graph alone has none.
+    pub sizes: Vec<usize>,
 }
 
 impl Dag {
@@ -67,7 +71,16 @@ impl Dag {
                 components -= usize::from(groups.union(from, to));
             }
         }
-        Measures { edges: ring_lengths.len(), depth: widths.len(), widths, components, degrees, ring_lengths }
+        Measures {
+            edges: ring_lengths.len(),
+            depth: widths.len(),
+            widths,
+            components,
+            degrees,
+            ring_lengths,
+            channels: Vec::new(),
+            sizes: Vec::new(),
+        }
     }
 
     fn ring_length(&self, from: u32, to: u32) -> usize {

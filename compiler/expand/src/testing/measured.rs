@@ -3,7 +3,7 @@
 
 use crate::generate::Measures;
 use cnasc_ir::Architecture;
-use cnasc_ir::architecture::Role;
+use cnasc_ir::architecture::{Node, Role};
 use petgraph::unionfind::UnionFind;
 
 /// The measures of a network; without ring lengths, since its nodes stand on no ring. An edge joins two of the nodes that
@@ -38,7 +38,20 @@ pub fn of_network(architecture: &Architecture) -> Measures {
         }
     }
     let degrees = degrees.into_iter().zip(counted).filter_map(|(degree, counts)| counts.then_some(degree)).collect();
-    Measures { edges, depth: widths.len(), widths, components, degrees, ring_lengths: Vec::new() }
+    let of_blocks = |figure: fn(&Node) -> u32| {
+        let blocks = architecture.nodes.iter().filter(|node| node.role == Role::Block);
+        blocks.map(|node| figure(node) as usize).collect()
+    };
+    Measures {
+        edges,
+        depth: widths.len(),
+        widths,
+        components,
+        degrees,
+        ring_lengths: Vec::new(),
+        channels: of_blocks(|node| node.shape.channels),
+        sizes: of_blocks(|node| node.shape.height.min(node.shape.width)),
+    }
 }
 
 fn counted(architecture: &Architecture) -> Vec<bool> {

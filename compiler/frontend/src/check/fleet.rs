@@ -7,8 +7,8 @@ use crate::units::{RATE, TIME};
 use crate::{codes, limits, nearest, types};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EntryKind, Name};
-use cnasc_ir::fleet::{Device, Fleet, Link};
-use cnasc_ir::program::Type;
+use cnasc_ir::fleet::{Device, Fleet, Link, Precision};
+use cnasc_ir::program::{Dimension, Type};
 use std::collections::BTreeMap;
 
 /// A `node` entry.
@@ -129,48 +129,22 @@ impl<'a> Checker<'a> {
         let mut whole = true;
         for figure in figures {
             let here = scope.at(figure.span);
-            let Some(typed) = self.value(figure, scope) else {
+            let Some((of, value)) = self.link_figure(figure, scope) else {
                 whole = false;
                 continue;
             };
-            let value = self.constant(&typed.expr).flatten().and_then(|value| value.number());
-            let (slot, what, least) = match typed.ty {
-                Type::Real(RATE) => (&mut rate, "rate", f64::MIN_POSITIVE),
-                Type::Real(TIME) => (&mut latency, "latency", 0.0),
-                other => {
-                    whole = false;
-                    let is = types::describe(&other);
-                    self.push(
-                        Diagnostic::error(codes::WRONG_UNIT, format!("a link has a rate and a latency, found {is}"))
-                            .label(here, format!("this is {is}"))
-                            .note("a rate is written like `1 Gbit/s`, a latency like `200 us`"),
-                    );
-                    continue;
-                }
-            };
-            let Some(value) = value else {
-                whole = false;
+            let slot = if of == RATE { &mut rate } else { &mut latency };
+            let Some((_, first)) = *slot else {
+                *slot = Some((value, here));
                 continue;
             };
-            if value < least {
-                whole = false;
-                let bound = if what == "rate" { "above 0" } else { "at least 0" };
-                self.push(
-                    Diagnostic::error(codes::LIMIT, format!("a link's {what} must be {bound}"))
-                        .label(here, "too small"),
-                );
-                continue;
-            }
-            if let Some((_, first)) = *slot {
-                whole = false;
-                self.push(
-                    Diagnostic::error(codes::LINK_FIGURES, format!("this link has two figures of its {what}"))
-                        .label(here, "the second one")
-                        .label(first, "the first one"),
-                );
-                continue;
-            }
-            *slot = Some((value, here));
+            whole = false;
+            let what = if of == RATE { "rate" } else { "latency" };
+            self.push(
+                Diagnostic::error(codes::LINK_FIGURES, format!("this link has two figures of its {what}"))
+                    .label(here, "the second one")
+                    .label(first, "the first one"),
+            );
         }
         if !whole {
             return None;
@@ -188,6 +162,32 @@ impl<'a> Checker<'a> {
                 .suggest(end, format!(", {example}"), "add it, for example"),
         );
         None
+    }
+
+    /// A link's rate or latency, by its dimension.
+    fn link_figure(&mut self, figure: &tree::Expr, scope: &Scope) -> Option<(Dimension, f64)> {
+        let here = scope.at(figure.span);
+        let typed = self.value(figure, scope)?;
+        let value = self.constant(&typed.expr).flatten().and_then(|value| value.number());
+        let (of, what, least) = match typed.ty {
+            Type::Real(RATE) => (RATE, "a link's rate must be above 0", f64::MIN_POSITIVE),
+            Type::Real(TIME) => (TIME, "a link's latency must be at least 0", 0.0),
+            other => {
+                let is = types::describe(&other);
+                self.push(
+                    Diagnostic::error(codes::WRONG_UNIT, format!("a link has a rate and a latency, found {is}"))
+                        .label(here, format!("this is {is}"))
+                        .note("a rate is written like `1 Gbit/s`, a latency like `200 us`"),
+                );
+                return None;
+            }
+        };
+        let value = value?;
+        if value < least {
+            self.push(Diagnostic::error(codes::LIMIT, what).label(here, "too small"));
+            return None;
+        }
+        Some((of, value))
     }
 
     fn ends(&mut self, from: &Name, to: &Name, groups: &[Group<'_>], body: &Body<'_>) -> Option<(usize, usize)> {
@@ -330,6 +330,6 @@ impl<'a> Checker<'a> {
                 *cell = joined.get(&groups).copied();
             }
         }
-        Some(Fleet { name: body.declaration.name.text.clone(), devices, links: table })
+        Some(Fleet { name: body.declaration.name.text.clone(), devices, links: table, transfer: Precision::F32 })
     }
 }

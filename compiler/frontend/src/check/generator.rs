@@ -8,62 +8,34 @@ use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EdgeRule, EntryKind, Name, Span};
 use cnasc_ir::program::{Expr, ExprKind, Generator, Order, Type, Variable, Wiring};
 
+/// The entries of a generator as far as they are read.
+#[derive(Default)]
+struct Read {
+    nodes: Slot<Option<Expr>>,
+    order: Slot<Option<Order>>,
+    wiring: Slot<Option<Wiring>>,
+    each: Slot<Option<Expr>>,
+    /// Whether the graph is read from a file, and its nodes with it.
+    given: bool,
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn generator(&mut self, body: &mut Body<'a>) -> Option<Generator> {
-        let (mut nodes, mut order): (Slot<_>, Slot<Option<Order>>) = (None, None);
-        let mut wiring: Slot<Option<Wiring>> = None;
-        let (mut each, mut given): (Slot<Option<Expr>>, bool) = (None, false);
+        let mut read = Read::default();
         let declaration = body.declaration;
         for entry in &declaration.entries {
-            let location = body.scope.at(entry.span);
             match &entry.kind {
-                EntryKind::Property { name, value } if name.text == "nodes" => {
-                    let checked = self.of_type(value, &body.scope, &Type::Int, "`nodes`");
-                    let checked = checked.filter(|expr| self.within(expr, limits::NODES).is_some());
-                    if given {
-                        self.own_nodes(&mut nodes, None, location);
-                    } else {
-                        self.once(&mut nodes, checked, "nodes", location);
-                    }
-                }
-                EntryKind::Property { name, value } if name.text == "order" => {
-                    let word = self.word(value, &body.scope, "order", &["index", "dfs"]);
-                    let checked = word.map(|word| if word == "dfs" { Order::Dfs } else { Order::Index });
-                    self.once(&mut order, checked, "order", location);
-                }
-                EntryKind::Property { name, value } if name.text == "each" => {
-                    let checked = self.of_type(value, &body.scope, &Type::Generator, "what stands for each node");
-                    self.once(&mut each, checked, "each", location);
-                }
-                EntryKind::Property { name, value } if name.text == "graph" => {
-                    let read = self.graph(value, &body.scope);
-                    self.wiring(&mut wiring, read.clone().map(|(_, edges)| Wiring::Given(edges)), location);
-                    self.own_nodes(&mut nodes, read.map(|(nodes, _)| nodes), location);
-                    given = true;
-                }
-                EntryKind::Edge { ends, rule } => {
-                    let checked = self.edge(ends, rule, body);
-                    self.wiring(&mut wiring, checked, location);
-                }
-                EntryKind::Attach { edges } => {
-                    let scope = with_nodes(&body.scope);
-                    let edges = self.of_type(edges, &scope, &Type::Int, "the number of edges");
-                    self.wiring(&mut wiring, edges.map(|edges| Wiring::Attach { edges }), location);
-                }
-                EntryKind::Lattice { neighbours, rewired } => {
-                    let scope = with_nodes(&body.scope);
-                    let neighbours = self.of_type(neighbours, &scope, &Type::Int, "the number of neighbours");
-                    let rewired = self.probability(rewired, &scope, "a probability");
-                    let checked = neighbours.zip(rewired);
-                    let checked = checked.map(|(neighbours, rewired)| Wiring::Lattice { neighbours, rewired });
-                    self.wiring(&mut wiring, checked, location);
+                EntryKind::Property { name, value } => self.property(name, value, entry, body, &mut read),
+                EntryKind::Edge { .. } | EntryKind::Attach { .. } | EntryKind::Lattice { .. } => {
+                    let rule = self.rule(&entry.kind, body);
+                    self.wiring(&mut read.wiring, rule, body.scope.at(entry.span));
                 }
                 EntryKind::Bad => {}
                 _ => self.stranger(body, entry),
             }
         }
-        let nodes = self.required(nodes, body, "nodes", "nodes 16");
-        if wiring.is_none() {
+        let nodes = self.required(read.nodes, body, "nodes", "nodes 16");
+        if read.wiring.is_none() {
             self.missing(body, "edge`, `attach`, `lattice` or `graph", "edge(i, j) with probability 0.2");
         }
         let params = self.params(body.id);
@@ -73,12 +45,61 @@ impl<'a> Checker<'a> {
             name: declaration.name.text.clone(),
             params: params?,
             nodes: nodes?.0?,
-            wiring: wiring?.0?,
-            order: order.map_or(Some(Order::Index), |order| order.0)?,
-            each: each.map_or(Some(None), |each| each.0.map(Some))?,
+            wiring: read.wiring?.0?,
+            order: read.order.map_or(Some(Order::Index), |order| order.0)?,
+            each: read.each.map_or(Some(None), |each| each.0.map(Some))?,
             dealt,
             location: body.name_location(),
         })
+    }
+
+    fn property(&mut self, name: &Name, value: &tree::Expr, entry: &tree::Entry, body: &mut Body<'a>, read: &mut Read) {
+        let location = body.scope.at(entry.span);
+        match name.text.as_str() {
+            "nodes" => {
+                let checked = self.of_type(value, &body.scope, &Type::Int, "`nodes`");
+                let checked = checked.filter(|expr| self.within(expr, limits::NODES).is_some());
+                if read.given {
+                    self.own_nodes(&mut read.nodes, None, location);
+                } else {
+                    self.once(&mut read.nodes, checked, "nodes", location);
+                }
+            }
+            "order" => {
+                let word = self.word(value, &body.scope, "order", &["index", "dfs"]);
+                let checked = word.map(|word| if word == "dfs" { Order::Dfs } else { Order::Index });
+                self.once(&mut read.order, checked, "order", location);
+            }
+            "each" => {
+                let checked = self.of_type(value, &body.scope, &Type::Generator, "what stands for each node");
+                self.once(&mut read.each, checked, "each", location);
+            }
+            "graph" => {
+                let graph = self.graph(value, &body.scope);
+                self.wiring(&mut read.wiring, graph.clone().map(|(_, edges)| Wiring::Given(edges)), location);
+                self.own_nodes(&mut read.nodes, graph.map(|(nodes, _)| nodes), location);
+                read.given = true;
+            }
+            _ => self.stranger(body, entry),
+        }
+    }
+
+    /// The wiring of an entry that says which nodes are joined.
+    fn rule(&mut self, entry: &EntryKind, body: &Body<'a>) -> Option<Wiring> {
+        let scope = with_nodes(&body.scope);
+        match entry {
+            EntryKind::Edge { ends, rule } => self.edge(ends, rule, body),
+            EntryKind::Attach { edges } => {
+                let edges = self.of_type(edges, &scope, &Type::Int, "the number of edges")?;
+                Some(Wiring::Attach { edges })
+            }
+            EntryKind::Lattice { neighbours, rewired } => {
+                let neighbours = self.of_type(neighbours, &scope, &Type::Int, "the number of neighbours");
+                let rewired = self.probability(rewired, &scope, "a probability");
+                Some(Wiring::Lattice { neighbours: neighbours?, rewired: rewired? })
+            }
+            _ => None,
+        }
     }
 
     /// Keeps the number of nodes of a graph that is read; reports where one is written too.

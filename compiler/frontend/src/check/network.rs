@@ -93,20 +93,7 @@ impl<'a> Checker<'a> {
                 let repeat = count.zip(sections);
                 (repeat.map(|(count, sections)| Section::Repeat { count, sections, location }), Part::Body, "repeat")
             }
-            EntryKind::Residual { entries } => {
-                let sections = self.inner(entries, body);
-                let empty = entries.is_empty();
-                if empty {
-                    self.empty_branches(location);
-                }
-                let residual = sections.filter(|_| !empty).map(|sections| Section::Branch {
-                    name: "residual".to_owned(),
-                    branches: vec![sections, Vec::new()],
-                    joined: Aggregate::Sum,
-                    location,
-                });
-                (residual, Part::Body, "residual")
-            }
+            EntryKind::Residual { entries } => (self.residual(entries, body, location), Part::Body, "residual"),
             EntryKind::Branch { branches, joined } => {
                 (self.branches(branches, joined, body, location), Part::Body, "branch")
             }
@@ -122,6 +109,20 @@ impl<'a> Checker<'a> {
             ),
             _ => read.furthest = Some((part, word)),
         }
+    }
+
+    fn residual(&mut self, entries: &[tree::Entry], body: &mut Body<'a>, location: Location) -> Option<Section> {
+        let sections = self.inner(entries, body)?;
+        if entries.is_empty() {
+            self.push(
+                Diagnostic::error(codes::EMPTY_BRANCHES, "this `residual` does nothing")
+                    .label(location, "expected sections between the braces")
+                    .note("what they make of the image is added to it"),
+            );
+            return None;
+        }
+        let name = "residual".to_owned();
+        Some(Section::Branch { name, branches: vec![sections, Vec::new()], joined: Aggregate::Sum, location })
     }
 
     fn inside(&mut self, word: &str, location: Location) {
@@ -184,7 +185,7 @@ impl<'a> Checker<'a> {
         self.push(
             Diagnostic::error(codes::EMPTY_BRANCHES, "more than one branch does nothing")
                 .label(location, "expected sections in all branches but one")
-                .note("a branch without sections passes on what it gets; `residual { … }` has one such branch already"),
+                .note("a branch without sections passes on what it gets, which is of use once"),
         );
     }
 

@@ -161,6 +161,7 @@ impl Checker<'_> {
                 self.push(
                     Diagnostic::error(codes::LATER_ATTENTION, "aggregation by attention is not there yet")
                         .label(scope.at(value.span), "not there in this release")
+                        .note("its factors would depend on the image; those of `weighted` are learned once, so that they cost nothing when the network runs")
                         .suggest(scope.at(value.span), "weighted", "learn one weight an input instead"),
                 );
                 return None;

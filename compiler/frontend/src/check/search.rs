@@ -47,51 +47,29 @@ fn measure_names() -> impl Iterator<Item = &'static str> + Clone {
     MEASURES.iter().map(|(name, ..)| *name)
 }
 
+/// The entries of a search as far as they are read.
+#[derive(Default)]
+struct Read {
+    over: Slot<Option<Make>>,
+    on: Slot<Option<FleetId>>,
+    strategy: Slot<Option<Strategy>>,
+    budget: Slot<Option<Budget>>,
+    seed: Slot<Option<i64>>,
+    constraints: Vec<Option<Constraint>>,
+    objectives: Vec<Option<Objective>>,
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn search(&mut self, body: &mut Body<'a>) -> Option<Search> {
-        let (mut over, mut on): (Slot<Option<Make>>, Slot<Option<FleetId>>) = (None, None);
-        let (mut strategy, mut budget): (Slot<Option<Strategy>>, Slot<Option<Budget>>) = (None, None);
-        let mut seed: Slot<Option<i64>> = None;
-        let mut constraints: Vec<Option<Constraint>> = Vec::new();
-        let mut objectives: Vec<Option<Objective>> = Vec::new();
+        let mut read = Read::default();
         let declaration = body.declaration;
         for entry in &declaration.entries {
-            let location = body.scope.at(entry.span);
-            let EntryKind::Property { name, value } = &entry.kind else {
-                self.stranger(body, entry);
-                continue;
-            };
-            let word = name.text.as_str();
-            match word {
-                "over" => {
-                    let space = self.space(value, &body.scope);
-                    self.once(&mut over, space, word, location);
-                }
-                "on" => {
-                    let id = self.item_of(value, &body.scope, Kind::Fleet, "on");
-                    let fleet = id.map(|id| FleetId::new(self.names.item(id).number));
-                    self.once(&mut on, fleet, word, location);
-                }
-                "where" => constraints.push(self.constraint(value, &body.scope)),
-                "maximize" | "minimize" => {
-                    let objective = self.objective(word == "maximize", value, &body.scope, location, &objectives);
-                    objectives.push(objective);
-                }
-                "strategy" => {
-                    let checked = self.strategy(value, &body.scope, location);
-                    self.once(&mut strategy, checked, word, location);
-                }
-                "budget" => {
-                    let checked = self.budget(value, &body.scope);
-                    self.once(&mut budget, checked, word, location);
-                }
-                "seed" => {
-                    let checked = self.count(value, &body.scope, limits::SEED, "a seed");
-                    self.once(&mut seed, checked, word, location);
-                }
+            match &entry.kind {
+                EntryKind::Property { name, value } => self.search_entry(name, value, entry, body, &mut read),
                 _ => self.stranger(body, entry),
             }
         }
+        let Read { over, on, strategy, budget, seed, constraints, objectives } = read;
         let over = self.required(over, body, "over", &self.over_example(body));
         let on = self.required(on, body, "on", &format!("on {}", self.some(body, Kind::Fleet).unwrap_or("shelf")));
         let budget = self.required(budget, body, "budget", "budget 200 candidates");
@@ -110,6 +88,47 @@ impl<'a> Checker<'a> {
             seed: u64::try_from(seed).ok()?,
             location: body.name_location(),
         })
+    }
+
+    fn search_entry(
+        &mut self,
+        name: &tree::Name,
+        value: &tree::Expr,
+        entry: &tree::Entry,
+        body: &mut Body<'a>,
+        read: &mut Read,
+    ) {
+        let location = body.scope.at(entry.span);
+        let word = name.text.as_str();
+        match word {
+            "over" => {
+                let space = self.space(value, &body.scope);
+                self.once(&mut read.over, space, word, location);
+            }
+            "on" => {
+                let id = self.item_of(value, &body.scope, Kind::Fleet, "on");
+                let fleet = id.map(|id| FleetId::new(self.names.item(id).number));
+                self.once(&mut read.on, fleet, word, location);
+            }
+            "where" => read.constraints.push(self.constraint(value, &body.scope)),
+            "maximize" | "minimize" => {
+                let objective = self.objective(word == "maximize", value, &body.scope, location, &read.objectives);
+                read.objectives.push(objective);
+            }
+            "strategy" => {
+                let checked = self.strategy(value, &body.scope, location);
+                self.once(&mut read.strategy, checked, word, location);
+            }
+            "budget" => {
+                let checked = self.budget(value, &body.scope);
+                self.once(&mut read.budget, checked, word, location);
+            }
+            "seed" => {
+                let checked = self.count(value, &body.scope, limits::SEED, "a seed");
+                self.once(&mut read.seed, checked, word, location);
+            }
+            _ => self.stranger(body, entry),
+        }
     }
 
     /// A declaration of a kind that is visible, for an example.
@@ -147,6 +166,10 @@ impl<'a> Checker<'a> {
         };
         let (op, left, right) = match &value.kind {
             Written::Bad => return None,
+            Written::Binary { op: tree::BinaryOp::And, left, right, .. } => {
+                self.joined(scope.at(left.span), scope.at(right.span), location);
+                return None;
+            }
             Written::Binary { op, left, right, .. } => (binary_op(*op), left, right),
             _ => return form(self, "expected a comparison"),
         };
@@ -163,6 +186,18 @@ impl<'a> Checker<'a> {
         let (measure, dimension) = self.measure(word, scope)?;
         let limit = self.limit(number, scope, measure, dimension)?;
         Some(Constraint { measure, op, limit, location })
+    }
+
+    /// Reports conditions that `and` joins.
+    fn joined(&mut self, first: Location, second: Location, all: Location) {
+        let entry = format!("\n    where {}", self.text(second));
+        let behind = Location { start: first.end, ..all };
+        self.push(
+            Diagnostic::error(codes::CONDITION_FORM, "one `where` holds one condition")
+                .label(all, "more than one condition")
+                .note("all conditions of a search must hold, as if `and` stood between them")
+                .suggest(behind, entry, "write the last one behind a `where` of its own"),
+        );
     }
 
     /// A number to compare a measure with, in the units of measures.

@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
                 }
                 self.of_type(condition, &scope, &Type::Bool, "a rule").map(Policy::Rule)
             }
-            ("at", Some(depths @ [_, ..]), _) => self.at_depths(depths, scope),
+            ("at", Some(depths), _) if !listed(depths).is_empty() => self.at_depths(depths, scope),
             (word @ ("uniform" | "greedy"), Some(_), _) => {
                 let here = scope.at(value.span);
                 self.push(
@@ -127,12 +127,13 @@ impl<'a> Checker<'a> {
     fn at_depths(&mut self, depths: &[Arg], scope: &Scope) -> Option<Policy> {
         let mut any: Option<Expr> = None;
         let mut whole = true;
-        for Arg { name, value } in depths {
-            if let Some(name) = name {
-                let found = Diagnostic::error(codes::UNKNOWN_PARAMETER, "the policy `at` takes depths without names");
-                self.push(found.label(scope.at(name.span), "not a parameter"));
-                whole = false;
-            }
+        for name in depths.iter().filter_map(|depth| depth.name.as_ref()) {
+            let found = Diagnostic::error(codes::UNKNOWN_PARAMETER, "the policy `at` takes depths without names");
+            self.push(found.label(scope.at(name.span), "not a parameter"));
+            whole = false;
+        }
+        let depths = listed(depths);
+        for value in &depths {
             let depth = self.of_type(value, scope, &Type::Int, "a depth");
             let Some(depth) = depth.filter(|depth| self.within(depth, limits::DEPTH).is_some()) else {
                 whole = false;
@@ -148,7 +149,7 @@ impl<'a> Checker<'a> {
             });
         }
         if depths.len() > limits::DEPTHS {
-            let here = scope.at(depths[limits::DEPTHS].value.span);
+            let here = scope.at(depths[limits::DEPTHS].span);
             let found = Diagnostic::error(codes::LIMIT, format!("a policy lists at most {} depths", limits::DEPTHS));
             self.push(found.label(here, "one too many").note("write many depths as a `rule`"));
             return None;
@@ -220,4 +221,16 @@ impl<'a> Checker<'a> {
         );
         None
     }
+}
+
+/// The depths behind `at`: those of a list are listed as if they stood alone.
+fn listed(depths: &[Arg]) -> Vec<&tree::Expr> {
+    let mut all = Vec::with_capacity(depths.len());
+    for depth in depths {
+        match &depth.value.kind {
+            Written::List(items) => all.extend(items),
+            _ => all.push(&depth.value),
+        }
+    }
+    all
 }

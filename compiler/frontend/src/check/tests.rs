@@ -43,9 +43,7 @@ impl<'a> Checker<'a> {
         }
         let (sample, is_graph) = sample?.0?;
         let expectations = expected.into_iter().collect::<Option<Vec<Expectation>>>()?;
-        if !is_graph {
-            self.figures_of_networks(&expectations)?;
-        }
+        self.figures_fit(&expectations, is_graph)?;
         let name = declaration.name.text.clone();
         Some(Test { name, sample, expectations, location: body.name_location() })
     }
@@ -56,25 +54,17 @@ impl<'a> Checker<'a> {
         let typed = self.value(of, scope)?;
         let here = scope.at(of.span);
         match typed.ty {
-            Type::Generator | Type::Network => {
+            Type::Generator | Type::Block | Type::Staging | Type::Network => {
                 let is_graph = typed.ty == Type::Generator;
                 let (count, seed) = (u64::try_from(count?).ok()?, u64::try_from(seed?).ok()?);
                 Some((Sample { count, of: typed.expr, seed }, is_graph))
-            }
-            Type::Staging | Type::Block => {
-                self.push(
-                    Diagnostic::error(codes::LATER_TESTS, "only generators and networks can be sampled yet")
-                        .label(here, format!("this is {}", crate::types::describe(&typed.ty)))
-                        .note("sample a network that uses it"),
-                );
-                None
             }
             other => {
                 let is = crate::types::describe(&other);
                 self.push(
                     Diagnostic::error(
                         codes::WRONG_TYPE,
-                        format!("`sample` takes a generator or a network, found {is}"),
+                        format!("`sample` takes a generator, a block, a staging or a network, found {is}"),
                     )
                     .label(here, format!("this is {is}")),
                 );
@@ -83,16 +73,32 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Reports figures that networks do not have; the outcome is none where there is one.
-    fn figures_of_networks(&mut self, expectations: &[Expectation]) -> Option<()> {
-        let of_rings = |expectation: &&Expectation| {
-            matches!(expectation.kind, Expected::Statistic { figure: Figure::RingLength, .. })
+    /// Reports a figure that what is sampled does not have; the outcome is none where there is one.
+    fn figures_fit(&mut self, expectations: &[Expectation], is_graph: bool) -> Option<()> {
+        let strange = |figure: Figure| match figure {
+            Figure::RingLength => !is_graph,
+            Figure::Channels | Figure::Size => is_graph,
+            _ => false,
         };
-        let Some(Expectation { location: wrong, .. }) = expectations.iter().find(of_rings) else { return Some(()) };
+        let found = expectations.iter().find_map(|expectation| match expectation.kind {
+            Expected::Statistic { figure, .. } if strange(figure) => Some((expectation.location, figure)),
+            _ => None,
+        });
+        let Some((wrong, figure)) = found else { return Some(()) };
+        let word = Figure::ALL.iter().find(|(_, known)| *known == figure).map_or("figure", |(word, _)| word);
+        let (what, only, why) = if is_graph {
+            (
+                "a generator",
+                "networks, blocks and stagings",
+                "a graph alone has no image: sample a network with such a body",
+            )
+        } else {
+            ("a network", "generators", "the nodes of a network stand on no ring: sample its generator instead")
+        };
         self.push(
-            Diagnostic::error(codes::UNKNOWN_MEASURE, "a network has no `ring_length`")
-                .label(*wrong, "a figure of generators alone")
-                .note("the nodes of a network stand on no ring: sample its generator instead"),
+            Diagnostic::error(codes::UNKNOWN_MEASURE, format!("{what} has no `{word}`"))
+                .label(wrong, format!("a figure of {only} alone"))
+                .note(why),
         );
         None
     }

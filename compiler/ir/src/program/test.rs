@@ -21,7 +21,7 @@ pub struct Test {
 pub struct Sample {
     /// How many; at least 1.
     pub count: u64,
-    /// A generator or a network with all its arguments.
+    /// A generator, a block, a staging or a network with all its arguments.
     pub of: Expr,
     /// What the draws grow from; 0 where not given.
     pub seed: u64,
@@ -83,6 +83,10 @@ pub enum Figure {
     Components,
     /// Nodes.
     Nodes,
+    /// Of each block: the channels that it gives. Generators have none.
+    Channels,
+    /// Of each block: the smaller side of the image that it gives. Generators have none.
+    Size,
 }
 
 impl Statistic {
@@ -92,7 +96,7 @@ impl Statistic {
 
 impl Figure {
     /// All, with the words that a program names them by.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("ring_length", Self::RingLength),
         ("depth", Self::Depth),
         ("width", Self::Width),
@@ -100,5 +104,7 @@ impl Figure {
         ("degree", Self::Degree),
         ("components", Self::Components),
         ("nodes", Self::Nodes),
+        ("channels", Self::Channels),
+        ("size", Self::Size),
     ];
 }

@@ -23,6 +23,7 @@ fn plan(architecture: &Architecture, devices: usize) -> Plan {
     Plan {
         strategy: "hypergraph".to_owned(),
         device_of: (0..architecture.nodes.len()).map(|node| DeviceId::new(node % devices)).collect(),
+        copies: vec![],
         order: vec![],
         spans: vec![],
         transfers: vec![],

@@ -8,7 +8,7 @@ use crate::schedule::by_rank;
 use crate::workload::Cost;
 use cnasc_base::random::Seed;
 use cnasc_ir::architecture::Role;
-use cnasc_ir::fleet::{Backend, Device, Link};
+use cnasc_ir::fleet::{Backend, Device, Link, Precision};
 use proptest::prelude::{ProptestConfig, prop_assert, proptest};
 
 /// Devices of 1 FLOP/s; links of one byte a second and half a second's latency.
@@ -35,7 +35,7 @@ fn network(edges: &[(u32, u32)], costs: &[(u64, u64)]) -> Workload {
 fn trace(workload: &Workload, fleet: &Fleet, devices: &[u32]) -> Trace {
     let order: Vec<NodeId> = workload.ids().collect();
     let device_of: Vec<DeviceId> = devices.iter().map(|&device| DeviceId(device)).collect();
-    Simulator::new(workload, fleet).trace(&device_of, &order)
+    Simulator::new(workload, fleet).trace(&Placement::new(device_of, order))
 }
 
 fn sent(trace: &Trace) -> Vec<(u32, u32, f64, f64)> {
@@ -75,6 +75,82 @@ fn consumers_on_one_device_are_sent_to_once() {
     assert_eq!(trace.latency, 9.5);
 }
 
+/// Image → 1 → 2 and 3 → 4; 2 and 3 take three seconds each.
+fn fork() -> Workload {
+    network(&[(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)], &[(0, 1), (1, 8), (3, 1), (3, 1), (1, 1)])
+}
+
+#[test]
+fn a_message_takes_the_first_gap_that_holds_it() {
+    // 2 is made at 6 and sent for 3, whose turn comes first; 1 was made at 1, and its 2.5 seconds fit before that.
+    let edges = [(0, 1), (0, 2), (2, 3), (1, 4), (3, 4)];
+    let workload = network(&edges, &[(0, 1), (1, 2), (5, 4), (1, 1), (1, 1)]);
+    let trace = trace(&workload, &fleet(2), &[0, 0, 0, 1, 1]);
+    assert_eq!(sent(&trace), [(1, 1, 1.0, 3.5), (2, 1, 6.0, 10.5)]);
+    assert_eq!(trace.latency, 12.5);
+}
+
+#[test]
+fn a_copy_saves_its_message() {
+    let workload = fork();
+    let fleet = fleet(2);
+    let order: Vec<NodeId> = workload.ids().collect();
+    let mut placement = Placement::new([0, 0, 0, 1, 0].map(DeviceId).to_vec(), order);
+    let mut simulator = Simulator::new(&workload, &fleet);
+    // 1's 8 bytes: 1 to 9.5; 3 to 12.5; its byte to 14; 4 to 15.
+    assert_eq!(simulator.latency(&placement), 15.0);
+    placement.copies.push((NodeId(1), DeviceId(1)));
+    // The image's byte: to 1.5; 1 there: to 2.5; 3 to 5.5; its byte to 7; 4 to 8.
+    let trace = simulator.trace(&placement);
+    assert_eq!((trace.latency, sent(&trace)), (8.0, vec![(0, 1, 0.0, 1.5), (3, 0, 5.5, 7.0)]));
+    assert_eq!(trace.copies[0].span, Span { start: 1.5, end: 2.5 });
+    // A copy that can't be computed is no placement.
+    let mut gap = fleet.clone();
+    gap.links[0][1] = None;
+    placement.device_of = vec![DeviceId(0); 5];
+    assert_eq!(Simulator::new(&workload, &gap).latency(&placement), f64::INFINITY);
+}
+
+#[test]
+fn cores_packing_half_precision_and_measured_times() {
+    let workload = fork();
+    let mut fleet = fleet(2);
+    fleet.devices[0].cores = 2;
+    let order: Vec<NodeId> = workload.ids().collect();
+    let here = Placement::new(vec![DeviceId(0); 5], order.clone());
+    let split = Placement::new([0, 0, 0, 1, 0].map(DeviceId).to_vec(), order);
+    assert_eq!(Simulator::new(&workload, &fleet).latency(&here), 8.0);
+    assert_eq!(Simulator::new(&workload, &fleet).with_lanes().latency(&here), 5.0, "2 and 3 at once");
+    // A quarter of a second a byte more: 9 bytes are sent.
+    let packed = Simulator::new(&workload, &fleet).with_packing(0.25).latency(&split);
+    assert_eq!(packed, 15.0 + 9.0 * 0.25);
+    let seconds: Vec<Vec<f64>> = [0.0, 2.0, 1.0, 5.0, 1.0].map(|time| vec![time, time / 2.0]).to_vec();
+    let mut measured = Simulator::measured(&workload, &fleet, &seconds).expect("there is a time for each");
+    assert_eq!(measured.latency(&split), 2.0 + 8.5 + 2.5 + 1.5 + 1.0);
+    assert!(Simulator::measured(&workload, &fleet, &seconds[1..]).is_err());
+    let wrong = vec![vec![0.0, f64::NAN]; 5];
+    assert!(Simulator::measured(&workload, &fleet, &wrong).is_err());
+    let fleet = Fleet { transfer: Precision::F16, ..fleet };
+    // 8 bytes become 4; the single byte of this made-up network becomes none.
+    assert_eq!(Simulator::new(&workload, &fleet).latency(&split), 15.0 - 4.0 - 1.0);
+}
+
+#[test]
+fn a_limit_only_cuts_off_what_is_above_it() {
+    let mut rng = Seed::new(5).rng();
+    for seed in 0..50 {
+        let workload = sample::workload(&Seed::new(seed), 30);
+        let mut fleet = fleet(3);
+        fleet.devices.iter_mut().for_each(|device| device.compute = 1e6);
+        let device_of = (0..30).map(|_| DeviceId::new(rng.below(3))).collect();
+        let placement = by_rank(&workload, &fleet, device_of);
+        let mut simulator = Simulator::new(&workload, &fleet);
+        let latency = simulator.latency(&placement);
+        assert_eq!(simulator.latency_within(&placement, latency), latency);
+        assert_eq!(simulator.latency_within(&placement, latency * 0.99), f64::INFINITY);
+    }
+}
+
 #[test]
 fn what_can_not_run_takes_for_ever() {
     let workload = network(&[(0, 1), (1, 2)], &[(0, 1), (1, 1), (1, 1)]);
@@ -82,14 +158,17 @@ fn what_can_not_run_takes_for_ever() {
     gap.links[0][1] = None;
     let order: Vec<NodeId> = workload.ids().collect();
     let split = [DeviceId(0), DeviceId(1), DeviceId(1)];
-    assert_eq!(Simulator::new(&workload, &gap).latency(&split, &order), f64::INFINITY);
+    let latency = |simulator: &mut Simulator, devices: [DeviceId; 3], order: &[NodeId]| {
+        simulator.latency(&Placement::new(devices.to_vec(), order.to_vec()))
+    };
+    assert_eq!(latency(&mut Simulator::new(&workload, &gap), split, &order), f64::INFINITY);
     let fleet = fleet(2);
     let mut simulator = Simulator::new(&workload, &fleet);
     for wrong in [[0, 2, 1], [0, 1, 1], [0, 1, 9]] {
-        assert_eq!(simulator.latency(&[DeviceId(0); 3], &wrong.map(NodeId)), f64::INFINITY);
+        assert_eq!(latency(&mut simulator, [DeviceId(0); 3], &wrong.map(NodeId)), f64::INFINITY);
     }
-    assert_eq!(simulator.latency(&[DeviceId(7); 3], &order), f64::INFINITY);
-    assert_eq!(simulator.latency(&split, &order), 3.5, "and it still works afterwards");
+    assert_eq!(latency(&mut simulator, [DeviceId(7); 3], &order), f64::INFINITY);
+    assert_eq!(latency(&mut simulator, split, &order), 3.5, "and it still works afterwards");
 }
 
 proptest! {
@@ -108,7 +187,7 @@ proptest! {
         }
         let device_of = (0..nodes).map(|_| DeviceId::new(rng.below(count))).collect();
         let placement = by_rank(&workload, &fleet, device_of);
-        let trace = Simulator::new(&workload, &fleet).trace(&placement.device_of, &placement.order);
+        let trace = Simulator::new(&workload, &fleet).trace(&placement);
         prop_assert!(trace.latency.is_finite());
         prop_assert!(trace.latency >= bound(&workload, &fleet) * (1.0 - 1e-12));
         if count == 1 {

@@ -14,7 +14,7 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Result<Placement, Pla
     let mut least: Option<memory::Shortage> = None;
     for device in by_speed(fleet) {
         let placement = on(workload, device);
-        match memory::shortage(workload, fleet, &placement.device_of, &placement.order) {
+        match memory::shortage(workload, fleet, &placement) {
             None => return Ok(placement),
             // All devices would need the same, so the one with the most memory lacks least.
             Some(lack) if least.is_none_or(|other| lack.has > other.has) => least = Some(lack),
@@ -27,5 +27,5 @@ pub(super) fn place(workload: &Workload, fleet: &Fleet) -> Result<Placement, Pla
 
 /// Everything on `device`.
 pub(super) fn on(workload: &Workload, device: DeviceId) -> Placement {
-    Placement { device_of: vec![device; workload.len()], order: workload.ids().collect() }
+    Placement::new(vec![device; workload.len()], workload.ids().collect())
 }

@@ -38,9 +38,9 @@ fn names_are_read_back_and_others_are_explained() {
         error.to_string()
     });
     insta::assert_snapshot!(said.join("\n"), @"
-    there is no strategy `fastest`; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
-    strategy `model-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
-    strategy `data-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `portfolio`, `best`
+    there is no strategy `fastest`; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
+    strategy `model-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
+    strategy `data-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
     ");
 }
 
@@ -64,7 +64,7 @@ fn what_fits_no_device_alone_is_spread() {
     let workload = sample::workload(&Seed::new(1), 40);
     let mut tight = fleet(4, 0);
     let order: Vec<_> = workload.ids().collect();
-    let whole = memory::needs(&workload, 1, &vec![DeviceId(0); workload.len()], &order)[0];
+    let whole = memory::needs(&workload, 1, &Placement::new(vec![DeviceId(0); workload.len()], order))[0];
     for device in &mut tight.devices {
         device.memory = whole as f64 * 0.7;
     }
@@ -143,7 +143,7 @@ fn small_ones_are_placed_as_well_as_by_trying_all() {
         for code in 0..1_u32 << workload.len() {
             let device_of = (0..workload.len()).map(|node| DeviceId(code >> node & 1)).collect();
             let placement = crate::schedule::by_rank(&workload, &fleet, device_of);
-            least = least.min(simulator.latency(&placement.device_of, &placement.order));
+            least = least.min(simulator.latency(&placement));
         }
         let best = plan(&workload, &fleet, Strategy::Best, &Seed::new(seed)).expect("everything fits");
         assert!(best.latency <= least * (1.0 + 1e-12), "seed {seed}: {} is above {least}", best.latency);
@@ -158,14 +158,16 @@ proptest! {
         let workload = sample::workload(&Seed::new(seed), nodes);
         let fleet = fleet(count, seed);
         let best = plan(&workload, &fleet, Strategy::Best, &Seed::new(seed)).expect("everything fits");
-        for strategy in Strategy::ALL {
+        for strategy in Strategy::ALL.into_iter().filter(|strategy| *strategy != Strategy::Optimal) {
             let plan = plan(&workload, &fleet, strategy, &Seed::new(seed)).expect("everything fits");
             prop_assert_eq!(verify(&plan, &workload, &fleet), Ok(()));
             prop_assert!(deadlock_free(&plan, &workload));
             // On one device all plans differ by the order in which the same seconds are added up.
             let rounding = if count == 1 { 1.0 + 1e-12 } else { 1.0 };
             prop_assert!(best.latency <= plan.latency * rounding, "{} is faster", strategy);
-            prop_assert_eq!(plan.connectivity, plan.sent_bytes);
+            if plan.copies.is_empty() {
+                prop_assert_eq!(plan.connectivity, plan.sent_bytes);
+            }
             if strategy == Strategy::Best {
                 prop_assert_eq!(&plan, &best);
             }

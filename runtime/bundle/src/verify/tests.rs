@@ -7,7 +7,7 @@ use crate::share::{Action, Share};
 use cnasc_base::random::Seed;
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::plan::{Plan, Transfer};
+use cnasc_ir::plan::{Copied, Plan, Transfer};
 use cnasc_ir::{DeviceId, TensorId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -62,6 +62,16 @@ fn what_a_plan_can_get_wrong() {
         plan_problem(|plan| plan.transfers.push(plan.transfers[0].clone())),
         plan_problem(|plan| plan.transfers.truncate(3)),
         plan_problem(|plan| plan.transfers[0].node = NodeId(0)),
+        plan_problem(|plan| plan.copies.push(copy(0, 1))),
+        plan_problem(|plan| plan.copies.push(copy(5, 1))),
+        plan_problem(|plan| plan.copies.push(copy(1, 0))),
+        plan_problem(|plan| plan.copies.extend([copy(1, 1); 2])),
+        plan_problem(|plan| plan.copies.push(copy(1, 7))),
+        plan_problem(|plan| plan.copies.push(copy(1, 1))),
+        plan_problem(|plan| {
+            plan.copies.push(copy(1, 1));
+            plan.order[1].insert(0, NodeId(1));
+        }),
     ];
     let expected = [
         "the plan places 4 nodes and times 6, the network has 6",
@@ -72,7 +82,7 @@ fn what_a_plan_can_get_wrong() {
         "device 0 computes node 2, which is not placed there",
         "device 0 computes node 77, which is not placed there",
         "device 0 computes node 3 twice",
-        "no device computes node 3",
+        "device 0 does not compute node 3",
         "the transfer of node 1 from device 1 to 1 does not start where the node is computed",
         "the transfer of node 1 from device 0 to 0 has no link",
         "the transfer of node 1 from device 0 to 9 has no link",
@@ -80,8 +90,32 @@ fn what_a_plan_can_get_wrong() {
         "the transfer of node 1 from device 0 to 1 stands there twice",
         "node 4 is not sent to device 0, which needs it",
         "the transfer of node 0 from device 0 to 1 has 2660 bytes, the node's output 420",
+        "node 0 can't have this copy on device 1",
+        "node 5 can't have this copy on device 1",
+        "node 1 can't have this copy on device 0",
+        "node 1 can't have this copy on device 1",
+        "the plan names device 7, the fleet has 2",
+        "device 1 does not compute node 1",
+        "node 0 is not sent to device 1, which needs it",
     ];
     assert_eq!(found.as_slice(), expected);
+}
+
+fn copy(node: u32, device: u32) -> Copied {
+    Copied { node: NodeId(node), device: DeviceId(device), span: Default::default() }
+}
+
+#[test]
+fn what_is_computed_twice_is_not_sent() {
+    let copied = sample::copied(&two()).expect("an output is sent");
+    let shares = copied.shares();
+    let computes = |share: &Share, step: TensorId| {
+        share.actions.iter().any(|action| matches!(action, Action::Compute { steps } if steps.contains(&step)))
+    };
+    // The stem, which is step 1, is computed on both, so the image goes to device 1 and the stem does not.
+    assert!(shares.iter().all(|share| computes(share, TensorId(1))));
+    assert_eq!(shares[1].actions[0], Action::Receive { tensor: TensorId(0), from: DeviceId(0) });
+    assert!(!shares[0].actions.iter().any(|action| matches!(action, Action::Send { tensor: TensorId(2), .. })));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Whole inferences on fleets of threads: answers, reports, faults on the way, and what is left behind.
 
+use crate::trace::chrome;
 use crate::{Answer, FleetError, Local, latency};
 use cnasc_base::random::Seed;
 use cnasc_bundle::{Bundle, sample};
-use cnasc_ir::fleet::Backend;
+use cnasc_ir::fleet::{Backend, Precision};
 use cnasc_ir::{DeviceId, TensorId};
 use cnasc_node::NodeError;
 use cnasc_transport::{Endpoint, Expected, Faults, Faulty, Frame, InProcess, TransportError, inprocess};
@@ -65,6 +66,62 @@ fn chains_and_diamonds() {
         compare(&sample::chain(6), devices, devices as u64);
         compare(&sample::diamond(4), devices, 10 + devices as u64);
     }
+}
+
+#[test]
+fn half_precision_sends_half_the_bytes_and_rounds_a_little() {
+    let mut sent = 0;
+    for (seed, backend) in (0..6).flat_map(|seed| BACKENDS.map(|backend| (seed, backend))) {
+        let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
+        let mut bundle = sample::bundle(&edges, 3, backend, &seed);
+        let image = image(&bundle, 1);
+        let single = Local::start(&bundle).unwrap().infer(&image).unwrap();
+        bundle.fleet.transfer = Precision::F16;
+        assert!(bundle.verify().is_err(), "the plan has the bytes of single precision");
+        bundle.plan.transfers.iter_mut().for_each(|transfer| transfer.bytes /= 2);
+        bundle.verify().unwrap();
+        let half = Local::start(&bundle).unwrap().infer(&image).unwrap();
+        for (single, half) in single.devices.iter().zip(&half.devices) {
+            assert_eq!((single.bytes_sent, single.bytes_received), (2 * half.bytes_sent, 2 * half.bytes_received));
+            sent += half.bytes_sent;
+        }
+        let largest = single.output.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        for (single, half) in single.output.iter().zip(&half.output) {
+            assert!((single - half).abs() <= 1e-2 * largest, "{single} {half}");
+        }
+    }
+    assert!(sent > 0, "something is sent");
+}
+
+/// A node computed on two devices gives the same answer as one that is sent, and both really compute it.
+#[test]
+fn copies_are_computed_on_each_of_their_devices() {
+    let mut copies = 0;
+    for seed in 0..8 {
+        let (edges, seed) = (sample::random(&Seed::new(seed), 8), Seed::new(seed));
+        for backend in BACKENDS {
+            let mut bundle = sample::bundle(&edges, 3, backend, &seed);
+            while let Some(copied) = sample::copied(&bundle).filter(|copied| copied.plan.copies.len() <= 3) {
+                bundle = copied;
+            }
+            copies += bundle.plan.copies.len();
+            let image = image(&bundle, 1);
+            let answer = Local::start(&bundle).unwrap().infer(&image).unwrap();
+            assert_eq!(bits(&answer.output), bits(&alone(&edges, backend, &seed, &image)), "{backend:?}");
+            let trace: serde_json::Value = serde_json::from_str(&chrome(&bundle, &answer)).unwrap();
+            for copy in &bundle.plan.copies {
+                for device in bundle.plan.hosts(copy.node) {
+                    let computes = |event: &serde_json::Value| {
+                        let nodes = event["args"]["nodes"].as_array();
+                        event["pid"] == device.0 + 1
+                            && nodes.is_some_and(|nodes| nodes.iter().any(|name| name == bundle.node_name(copy.node)))
+                    };
+                    assert!(trace["traceEvents"].as_array().unwrap().iter().any(computes), "{copy:?}");
+                }
+            }
+        }
+    }
+    assert!(copies > 20, "{copies}");
 }
 
 proptest! {
@@ -179,7 +236,7 @@ impl Endpoint for Tricky {
         if self.on.load(Ordering::SeqCst) {
             match self.trick {
                 Trick::Drop => return Ok(()),
-                Trick::Shorten => frame.payload = Arc::from(&frame.payload[1..]),
+                Trick::Shorten => frame.payload = frame.payload.to_vec()[1..].into(),
                 Trick::Panic => panic!("a trick of the test"),
             }
         }

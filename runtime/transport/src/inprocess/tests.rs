@@ -3,7 +3,6 @@
 use super::{InProcess, inprocess};
 use crate::{Endpoint, Expected, Frame, TransportError};
 use cnasc_ir::{DeviceId, TensorId};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const TENSOR: TensorId = TensorId(3);
@@ -17,7 +16,7 @@ fn pair() -> (InProcess, InProcess) {
 }
 
 fn frame(inference: u64, payload: &[f32]) -> Frame {
-    Frame { inference, tensor: TENSOR, from: DeviceId(0), payload: Arc::from(payload) }
+    Frame { inference, tensor: TENSOR, from: DeviceId(0), payload: payload.into() }
 }
 
 fn within(time: Duration) -> Instant {
@@ -121,7 +120,7 @@ fn many_exchanges_keep_their_order() {
                 end.expect(&[Expected { from: other, tensor: TENSOR, len: 1 }]);
                 let mut value = [0.0];
                 for round in 0..rounds {
-                    let payload = Arc::from([value[0] + 1.0].as_slice());
+                    let payload = vec![value[0] + 1.0].into();
                     // The other one may not have said yet what it expects.
                     while round == 0 && end.mailboxes[other.index()].lock().inbox.expects(me, TENSOR).is_none() {
                         std::thread::yield_now();

@@ -10,6 +10,9 @@ use cnasc_ir::program::{Expectation, Expected};
 /// How many changed samples are told in full.
 const SAMPLES: usize = 3;
 
+/// How many lines of new samples are shown to who is asked about them.
+const LINES: usize = 24;
+
 /// How many changes of one sample are told.
 const CHANGES: usize = 12;
 
@@ -55,41 +58,55 @@ fn statistic(
     }
 }
 
-/// What is wrong with a snapshot; none where nothing is.
+/// What is wrong with a snapshot, and what to do about it; none where nothing is.
 pub(super) fn snapshot(job: &Job<'_>, settled: &Settled) -> Option<Diagnostic> {
+    let found = difference(job, settled)?;
+    let (Settled::Missing { new: Some(new) } | Settled::Changed { new: Some(new), .. }) = settled else {
+        return Some(found);
+    };
+    let accept = format!("if they are as they should be: cnasc test {} --accept", job.path().display());
+    Some(found.note(format!("the samples are in {}", new.display())).note(accept))
+}
+
+/// What is asked about: how the samples differ from those that were accepted, or how they begin where none were.
+pub(super) fn question(job: &Job<'_>, settled: &Settled, samples: &str) -> Option<Diagnostic> {
+    let found = difference(job, settled)?;
+    if !matches!(settled, Settled::Missing { .. }) {
+        return Some(found);
+    }
+    let mut lines: Vec<&str> = samples.lines().take(LINES).collect();
+    let more = format!("and {} more lines", samples.lines().count().saturating_sub(LINES));
+    if samples.lines().nth(LINES).is_some() {
+        lines.push(&more);
+    }
+    Some(found.note(lines.join("\n")))
+}
+
+fn difference(job: &Job<'_>, settled: &Settled) -> Option<Diagnostic> {
     let is_snapshot = |expectation: &&Expectation| expectation.kind == Expected::Snapshot;
     let place = job.test.expectations.iter().find(is_snapshot)?.location;
-    let file = job.path().display();
-    let keep = |diagnostic: Diagnostic, new: &Option<std::path::PathBuf>| match new {
-        Some(new) => diagnostic
-            .note(format!("the samples are in {}", new.display()))
-            .note(format!("if they are as they should be: cnasc test {file} --accept")),
-        None => diagnostic,
+    let changes = match settled {
+        Settled::Same | Settled::Accepted => return None,
+        Settled::Missing { .. } => {
+            let message = format!("\"{}\" has no snapshot to compare with yet", job.test.name);
+            return Some(Diagnostic::error(codes::NO_SNAPSHOT, message).label(place, "never accepted"));
+        }
+        Settled::Changed { changes, .. } => changes,
     };
-    match settled {
-        Settled::Same | Settled::Accepted => None,
-        Settled::Missing { new } => {
-            let found = Diagnostic::error(codes::NO_SNAPSHOT, "there is no snapshot to compare with yet");
-            Some(keep(found.label(place, "never accepted"), new))
-        }
-        Settled::Changed { changes, new } => {
-            let message = format!("the samples of \"{}\" are not those that were accepted", job.test.name);
-            let count = changes.len();
-            // The last samples of many have one hash together.
-            let least =
-                if changes.iter().any(|change| change.sample.starts_with("samples")) { "at least " } else { "" };
-            let (s, differ) = if count == 1 { ("", "differs") } else { ("s", "differ") };
-            let label = format!("{least}{count} sample{s} {differ}");
-            let mut diagnostic = Diagnostic::error(codes::SNAPSHOT, message).label(place, label);
-            for change in changes.iter().take(SAMPLES) {
-                diagnostic = diagnostic.note(told(change));
-            }
-            if count > SAMPLES {
-                diagnostic = diagnostic.note(format!("and {} more", count - SAMPLES));
-            }
-            Some(keep(diagnostic, new))
-        }
+    let message = format!("the samples of \"{}\" are not those that were accepted", job.test.name);
+    let count = changes.len();
+    // The last samples of many have one hash together.
+    let least = if changes.iter().any(|change| change.sample.starts_with("samples")) { "at least " } else { "" };
+    let (s, differ) = if count == 1 { ("", "differs") } else { ("s", "differ") };
+    let label = format!("{least}{count} sample{s} {differ}");
+    let mut diagnostic = Diagnostic::error(codes::SNAPSHOT, message).label(place, label);
+    for change in changes.iter().take(SAMPLES) {
+        diagnostic = diagnostic.note(told(change));
     }
+    if count > SAMPLES {
+        diagnostic = diagnostic.note(format!("and {} more", count - SAMPLES));
+    }
+    Some(diagnostic)
 }
 
 /// A changed sample: a line for all, then one a node or edge.

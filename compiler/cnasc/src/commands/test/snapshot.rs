@@ -1,5 +1,5 @@
 //! Snapshots on disk, in the format of insta: `snapshots/FILE__TEST.snap` beside the source file, and `.snap.new` for what was
-//! found and not accepted, so that `cargo insta review` and `cargo insta pending-snaps` work on them.
+//! found and not accepted, so that `cargo insta review` and `cargo insta pending-snapshots` work on them.
 //!
 //! The format is a YAML header between lines of `---`, then the text. It is written here, because insta makes no public
 //! promise of writing it; a test reads what was written by insta itself.
