@@ -69,6 +69,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Places a network on a fleet: who computes what, when.
     Plan(PlanArgs),
+    /// Partitions a hypergraph from an hMETIS file.
+    Partition(PartitionArgs),
     /// Searches a space for the best networks, and runs the best.
     Search(SearchArgs),
     /// Compiles a placed network with its weights into one file for devices.
@@ -300,6 +302,46 @@ pub enum EmitPlan {
     Svg,
     /// The simulated inference as a Chrome trace, for Perfetto.
     Trace,
+    /// The hypergraph that is scored, as an hMETIS file: FLOPs of blocks, bytes of their outputs. Needs no fleet.
+    Hgr,
+}
+
+/// `cnasc partition`
+#[derive(Debug, Args)]
+pub struct PartitionArgs {
+    /// A hypergraph in the hMETIS format.
+    pub file: PathBuf,
+    /// Into so many parts.
+    #[arg(short = 'k', long, conflicts_with = "shares", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub parts: Option<u32>,
+    /// Into parts of these shares of the weight (`1,1,2`).
+    #[arg(long, value_delimiter = ',', value_name = "SHARES")]
+    pub shares: Vec<f64>,
+    /// How much heavier than its share a part may be: 0.03 is three percent.
+    #[arg(short, long, default_value_t = 0.03)]
+    pub epsilon: f64,
+    /// What random choices grow from; the same seed gives the same parts.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How hard to try.
+    #[arg(long, value_enum, default_value = "thorough")]
+    pub effort: EffortArg,
+    /// Then looks for anything better, visiting so many nodes at most, and says whether there is nothing: for small hypergraphs.
+    #[arg(long, value_name = "NODES", num_args = 0..=1, default_missing_value = "10000000")]
+    pub prove: Option<u64>,
+    /// Writes each vertex's part, a line each, to FILE; to the input's name with `.part.K` where FILE is left out.
+    #[arg(short, long, value_name = "FILE", num_args = 0..=1)]
+    #[allow(clippy::option_option, reason = "absent, given without a file, given with one")]
+    pub output: Option<Option<PathBuf>>,
+}
+
+/// How hard to partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EffortArg {
+    /// What a search spends on a candidate.
+    Fast,
+    /// As good as can be had in milliseconds to seconds.
+    Thorough,
 }
 
 /// `cnasc search`

@@ -48,6 +48,7 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Expand(args) => commands::expand::run(session, args),
         Command::Score(args) => commands::score::run(session, args),
         Command::Plan(args) => commands::plan::run(session, args),
+        Command::Partition(args) => commands::partition::run(session, args),
         Command::Search(args) => commands::search::run(session, args),
         Command::Build(args) => commands::build::run(session, args),
         Command::Run(args) => commands::run::run(session, args),

@@ -392,6 +392,46 @@ fn the_readmes_tour_runs() {
 }
 
 #[test]
+fn hypergraphs_are_written_partitioned_and_proved() {
+    let hypergraph = text(0, &["plan", &quickstart(), "--emit", "hgr"]);
+    let header: Vec<usize> = hypergraph.lines().next().unwrap().split(' ').map(|word| word.parse().unwrap()).collect();
+    assert_eq!(header[2], 11);
+    let (folder, path) = file("net.hgr", &hypergraph);
+    let found = json(0, &["partition", &path, "-k", "4", "--epsilon", "0.1", "--seed", "7", "-o"]);
+    assert!(found["imbalance"].as_f64().unwrap() <= found["epsilon"].as_f64().unwrap() + 1e-9);
+    let written = std::fs::read_to_string(folder.path().join("net.hgr.part.4")).expect("the parts");
+    let parts: Vec<u64> = written.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(found["part_of"], serde_json::json!(parts));
+    assert_eq!(parts.len(), header[1]);
+    // Λ counted here, from the file alone.
+    let mut km1 = 0;
+    for line in hypergraph.lines().skip(1).take(header[0]) {
+        let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+        let touched: std::collections::BTreeSet<u64> =
+            numbers[1..].iter().map(|pin| parts[*pin as usize - 1]).collect();
+        km1 += numbers[0] * (touched.len() as u64 - 1);
+    }
+    assert_eq!(found["km1"], km1);
+
+    let (_folder, ring) = file("ring.hgr", "6 6\n1 2\n2 3\n3 4\n4 5\n5 6\n6 1\n");
+    let text = text(0, &["partition", &ring, "--shares", "2,1", "--epsilon", "0", "--prove"]);
+    assert!(text.contains("km1 2, proved to be the least") && text.contains("loads 4 2"), "{text}");
+}
+
+#[test]
+fn wrong_hypergraphs_and_requests_are_refused() {
+    let (_folder, path) = file("wrong.hgr", "2 3\n1 2\n1 4\n");
+    assert_eq!(first_code(&json(1, &["partition", &path, "-k", "2"])), "E0602");
+    assert_eq!(first_code(&json(1, &["partition", "nowhere.hgr", "-k", "2"])), "E0601");
+    for wrong in
+        [&["-k", "0"][..], &[], &["--shares", "1,-1"], &["-k", "2", "--epsilon", "-1"], &["-k", "2", "--shares", "1"]]
+    {
+        let all: Vec<&str> = ["partition", &path].iter().chain(wrong).copied().collect();
+        assert!(matches!(cnasc(&all).status.code(), Some(1 | 2)), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_profile_is_a_device_that_fleets_use() {
     let folder = tempfile::tempdir().expect("a folder");
     let here = folder.path().join("here.cnas").display().to_string();

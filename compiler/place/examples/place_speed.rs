@@ -25,8 +25,8 @@ fn main() {
 }
 
 fn longer() -> ScoreOptions {
-    let Effort { starts, kicks } = Effort::THOROUGH;
-    ScoreOptions { effort: Effort { starts: 10 * starts, kicks: 10 * kicks }, ..ScoreOptions::thorough(Seed::new(1)) }
+    let Effort { starts, steps } = Effort::THOROUGH;
+    ScoreOptions { effort: Effort { starts: 10 * starts, steps: 10 * steps }, ..ScoreOptions::thorough(Seed::new(1)) }
 }
 
 /// Also prints the mean Λ at the ε that all options have, so that speed is not bought with quality unseen.

@@ -46,6 +46,12 @@ impl Rows {
         self.starts.len() - 1
     }
 
+    /// Number of items in all rows.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items.len()
+    }
+
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {

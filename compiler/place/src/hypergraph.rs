@@ -5,6 +5,8 @@
 //! The image is no vertex of the paper's graph, where every unit has it: [`Hypergraph::of_blocks`], the one that is scored,
 //! leaves it out. A plan must put it somewhere, so [`Hypergraph::of_nodes`] has it as a vertex of weight 0.
 
+pub mod hmetis;
+
 use crate::dag::Rows;
 use crate::workload::Workload;
 
@@ -74,7 +76,8 @@ impl Hypergraph {
         Self::from_sound(weights, net_costs, pins)
     }
 
-    fn from_sound(weights: Vec<u64>, costs: Vec<u64>, pins: Rows) -> Self {
+    /// As [`Hypergraph::new`], of what is known to be one.
+    pub(crate) fn from_sound(weights: Vec<u64>, costs: Vec<u64>, pins: Rows) -> Self {
         let total_weight = weights.iter().sum();
         let nets_of = pins.transposed(weights.len());
         Self { weights, costs, pins, nets_of, total_weight }
@@ -116,6 +119,12 @@ impl Hypergraph {
     #[must_use]
     pub fn costs(&self) -> &[u64] {
         &self.costs
+    }
+
+    /// Σ of the nets' sizes.
+    #[must_use]
+    pub fn pin_count(&self) -> usize {
+        self.pins.items()
     }
 
     /// The vertices of a net.

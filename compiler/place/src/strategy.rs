@@ -236,7 +236,7 @@ struct Care {
 
 impl Care {
     /// For a plan that will run: tens of milliseconds.
-    const FULL: Self = Self { bounds: &EPSILONS, effort: Effort { starts: 6, kicks: 40 } };
+    const FULL: Self = Self { bounds: &EPSILONS, effort: Effort { starts: 6, steps: 50 } };
     /// For one candidate of thousands: under a millisecond.
     const QUICK: Self = Self { bounds: &[1.2], effort: Effort::FAST };
 }

@@ -10,7 +10,8 @@ use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::plan::Span;
 use cnasc_ir::{Architecture, DeviceId, Fleet, Plan};
-use cnasc_place::{Strategy, Workload, plan};
+use cnasc_place::hypergraph::hmetis;
+use cnasc_place::{Hypergraph, Strategy, Workload, plan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,6 +36,11 @@ struct Document<'a> {
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
+    if args.emit == Some(EmitPlan::Hgr) {
+        let (_, workload) = pipeline::analyse(&architecture)?;
+        session.output.raw(&hmetis::write(&Hypergraph::of_blocks(&workload)));
+        return Ok(Exit::Done);
+    }
     let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
     let (_, workload) = pipeline::analyse(&architecture)?;
     let seed = Seed::new(architecture.provenance.seed).child("place");
@@ -43,6 +49,8 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
     match args.emit {
         Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
         Some(EmitPlan::Trace) => session.output.raw(&trace(&architecture, &fleet, &placed)),
+        // Was answered above, before there was a plan.
+        Some(EmitPlan::Hgr) => {}
         Some(EmitPlan::Json) => session.output.json(&document(&architecture, &fleet, &placed)),
         None if session.output.is_json() => session.output.json(&document(&architecture, &fleet, &placed)),
         None => session.output.text(&for_people(&architecture, &fleet, &placed, &workload)),

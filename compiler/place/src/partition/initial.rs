@@ -1,49 +1,21 @@
-//! Assignments to start from, and shakes of one. Input: a hypergraph and limits; output: an assignment that may break them,
+//! Assignments to start from. Input: a hypergraph and limits; output: an assignment that may break them,
 //! which refinement repairs.
 //!
-//! Kinds, in the order in which an effort takes them: chunks of the vertices' own order (a topological order of a network),
-//! greedy growing from random vertices, random assignment, recursive bisection.
+//! Two kinds: greedy growing from random vertices, and recursive bisection.
 
 use super::balance::Balance;
 use super::fm::Refiner;
+use super::{Quality, intervals};
 use crate::dag::Rows;
 use crate::hypergraph::Hypergraph;
 use cnasc_base::random::Rng;
 use std::collections::BinaryHeap;
 
-/// The `index`-th start.
-pub(super) fn start(index: u32, graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    let order: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
-    match index {
-        0 => chunks(graph, balance.targets(), &order),
-        1 => grow(graph, balance.targets(), rng),
-        _ => match index % 4 {
-            2 => bisect(graph, balance, rng),
-            3 => random(graph, balance, rng),
-            _ => grow(graph, balance.targets(), rng),
-        },
-    }
-}
-
-/// Fills part after part to its target along `order`.
-fn chunks(graph: &Hypergraph, targets: &[f64], order: &[u32]) -> Vec<u32> {
-    let mut part_of = vec![0; graph.vertices()];
-    let (mut part, mut load, mut until) = (0, 0.0, targets[0]);
-    for &vertex in order {
-        let weight = graph.weights()[vertex as usize] as f64;
-        // A vertex goes where its middle falls.
-        while load + weight / 2.0 > until && part + 1 < targets.len() {
-            part += 1;
-            until += targets[part];
-        }
-        load += weight;
-        part_of[vertex as usize] = index(part);
-    }
-    part_of
-}
+/// Grown splits in two from which bisection takes the best, beside the best intervals.
+const GROWN: usize = 1;
 
 /// Grows part after part from a random vertex, taking the vertex that is joined most strongly to what is already in it.
-fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
+pub(super) fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
     let vertices = graph.vertices();
     let last = index(targets.len() - 1);
     let mut part_of = vec![last; vertices];
@@ -84,27 +56,8 @@ fn grow(graph: &Hypergraph, targets: &[f64], rng: &mut Rng) -> Vec<u32> {
     part_of
 }
 
-/// Each vertex in random order to the part with the most room.
-fn random(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
-    let mut order: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
-    rng.shuffle(&mut order);
-    let mut room = balance.targets().to_vec();
-    let mut part_of = vec![0; graph.vertices()];
-    for vertex in order {
-        let mut part = 0;
-        for other in 1..room.len() {
-            if room[other] > room[part] {
-                part = other;
-            }
-        }
-        room[part] -= graph.weights()[vertex as usize] as f64;
-        part_of[vertex as usize] = index(part);
-    }
-    part_of
-}
-
 /// Splits parts and vertices in two, refines the split, and goes on in both halves.
-fn bisect(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
+pub(super) fn bisect(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {
     let mut part_of = vec![0; graph.vertices()];
     let everything: Vec<u32> = (0_u32..).take(graph.vertices()).collect();
     split(graph, balance, 0..balance.parts(), &everything, &mut part_of, rng);
@@ -132,15 +85,30 @@ fn split(
     // The bound compounds from level to level, so each takes the root of it that its depth leaves.
     let bound = libm::pow(balance.bound(), 1.0 / libm::ceil(libm::log2(parts.len() as f64)));
     let halves = Balance::greedy(&inner, &shares, bound);
-    let start = if halves.parts() == 2 { grow(&inner, halves.targets(), rng) } else { vec![0; vertices.len()] };
-    let mut refiner = Refiner::new(&inner, &halves);
-    refiner.refine(&start, rng);
-    let side = refiner.part_of();
+    let side = halved(&inner, &halves, rng);
     let pick = |half: u32| -> Vec<u32> {
-        vertices.iter().zip(side).filter(|(_, side)| **side == half).map(|(&vertex, _)| vertex).collect()
+        vertices.iter().zip(&side).filter(|(_, side)| **side == half).map(|(&vertex, _)| vertex).collect()
     };
     split(graph, balance, parts.start..middle, &pick(0), part_of, rng);
     split(graph, balance, middle..parts.end, &pick(1), part_of, rng);
+}
+
+/// The best of a few splits in two: the best intervals, and some grown from random vertices.
+fn halved(graph: &Hypergraph, halves: &Balance, rng: &mut Rng) -> Vec<u32> {
+    if halves.parts() < 2 {
+        return vec![0; graph.vertices()];
+    }
+    let mut refiner = Refiner::new(graph, halves);
+    let mut best: Option<(Quality, Vec<u32>)> = None;
+    let mut starts: Vec<Vec<u32>> = intervals::nearly(graph, halves.limits()).into_iter().collect();
+    starts.extend((0..GROWN).map(|_| grow(graph, halves.targets(), rng)));
+    for start in starts {
+        let quality = refiner.refine(&start, rng);
+        if best.as_ref().is_none_or(|(least, _)| quality < *least) {
+            best = Some((quality, refiner.part_of().to_vec()));
+        }
+    }
+    best.map_or_else(|| halves.packing().to_vec(), |(_, side)| side)
 }
 
 /// The hypergraph of some vertices alone: nets lose the pins outside, and vanish where fewer than two are left.
@@ -162,21 +130,6 @@ fn induced(graph: &Hypergraph, vertices: &[u32]) -> Hypergraph {
     }
     let weights = vertices.iter().map(|&vertex| graph.weights()[vertex as usize]).collect();
     Hypergraph::new(weights, costs, pins).expect("a part of a sound hypergraph is sound")
-}
-
-/// A few moves: either all pins of one or two nets to one part, or two to four vertices anywhere.
-pub(super) fn kick(graph: &Hypergraph, parts: usize, moves: &mut Vec<(u32, u32)>, rng: &mut Rng) {
-    moves.clear();
-    if graph.nets() > 0 && rng.chance(0.5) {
-        let part = index(rng.below(parts));
-        for _ in 0..1 + rng.below(2) {
-            moves.extend(graph.pins(rng.below(graph.nets())).iter().map(|&pin| (pin, part)));
-        }
-    } else {
-        for _ in 0..2 + rng.below(3) {
-            moves.push((index(rng.below(graph.vertices())), index(rng.below(parts))));
-        }
-    }
 }
 
 fn index(part: usize) -> u32 {

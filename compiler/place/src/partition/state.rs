@@ -87,6 +87,52 @@ impl<'a> State<'a> {
         self.leave[vertex] + self.reach[vertex * self.parts + part] - self.total[vertex]
     }
 
+    /// What exchanging the parts of two vertices takes off Λ. A net of both keeps its parts.
+    pub(super) fn swap_gain(&self, one: usize, other: usize) -> i64 {
+        let (from, to) = (self.part_of[one] as usize, self.part_of[other] as usize);
+        let mut gain = self.gain(one, to) + self.gain(other, from);
+        let (mut left, mut right) = (self.graph.nets_of(one), self.graph.nets_of(other));
+        while let ([a, left_rest @ ..], [b, right_rest @ ..]) = (left, right) {
+            if a == b {
+                let counts = &self.pins_in[*a as usize * self.parts..(*a as usize + 1) * self.parts];
+                let last = i64::from(counts[from] == 1) + i64::from(counts[to] == 1);
+                gain -= last * signed(self.graph.costs()[*a as usize]);
+            }
+            if a <= b {
+                left = left_rest;
+            }
+            if b <= a {
+                right = right_rest;
+            }
+        }
+        gain
+    }
+
+    /// Σ (γ − 1): how often an output is sent.
+    pub(super) fn sent(&self) -> u64 {
+        let touched = self.pins_in.iter().filter(|&&count| count > 0).count();
+        touched.saturating_sub(self.graph.nets()) as u64
+    }
+
+    /// Number of parts.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Whether `part` stays within its limit when `vertex` comes.
+    pub(super) fn has_room(&self, vertex: usize, part: usize) -> bool {
+        self.loads[part] + self.graph.weights()[vertex] <= self.balance.limits()[part]
+    }
+
+    /// Whether both parts stay within their limits when two vertices change places.
+    pub(super) fn can_swap(&self, one: usize, other: usize) -> bool {
+        let weights = self.graph.weights();
+        let fits = |part: u32, comes: u64, goes: u64| {
+            self.loads[part as usize] - goes + comes <= self.balance.limits()[part as usize]
+        };
+        fits(self.part_of[other], weights[one], weights[other]) && fits(self.part_of[one], weights[other], weights[one])
+    }
+
     /// The greatest gain of a vertex over the parts that it would not fill beyond `caps`, and that part; of equals the one
     /// with the most room. [`BLOCKED`] where no part has room.
     pub(super) fn best_target(&self, vertex: usize, caps: &[u64]) -> (i64, u32) {
@@ -106,8 +152,27 @@ impl<'a> State<'a> {
         if target == home { (BLOCKED, home) } else { (most + self.leave[vertex] - self.total[vertex], target) }
     }
 
+    /// As [`State::best_target`] of a vertex whose best target was `target` before another vertex moved between `parts`: only
+    /// these can have changed much, so only they are looked at where the target is none of them.
+    pub(super) fn next_target(&self, vertex: usize, target: u32, parts: (u32, u32), caps: &[u64]) -> (i64, u32) {
+        let home = self.part_of[vertex];
+        if target == parts.0 || target == home {
+            return self.best_target(vertex, caps);
+        }
+        let weight = self.graph.weights()[vertex];
+        let mut best = (self.gain(vertex, target as usize), target);
+        let other = parts.1;
+        if other != home && weight <= caps[other as usize].saturating_sub(self.loads[other as usize]) {
+            let gain = self.gain(vertex, other as usize);
+            if gain > best.0 {
+                best = (gain, other);
+            }
+        }
+        best
+    }
+
     /// Moves `vertex` to `part`; `changed` takes the other vertices whose gains changed, each once until [`State::unmark`].
-    pub(super) fn apply(&mut self, vertex: usize, part: usize, changed: &mut Vec<u32>) {
+    pub(super) fn apply(&mut self, vertex: usize, part: usize, mut changed: Option<&mut Vec<u32>>) {
         let from = self.part_of[vertex] as usize;
         self.connectivity = self.connectivity.wrapping_add_signed(-self.gain(vertex, part));
         let weight = self.graph.weights()[vertex];
@@ -117,12 +182,12 @@ impl<'a> State<'a> {
         self.leave[vertex] = 0;
         let graph = self.graph;
         for &net in graph.nets_of(vertex) {
-            self.cross(net as usize, vertex, from, part, changed);
+            self.cross(net as usize, vertex, from, part, changed.as_deref_mut());
         }
     }
 
     /// What one net sees of a move.
-    fn cross(&mut self, net: usize, vertex: usize, from: usize, part: usize, changed: &mut Vec<u32>) {
+    fn cross(&mut self, net: usize, vertex: usize, from: usize, part: usize, mut changed: Option<&mut Vec<u32>>) {
         let graph = self.graph;
         let counts = &mut self.pins_in[net * self.parts..(net + 1) * self.parts];
         counts[from] -= 1;
@@ -132,26 +197,63 @@ impl<'a> State<'a> {
             return;
         }
         let cost = signed(graph.costs()[net]);
+        if left > 0 && before > 0 {
+            self.depend(net, vertex, (from, left), (part, before), cost, changed);
+            return;
+        }
         let when = |happens: bool| if happens { cost } else { 0 };
-        // The net leaves a part, enters one, depends on a last pin, no longer depends on one.
+        // The net leaves a part, enters one, depends on a last pin, no longer depends on one. Sums of all costs fit, so
+        // wrapping never happens; it only spares the checks.
         let (gone, come, released, joined) = (when(left == 0), when(before == 0), when(left == 1), when(before == 1));
-        let everywhere = (gone | come) != 0;
         for &pin in graph.pins(net) {
             let other = pin as usize;
             let reach = &mut self.reach[other * self.parts..(other + 1) * self.parts];
-            reach[from] -= gone;
-            reach[part] += come;
+            reach[from] = reach[from].wrapping_sub(gone);
+            reach[part] = reach[part].wrapping_add(come);
             let home = self.part_of[other] as usize;
             let delta = (if home == from { released } else { 0 }) - (if home == part { joined } else { 0 });
-            self.leave[other] += delta;
-            let news = (everywhere | (delta != 0)) & !self.marked[other] & (other != vertex);
-            if news {
+            self.leave[other] = self.leave[other].wrapping_add(delta);
+            if let Some(changed) = &mut changed
+                && !self.marked[other] & (other != vertex)
+            {
                 self.marked[other] = true;
                 changed.push(pin);
             }
         }
         // The vertex is in its new part already, and is no pin that was joined but the one that joined.
         self.leave[vertex] += come + joined;
+    }
+
+    /// A net that stays in both parts changes only what the one pin gains by leaving that it now depends on, or no longer.
+    fn depend(
+        &mut self,
+        net: usize,
+        vertex: usize,
+        (from, left): (usize, u32),
+        (part, before): (usize, u32),
+        cost: i64,
+        mut changed: Option<&mut Vec<u32>>,
+    ) {
+        let mut wanted = u32::from(left == 1) + u32::from(before == 1);
+        for &pin in self.graph.pins(net) {
+            let other = pin as usize;
+            let home = self.part_of[other] as usize;
+            let released = left == 1 && home == from;
+            if other == vertex || !(released || before == 1 && home == part) {
+                continue;
+            }
+            self.leave[other] += if released { cost } else { -cost };
+            if let Some(changed) = &mut changed
+                && !self.marked[other]
+            {
+                self.marked[other] = true;
+                changed.push(pin);
+            }
+            wanted -= 1;
+            if wanted == 0 {
+                return;
+            }
+        }
     }
 
     /// Lets `changed` be reported again, and empties it.
@@ -173,6 +275,19 @@ impl<'a> State<'a> {
 
     fn excess(&self) -> u64 {
         self.loads.iter().zip(self.balance.limits()).map(|(&load, &limit)| load.saturating_sub(limit)).sum()
+    }
+
+    /// Whether a net of `vertex` reaches another part.
+    pub(super) fn is_boundary(&self, vertex: usize) -> bool {
+        let home = self.part_of[vertex] as usize;
+        let reach = &self.reach[vertex * self.parts..(vertex + 1) * self.parts];
+        reach.iter().enumerate().any(|(part, &reach)| reach > 0 && part != home)
+    }
+
+    /// Whether the part of `vertex` is above its limit.
+    pub(super) fn is_in_overfull(&self, vertex: usize) -> bool {
+        let home = self.part_of[vertex] as usize;
+        self.loads[home] > self.balance.limits()[home]
     }
 
     /// The part that is furthest above its limit.
@@ -206,7 +321,7 @@ mod tests {
             if state.part_of[vertex] as usize != part {
                 let expected = state.connectivity as i64 - state.gain(vertex, part);
                 let mut changed = Vec::new();
-                state.apply(vertex, part, &mut changed);
+                state.apply(vertex, part, Some(&mut changed));
                 state.unmark(&mut changed);
                 assert_eq!(state.connectivity as i64, expected);
             }

@@ -92,7 +92,7 @@ fn where_no_link_leads_nothing_is_sent() {
         islands.links[a][b] = None;
     }
     let error = plan(&workload, &islands, Strategy::Hypergraph, &Seed::new(1)).expect_err("all three are used");
-    insta::assert_snapshot!(error, @"the placement sends from device `pi[0]` to `pi[2]`, and no link leads there");
+    insta::assert_snapshot!(error, @"the placement sends from device `pi[1]` to `pi[2]`, and no link leads there");
     let best = plan(&workload, &islands, Strategy::Best, &Seed::new(1)).expect("one or two devices do");
     verify(&best, &workload, &islands).expect("it is a plan");
     let unsound = Fleet { devices: vec![], ..islands };

@@ -1,0 +1,118 @@
+//! Simulated annealing of an assignment that keeps its limits. Input: an assignment with its gains; output: the best of those
+//! that it walked through.
+//!
+//! A step proposes that a vertex moves to the part of one that it shares a net with, mostly, or to any. Where that part has
+//! no room, an exchange with a vertex of that part is proposed instead, since under tight limits hardly anything else is
+//! allowed. A proposal that adds d to Λ is taken with probability e^(−d/T), T falling geometrically between two shares of
+//! what a part is sent on average. (Kirkpatrick et al. 1983; for partitions Johnson et al. 1989, Operations Research 37.)
+
+use super::state::State;
+use cnasc_base::random::Rng;
+use std::sync::LazyLock;
+
+/// T at the beginning, in mean costs of what is sent: above it, what the start was good at is lost.
+const HOT: f64 = 0.6;
+
+/// T at the end: below it hardly anything is taken, and refinement does the rest.
+const COLD: f64 = 0.15;
+
+/// Steps at one temperature.
+const PLATEAU: u32 = 256;
+
+/// Resolution of the chances.
+const CHANCES: usize = 1024;
+
+/// −ln of so many equally likely numbers, so that a step takes no exponential.
+static THRESHOLDS: LazyLock<Vec<f64>> =
+    LazyLock::new(|| (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect());
+
+/// Walks so many steps from the assignment in `state`, and goes back to the best.
+pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
+    let graph = state.graph;
+    let mut best = state.quality();
+    if graph.nets() == 0 || graph.vertices() == 0 {
+        return;
+    }
+    // Moves since the best, each with the part that the vertex left.
+    let mut trail: Vec<(u32, u32)> = Vec::new();
+    let thresholds = THRESHOLDS.as_slice();
+    let mean = state.connectivity as f64 / state.sent().max(1) as f64;
+    let cooling = libm::pow(COLD / HOT, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
+    let mut temperature = HOT * mean;
+    for step in 0..steps {
+        if step % PLATEAU == PLATEAU - 1 {
+            temperature *= cooling;
+        }
+        let mut draw = Draw(rng.bits());
+        let Some((vertex, part)) = propose(state, &mut draw) else { continue };
+        let home = state.part_of[vertex] as usize;
+        let allowed = thresholds[draw.below(CHANCES, 10)] * temperature;
+        let exchanged = if state.has_room(vertex, part) {
+            None
+        } else {
+            match partner(state, vertex, part, rng) {
+                None => continue,
+                partner => partner,
+            }
+        };
+        let gain = exchanged.map_or_else(|| state.gain(vertex, part), |other| state.swap_gain(vertex, other));
+        if -(gain as f64) > allowed {
+            continue;
+        }
+        if let Some(other) = exchanged {
+            trail.push((index(other), index(part)));
+            state.apply(other, home, None);
+        }
+        trail.push((index(vertex), index(home)));
+        state.apply(vertex, part, None);
+        if state.connectivity < best.connectivity || best.excess > 0 {
+            let quality = state.quality();
+            if quality < best {
+                best = quality;
+                trail.clear();
+            }
+        }
+    }
+    for (vertex, from) in trail.into_iter().rev() {
+        state.apply(vertex as usize, from as usize, None);
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("vertices are numbered with 32 bits")
+}
+
+/// A draw of 64 bits, taken apart.
+struct Draw(u64);
+
+impl Draw {
+    /// A number below `count`, from so many bits; uniform but for the rounding, which a walk does not mind.
+    fn below(&mut self, count: usize, bits: u32) -> usize {
+        let low = self.0 & ((1 << bits) - 1);
+        self.0 >>= bits;
+        ((low * count as u64) >> bits) as usize
+    }
+}
+
+/// A vertex and another part for it.
+fn propose(state: &State, draw: &mut Draw) -> Option<(usize, usize)> {
+    let graph = state.graph;
+    let vertex = draw.below(graph.vertices(), 26);
+    let nets = graph.nets_of(vertex);
+    let part = if nets.is_empty() || draw.below(16, 4) == 0 {
+        draw.below(state.parts(), 12)
+    } else {
+        let pins = graph.pins(nets[draw.below(nets.len(), 12)] as usize);
+        state.part_of[pins[draw.below(pins.len(), 12)] as usize] as usize
+    };
+    (part != state.part_of[vertex] as usize).then_some((vertex, part))
+}
+
+/// A vertex of `part` such that both parts keep their limits when it changes places with `vertex`.
+fn partner(state: &State, vertex: usize, part: usize, rng: &mut Rng) -> Option<usize> {
+    let from = Draw(rng.bits()).below(state.graph.vertices(), 32);
+    let tries = state.part_of[from..].iter().chain(&state.part_of[..from]).take(2 * state.parts());
+    let offset = tries.into_iter().position(|&other| other as usize == part)?;
+    let other = if from + offset < state.part_of.len() { from + offset } else { from + offset - state.part_of.len() };
+    state.can_swap(vertex, other).then_some(other)
+}

@@ -1,0 +1,86 @@
+//! The best partition into intervals of the vertices' own order, by dynamic programming. Input: a hypergraph and limits;
+//! output: an assignment, where intervals can nearly keep the limits.
+//!
+//! A net pays for each interval that has a pin of it and does not begin it, so that the cost of an interval depends on its
+//! ends alone. Networks are numbered in a topological order, in which good parts are often nearly intervals.
+
+use crate::hypergraph::Hypergraph;
+
+/// How far beyond the limits intervals may go where none keep them; refinement repairs what is left.
+const SLACKS: [f64; 6] = [1.0, 1.03, 1.1, 1.3, 1.6, 2.5];
+
+/// Beyond so many steps of the programme it would take longer than everything else.
+const MAX_STEPS: usize = 1 << 24;
+
+/// The best intervals within the limits, or within a little more.
+pub(super) fn nearly(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
+    if graph.vertices() * graph.vertices() > MAX_STEPS {
+        return None;
+    }
+    let widened = |slack: f64| limits.iter().map(|&limit| (limit as f64 * slack) as u64).collect::<Vec<u64>>();
+    SLACKS.into_iter().find_map(|slack| intervals(graph, &widened(slack)))
+}
+
+/// The parts as intervals, in their order, with the least Λ under `limits`; `None` where no intervals keep them.
+fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
+    let (vertices, parts) = (graph.vertices(), limits.len());
+    let first_pin: Vec<u32> = (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
+    let widest = limits.iter().copied().max().unwrap_or(0);
+    // At `end * width + used`: the least Λ of what stands before `end` in the first `used` parts, and where the last of these
+    // begins.
+    let width = parts + 1;
+    let mut least = vec![(u64::MAX, 0_u32); (vertices + 1) * width];
+    least[0] = (0, 0);
+    let mut seen = vec![u32::MAX; graph.nets()];
+    for (begin, mark) in (0..=vertices).zip(0_u32..) {
+        // An empty interval costs nothing.
+        for used in 0..parts {
+            let here = least[begin * width + used].0;
+            let next = &mut least[begin * width + used + 1];
+            if here < next.0 {
+                *next = (here, mark);
+            }
+        }
+        let so_far: Vec<u64> = least[begin * width..(begin + 1) * width].iter().map(|(cost, _)| *cost).collect();
+        if so_far.iter().all(|&cost| cost == u64::MAX) {
+            continue;
+        }
+        let (mut load, mut cost) = (0, 0);
+        for end in begin + 1..=vertices {
+            let vertex = end - 1;
+            load += graph.weights()[vertex];
+            if load > widest {
+                break;
+            }
+            for &net in graph.nets_of(vertex) {
+                let net = net as usize;
+                if first_pin[net] < mark && seen[net] != mark {
+                    seen[net] = mark;
+                    cost += graph.costs()[net];
+                }
+            }
+            let row = &mut least[end * width + 1..(end + 1) * width];
+            for ((next, &before), &limit) in row.iter_mut().zip(&so_far).zip(limits) {
+                let total = before.saturating_add(cost);
+                if load <= limit && total < next.0 {
+                    *next = (total, mark);
+                }
+            }
+        }
+    }
+    if least[vertices * width + parts].0 == u64::MAX {
+        return None;
+    }
+    let mut part_of = vec![0; vertices];
+    let mut end = vertices;
+    for part in (0..parts).rev() {
+        let begin = least[end * width + part + 1].1 as usize;
+        part_of[begin..end].fill(index(part));
+        end = begin;
+    }
+    Some(part_of)
+}
+
+fn index(part: usize) -> u32 {
+    u32::try_from(part).expect("parts are devices, of which there are few")
+}
