@@ -10,15 +10,21 @@ mod copy;
 mod depthwise;
 mod driver;
 mod emit;
+mod fuse;
+mod gemm;
 mod kernel;
+mod lives;
 mod lower;
+mod node;
 mod pool;
+mod rows;
 mod sum;
 mod tiles;
 mod view;
 
 use crate::check::check;
 use crate::memory::{self, ALIGNMENT, Item};
+use crate::micro::Isa;
 use crate::{CompileError, Executable, Memory};
 use cnasc_bundle::Share;
 use cnasc_ir::{TensorGraph, TensorId, Weights};
@@ -42,7 +48,7 @@ struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None };
+        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
         Self { code, guard: 0 }
     }
 }
@@ -68,7 +74,10 @@ pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<
 
 fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: Options) -> Result<Jit, CompileError> {
     let border = check(graph, weights, share)?;
-    let mut program = lower::lower(graph, weights, share, &border)?;
+    let mut program = lower::lower(graph, weights, share, &border, options.code.isa)?;
+    let visible: Vec<usize> = border.ids().filter_map(|id| program.buffer_of[id.index()]).collect();
+    fuse::fuse(&mut program, &visible);
+    program.timeline = lives::lives(&program, share, graph.output());
     let tables = tables(&mut program);
     let places = place(&program, options.guard);
     let mut arena_len = places.bytes / 4;
@@ -77,6 +86,8 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     }
     let buffers: Vec<u64> = places.offsets.iter().map(|offset| offset / 4 + options.guard).collect();
     let arena = Buffer::zeroed(arena_len, "the arena")?;
+    let scratch = program.actions.iter().flatten().map(|call| call.kernel.scratch()).max().unwrap_or(0);
+    let scratch = Buffer::zeroed(scratch, "the arena")?;
     let (constants, sections) = constants(std::mem::take(&mut program.sections))?;
 
     let mut generator = Generator::new(options.code)?;
@@ -91,7 +102,7 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     };
     let tensors = graph.ids().map(|id| program.buffer_of[id.index()].filter(|_| border.has(id)).map(range)).collect();
     Ok(Jit {
-        machine: Machine::new(module, &drivers, arena, constants),
+        machine: Machine::new(module, &drivers, arena, constants, scratch),
         tensors,
         code_bytes,
         #[cfg(test)]
@@ -167,7 +178,8 @@ impl Executable for Jit {
     }
 
     fn memory(&self) -> Memory {
-        Memory { arena: self.machine.arena().bytes(), weights: self.machine.constants().bytes(), code: self.code_bytes }
+        let arena = self.machine.arena().bytes() + self.machine.scratch().bytes();
+        Memory { arena, weights: self.machine.constants().bytes(), code: self.code_bytes }
     }
 }
 

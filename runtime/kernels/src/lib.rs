@@ -8,6 +8,7 @@
 pub mod check;
 pub mod jit;
 pub mod memory;
+pub mod micro;
 pub mod reference;
 
 #[cfg(test)]

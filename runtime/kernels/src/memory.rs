@@ -56,6 +56,12 @@ impl Timeline {
         self.items[buffer].last = u32::MAX;
     }
 
+    /// The same buffers in another order: `order` has the index of each.
+    #[must_use]
+    pub fn in_order(self, order: &[usize]) -> Self {
+        Self { now: self.now, items: order.iter().map(|&index| self.items[index]).collect() }
+    }
+
     /// The buffers so far.
     #[must_use]
     pub fn items(&self) -> &[Item] {

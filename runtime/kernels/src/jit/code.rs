@@ -78,7 +78,7 @@ impl Drop for Code {
 }
 
 /// What a driver takes: the arena and the constants, both at the alignment of a [`Buffer`].
-type Driver = unsafe extern "C" fn(arena: *mut f32, constants: *const f32);
+type Driver = unsafe extern "C" fn(arena: *mut f32, constants: *const f32, scratch: *mut f32);
 
 /// Drivers with the memory that they work in.
 pub struct Machine {
@@ -87,12 +87,13 @@ pub struct Machine {
     drivers: Vec<Vec<Driver>>,
     arena: Buffer,
     constants: Buffer,
+    scratch: Buffer,
 }
 
 impl Machine {
     /// Takes over a module with all definitions finished. `drivers` are, by action, some of its functions, with the signature of a driver,
     /// compiled for the sizes of `arena` and `constants`.
-    pub fn new(module: JITModule, drivers: &[Vec<FuncId>], arena: Buffer, constants: Buffer) -> Self {
+    pub fn new(module: JITModule, drivers: &[Vec<FuncId>], arena: Buffer, constants: Buffer, scratch: Buffer) -> Self {
         let entry = |&id: &FuncId| {
             let address = module.get_finalized_function(id);
             // SAFETY: the address is the start of a finished function that was declared with the host's calling convention
@@ -100,7 +101,7 @@ impl Machine {
             unsafe { std::mem::transmute::<*const u8, Driver>(address) }
         };
         let drivers = drivers.iter().map(|list| list.iter().map(entry).collect()).collect();
-        Self { drivers, _code: Code { module: Some(module) }, arena, constants }
+        Self { drivers, _code: Code { module: Some(module) }, arena, constants, scratch }
     }
 
     /// Calls the drivers of an action.
@@ -108,7 +109,7 @@ impl Machine {
         for function in &self.drivers[action] {
             // SAFETY: the code is alive, since `_code` is; the driver was compiled for buffers of these sizes and reaches nothing
             // outside them; both are borrowed exclusively for the call. Generated code has no calls out of its module and can't unwind.
-            unsafe { function(self.arena.start.as_ptr(), self.constants.start.as_ptr()) };
+            unsafe { function(self.arena.start.as_ptr(), self.constants.start.as_ptr(), self.scratch.start.as_ptr()) };
         }
     }
 
@@ -118,6 +119,10 @@ impl Machine {
 
     pub fn arena_mut(&mut self) -> &mut Buffer {
         &mut self.arena
+    }
+
+    pub fn scratch(&self) -> &Buffer {
+        &self.scratch
     }
 
     pub fn constants(&self) -> &Buffer {

@@ -1,0 +1,1 @@
+fn main() { println!("{}", cnasc_kernels::micro::peak::gflops(200)); }
