@@ -74,6 +74,7 @@ impl Gemm {
             self.pass().min(pixels.max(1)),
             u64::from(self.conv.relu),
             u64::from(self.adds),
+            output.block_pitch(),
             if rest > 0 { place(covered) } else { 0 },
             rest,
         ];

@@ -30,6 +30,8 @@ pub struct Gemm {
     pub relu: u32,
     /// Whether sums start from what `other` holds at the places of the output.
     pub adds: u32,
+    /// From a block of the output to the next. A panel starts at a block, or ends within the one that it starts in.
+    pub block_pitch: u32,
     /// Place in the output of a vector that is zeroed for each pixel, and how many floats follow; none where the count is 0.
     pub clear: u32,
     /// Floats to zero there.
@@ -234,9 +236,11 @@ unsafe fn finish<V: Vector, const PX: usize, const N: usize>(
     unsafe {
         for (pixel, sums) in sums.iter_mut().enumerate() {
             let place = *pixels.add(2 * pixel + 1) as usize;
+            let pitch = context.gemm.block_pitch as usize;
+            let place = |vector: usize| place + vector * V::LANES / 16 * pitch + vector * V::LANES % 16;
             if context.gemm.adds != 0 {
                 for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = sum.add(V::load(context.other.add(place + vector * V::LANES)));
+                    *sum = sum.add(V::load(context.other.add(place(vector))));
                 }
             }
             if context.gemm.relu != 0 {
@@ -245,7 +249,7 @@ unsafe fn finish<V: Vector, const PX: usize, const N: usize>(
                 }
             }
             for (vector, sum) in sums.iter().enumerate() {
-                sum.store(context.output.add(place + vector * V::LANES));
+                sum.store(context.output.add(place(vector)));
             }
         }
     }
