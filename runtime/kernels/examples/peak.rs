@@ -1,1 +1,0 @@
-fn main() { println!("{}", cnasc_kernels::micro::peak::gflops(200)); }
