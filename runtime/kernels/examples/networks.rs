@@ -1,8 +1,8 @@
 //! How fast whole networks are: randomly wired ones of four families, ResNet-50, MobileNetV2 and SqueezeNet. Prints milliseconds,
 //! GFLOP/s and their share of the peak that one core was measured to have. Weights are constant, batch norms folded.
 //!
-//! `cargo run --release -p cnasc-kernels --example networks [-- WORD]`, for the networks whose name has WORD in it;
-//! `-- --steps NAME` prints the steps of one, so that another engine can run the same network.
+//! `cargo run --release -p cnasc-kernels --example networks [-- WORD… threads=2]`, for the networks whose names have all of the words in
+//! them; with `profile` it says what each kind of kernel took; `-- --steps NAME` prints the steps of one, so that another engine can run the same network.
 
 use cnasc_base::random::{Rng, Seed};
 use cnasc_bundle::Share;
@@ -11,6 +11,7 @@ use cnasc_ir::op::Gate;
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step};
 use cnasc_ir::{NodeId, Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{Executable, compile, micro};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// For how long each network is run.
@@ -25,6 +26,10 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
         networks().into_iter().filter(|(other, _)| other == name).for_each(|(_, make)| print_steps(&make().graph));
         return Ok(());
     }
+    let (options, words): (Vec<String>, Vec<String>) =
+        words.into_iter().partition(|word| word.starts_with("threads=") || word == "profile");
+    let threads = options.iter().find_map(|word| word.strip_prefix("threads=")?.parse().ok()).unwrap_or(1);
+    let profile = options.iter().any(|word| word == "profile");
     let peak = micro::peak::gflops(200);
     println!("peak of one core: {peak:.1} GFLOP/s");
     println!(
@@ -33,7 +38,7 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
     );
     for (name, make) in networks() {
         if words.iter().all(|word| name.contains(word.as_str())) {
-            measure(&name, &make(), peak)?;
+            measure(&name, &make(), peak, threads, profile)?;
         }
     }
     Ok(())
@@ -55,8 +60,14 @@ fn networks() -> Vec<(String, Make)> {
     list
 }
 
-fn measure(name: &str, net: &Net, peak: f64) -> Result<(), cnasc_kernels::CompileError> {
-    let share = Share::whole(&net.graph, Backend::Jit);
+fn measure(
+    name: &str,
+    net: &Net,
+    peak: f64,
+    threads: u32,
+    profile: bool,
+) -> Result<(), cnasc_kernels::CompileError> {
+    let share = Share { threads, ..Share::whole(&net.graph, Backend::Jit) };
     let start = Instant::now();
     let mut executable = compile(&net.graph, &net.weights, &share)?;
     let compile_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -70,7 +81,23 @@ fn measure(name: &str, net: &Net, peak: f64) -> Result<(), cnasc_kernels::Compil
         flops / median / 1e6,
         flops / median / 1e4 / peak
     );
+    if profile {
+        print_profile(&net.graph, executable.as_mut());
+    }
     Ok(())
+}
+
+/// By kind of kernel and shape of the result: calls, their time together, and the rate of the steps named.
+fn print_profile(graph: &TensorGraph, executable: &mut dyn Executable) {
+    let mut kinds: BTreeMap<(&str, String), (u32, f64, f64)> = BTreeMap::new();
+    for spent in executable.profile(0) {
+        let step = graph.step(spent.step);
+        let entry = kinds.entry((spent.kernel, format!("{} {}", step.op, step.shape))).or_default();
+        *entry = (entry.0 + 1, entry.1 + spent.seconds, entry.2 + graph.flops(step) as f64);
+    }
+    for ((kernel, step), (calls, seconds, flops)) in kinds {
+        println!("  {kernel:<16} {step:<40} {calls:>4} {:>9.3} ms {:>7.1} GFLOP/s", seconds * 1e3, flops / seconds / 1e9);
+    }
 }
 
 /// Milliseconds of each inference.

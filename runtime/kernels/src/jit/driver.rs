@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 
 /// Address space set aside for code. One range, so that functions reach each other; pages are used as they are needed.
 const CODE_SPACE: usize = 64 << 20;
-/// The most calls of one driver: the time to compile a function grows faster than its length.
-const CALLS_OF_DRIVER: usize = 128;
 
 /// How code is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,27 +106,21 @@ impl Generator {
         Ok(id)
     }
 
-    /// Generates what makes these calls in order: several functions where they are many.
-    pub fn drivers(&mut self, calls: &[Call], places: &Places<'_>) -> Result<Vec<FuncId>, CompileError> {
-        calls.chunks(CALLS_OF_DRIVER).map(|calls| self.driver(calls, places)).collect()
-    }
-
-    fn driver(&mut self, calls: &[Call], places: &Places<'_>) -> Result<FuncId, CompileError> {
-        let kernels: Vec<FuncId> = calls.iter().map(|call| self.kernel(&call.kernel)).collect::<Result<_, _>>()?;
+    /// Generates what makes one call.
+    pub fn driver(&mut self, call: &Call, places: &Places<'_>) -> Result<FuncId, CompileError> {
+        let kernel = self.kernel(&call.kernel)?;
         self.define("driver", 3, |emit, module| {
             let [arena, constants, scratch] = *emit.params() else { return };
-            for (call, &kernel) in calls.iter().zip(&kernels) {
-                let buffers = call.inputs.iter().chain([&call.output]);
-                let mut values: Vec<_> = buffers.map(|&buffer| emit.offset(arena, places.buffers[buffer])).collect();
-                let sections = [call.weights, places.tables.get(&call.kernel).copied()];
-                values.extend(sections.map(|section| {
-                    section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
-                }));
-                values.push(scratch);
-                let builder = emit.builder();
-                let function = module.declare_func_in_func(kernel, builder.func);
-                builder.ins().call(function, &values);
-            }
+            let buffers = call.inputs.iter().chain([&call.output]);
+            let mut values: Vec<_> = buffers.map(|&buffer| emit.offset(arena, places.buffers[buffer])).collect();
+            let sections = [call.weights, places.tables.get(&call.kernel).copied()];
+            values.extend(sections.map(|section| {
+                section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
+            }));
+            values.push(scratch);
+            let builder = emit.builder();
+            let function = module.declare_func_in_func(kernel, builder.func);
+            builder.ins().call(function, &values);
         })
     }
 

@@ -122,7 +122,9 @@ impl Fusing<'_> {
         gemm.conv.relu = sum.sum.relu;
         gemm.conv.output = self.program.buffers[second.output];
         let inputs = vec![call.inputs[0], other];
-        Some((reader, Call { kernel: Kernel::Gemm(gemm), inputs, output: second.output, weights: call.weights }))
+        let kernel = Kernel::Gemm(gemm);
+        let (output, weights, step) = (second.output, call.weights, second.step);
+        Some((reader, Call { kernel, inputs, output, weights, step }))
     }
 
     /// Depthwise and pointwise convolutions, with the sum before them where there is one.
@@ -138,7 +140,7 @@ impl Fusing<'_> {
             let Some(depthwise) = depthwise else { continue };
             let Some(pointwise) = self.only_reader(depthwise) else { continue };
             if let Some(call) = self.node(sum, [first, depthwise, pointwise]) {
-                [first, depthwise, pointwise].map(|index| self.take(index));
+                [first, depthwise, pointwise].into_iter().for_each(|index| self.take(index));
                 self.put(pointwise, call);
             }
         }
@@ -157,7 +159,8 @@ impl Fusing<'_> {
             return None;
         }
         let weights = [head.weights.filter(|_| sum.is_some()), middle.weights, last.weights];
-        let (output, depthwise, pointwise) = (last.output, depthwise.clone(), pointwise.clone());
+        let (output, step) = (last.output, last.step);
+        let (depthwise, pointwise) = (depthwise.clone(), pointwise.clone());
         let (mut packed, mut lengths) = (Vec::new(), [0; 3]);
         for (section, length) in weights.into_iter().zip(&mut lengths) {
             if let Some(section) = section {
@@ -172,7 +175,7 @@ impl Fusing<'_> {
         self.program.sections.push(packed);
         let section = self.program.sections.len() - 1;
         let kernel = Kernel::Node(Box::new(Node { sum, depthwise, pointwise, rows, weights }));
-        Some(Call { kernel, inputs, output, weights: Some(section) })
+        Some(Call { kernel, inputs, output, weights: Some(section), step })
     }
 
     fn take(&mut self, index: usize) {

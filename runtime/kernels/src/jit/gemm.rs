@@ -10,7 +10,6 @@ use super::view::View;
 use crate::micro::gemm::{CHUNK, Gemm as Head, WIDTHS, most_pixels};
 use crate::micro::{Isa, Micro};
 use cranelift_codegen::ir::Value;
-use std::ops::Range;
 
 /// Input bytes that the pixels of one pass over the panels may take: a part of a second-level cache, so that a panel's weights are what the
 /// first level holds.
@@ -155,10 +154,5 @@ impl Gemm {
         let channel = u64::from(self.conv.input.shape.channels) - count;
         let taps = if count == 0 { 0 } else { self.conv.taps() };
         (0..taps).map(move |tap| Lanes { tap, channel, count })
-    }
-
-    /// Cut into rows, so that parts can be computed side by side.
-    pub fn part(&self, rows: Range<u32>) -> Self {
-        Self { rows: (rows.start, rows.end), ..self.clone() }
     }
 }

@@ -94,6 +94,28 @@ impl Kernel {
         }
     }
 
+    /// Rows of its output, where some of them can be computed alone.
+    pub fn rows(&self) -> Option<u32> {
+        match self {
+            Self::Gemm(gemm) => Some(gemm.conv.output.shape.height),
+            Self::DepthwiseRows(rows) => Some(rows.depthwise.output.shape.height),
+            Self::SumRows(rows) => Some(rows.sum.output.shape.height),
+            Self::Node(node) => Some(node.pointwise.conv.output.shape.height),
+            _ => None,
+        }
+    }
+
+    /// The same for these rows only, from the first to before the second; the whole where they can't be computed alone.
+    pub fn part(&self, rows: (u32, u32)) -> Self {
+        match self.clone() {
+            Self::Gemm(gemm) => Self::Gemm(Gemm { rows, ..gemm }),
+            Self::DepthwiseRows(depthwise) => Self::DepthwiseRows(DepthwiseRows { rows, ..depthwise }),
+            Self::SumRows(sum) => Self::SumRows(SumRows { rows, ..sum }),
+            Self::Node(node) => Self::Node(Box::new(Node { rows, ..*node })),
+            whole => whole,
+        }
+    }
+
     /// Floats of memory that it needs beside its tensors.
     pub fn scratch(&self) -> u64 {
         match self {

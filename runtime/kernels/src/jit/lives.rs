@@ -5,8 +5,9 @@ use crate::memory::Timeline;
 use cnasc_bundle::{Action, Share};
 use cnasc_ir::TensorId;
 
-/// Walks through the share's actions; each call and each exchange is a moment of its own. A buffer that nothing uses has no size.
-pub fn lives(program: &Program, share: &Share, output: TensorId) -> Timeline {
+/// Walks through the share's actions; each call and each exchange is a moment of its own. A buffer that nothing uses has no size; others keep their place
+/// for `linger` moments after their last use.
+pub fn lives(program: &Program, share: &Share, output: TensorId, linger: u32) -> Timeline {
     let mut walk = Walk { program, timeline: Timeline::default(), first: vec![None; program.buffers.len()] };
     if share.takes_image {
         walk.tensor(TensorId(0));
@@ -28,7 +29,7 @@ pub fn lives(program: &Program, share: &Share, output: TensorId) -> Timeline {
             walk.timeline.keep(item);
         }
     }
-    walk.finish()
+    walk.finish().lingering(linger)
 }
 
 struct Walk<'a> {

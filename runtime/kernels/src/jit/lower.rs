@@ -24,7 +24,7 @@ use cnasc_ir::{Op, TensorGraph, TensorId, Weights};
 const MOST_FLOATS: u64 = 1 << 32;
 
 /// One call of a kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     pub kernel: Kernel,
     /// Buffers.
@@ -33,6 +33,8 @@ pub struct Call {
     pub output: usize,
     /// Section of the constants.
     pub weights: Option<usize>,
+    /// Whose result it makes.
+    pub step: TensorId,
 }
 
 impl Call {
@@ -71,7 +73,7 @@ pub fn lower(
     let uses = Uses::of(graph, share);
     let program = Program { buffer_of: vec![None; graph.steps.len()], ..Program::default() };
     let padded = vec![None; graph.steps.len()];
-    let mut lowering = Lowering { graph, weights, border, isa, uses, program, padded, calls: Vec::new() };
+    let mut lowering = Lowering { graph, weights, border, isa, uses, program, padded, calls: Vec::new(), step: TensorId(0) };
     if share.takes_image {
         lowering.arrive(TensorId(0))?;
     }
@@ -140,6 +142,8 @@ struct Lowering<'a> {
     padded: Vec<Option<usize>>,
     /// Of the action at hand.
     calls: Vec<Call>,
+    /// At hand.
+    step: TensorId,
 }
 
 impl Lowering<'_> {
@@ -161,6 +165,7 @@ impl Lowering<'_> {
                     }
                     self.program.timeline.tick();
                     fused = self.relu_behind(id).filter(|relu| steps.contains(relu));
+                    self.step = fused.unwrap_or(id);
                     self.step(id, fused)?;
                 }
                 Ok(())
@@ -259,7 +264,7 @@ impl Lowering<'_> {
                 relu: relu && pass + 1 == passes,
             };
             let kernel = Kernel::sum(sum, self.isa);
-            self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights });
+            self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights, step: self.step });
         }
         Ok(())
     }
@@ -301,7 +306,7 @@ impl Lowering<'_> {
             Kernel::conv(conv, self.isa, weights, bias)
         };
         let weights = Some(self.section(packed));
-        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
         Ok(())
     }
 
@@ -314,7 +319,7 @@ impl Lowering<'_> {
         let bias = bias.then(|| self.weights.of(step.params[1]));
         let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]), bias);
         let weights = Some(self.section(packed));
-        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
         Ok(())
     }
 
@@ -330,7 +335,7 @@ impl Lowering<'_> {
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
         let kernel = Kernel::Pool(Pool { input: from, output: to, window, stride, reduce });
-        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None, step: self.step });
         Ok(())
     }
 
@@ -356,6 +361,7 @@ impl Lowering<'_> {
                 inputs: Vec::new(),
                 output: buffer,
                 weights: None,
+                step: self.step,
             });
         }
     }
@@ -387,7 +393,7 @@ impl Lowering<'_> {
 
     fn copy(&mut self, input: usize, output: usize, channel: u32) {
         let copy = Copy { input: self.program.buffers[input], output: self.program.buffers[output], channel };
-        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None });
+        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None, step: self.step });
     }
 
     fn add(&mut self, view: View) -> Result<usize, CompileError> {

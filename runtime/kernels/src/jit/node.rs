@@ -13,7 +13,6 @@ use super::view::View;
 use crate::micro::Micro;
 use cnasc_ir::Shape;
 use cranelift_codegen::ir::Value;
-use std::ops::Range;
 
 /// What a strip may take of the cache nearest to the core.
 const STRIP_BYTES: u64 = 64 << 10;
@@ -168,10 +167,6 @@ impl Node {
                 }
             }
         });
-    }
-
-    pub fn part(&self, rows: Range<u32>) -> Self {
-        Self { rows: (rows.start, rows.end), ..self.clone() }
     }
 }
 

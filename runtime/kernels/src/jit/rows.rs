@@ -12,7 +12,6 @@ use crate::micro::aggregate::Aggregate;
 use crate::micro::depthwise::{Depthwise as Head, MOST_ROWS};
 use crate::micro::{Isa, Micro};
 use cranelift_codegen::ir::Value;
-use std::ops::Range;
 
 /// For tensors held whole: no row comes round to another's place.
 pub const NO_RING: u64 = u32::MAX as u64;
@@ -76,10 +75,6 @@ impl DepthwiseRows {
             emit.call(Micro::Depthwise, [arguments.table, from, first[0], to[0], arguments.weights]);
             vec![emit.add_count(first[0], u64::from(*stride))]
         });
-    }
-
-    pub fn part(&self, rows: Range<u32>) -> Self {
-        Self { rows: (rows.start, rows.end), ..self.clone() }
     }
 }
 
@@ -148,9 +143,5 @@ impl SumRows {
         factors: Value,
     ) {
         emit.call(Micro::Aggregate, [table, inputs, row, output, factors]);
-    }
-
-    pub fn part(&self, rows: Range<u32>) -> Self {
-        Self { rows: (rows.start, rows.end), ..self.clone() }
     }
 }
