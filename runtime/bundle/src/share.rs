@@ -12,6 +12,8 @@ pub struct Share {
     pub device: DeviceId,
     /// What compiles and executes it.
     pub backend: Backend,
+    /// Threads that it may use.
+    pub threads: u32,
     /// Whether the image is given to this device.
     pub takes_image: bool,
     /// Whether this device makes the answer.
@@ -62,6 +64,7 @@ impl Share {
         Self {
             device,
             backend: fleet.device(device).backend,
+            threads: fleet.device(device).cores,
             takes_image: plan.device_of[0] == device,
             gives_answer: plan.device_of[answer.index()] == device,
             actions: builder.finish(),
@@ -73,7 +76,7 @@ impl Share {
     pub fn whole(graph: &TensorGraph, backend: Backend) -> Self {
         let steps: Vec<TensorId> = graph.ids().skip(1).collect();
         let actions = if steps.is_empty() { Vec::new() } else { vec![Action::Compute { steps }] };
-        Self { device: DeviceId(0), backend, takes_image: true, gives_answer: true, actions }
+        Self { device: DeviceId(0), backend, threads: 1, takes_image: true, gives_answer: true, actions }
     }
 }
 

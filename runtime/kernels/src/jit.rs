@@ -7,43 +7,59 @@
 mod code;
 mod conv;
 mod copy;
+mod cost;
 mod depthwise;
 mod driver;
 mod emit;
+mod fuse;
+mod gemm;
 mod kernel;
+mod lives;
 mod lower;
+mod node;
 mod pool;
+mod rows;
+mod schedule;
 mod sum;
+mod team;
 mod tiles;
 mod view;
 
 use crate::check::check;
 use crate::memory::{self, ALIGNMENT, Item};
-use crate::{CompileError, Executable, Memory};
+use crate::micro::Isa;
+use crate::{CompileError, Executable, Memory, Spent};
 use cnasc_bundle::Share;
 use cnasc_ir::{TensorGraph, TensorId, Weights};
-use code::{Buffer, Machine};
+use code::{Buffer, Machine, Planned};
 use driver::{CodeOptions, Generator, Places};
 use kernel::Kernel;
-use lower::Program;
+use lower::{Call, Program};
+use schedule::Task;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Floats of one alignment unit.
 const UNIT: u64 = ALIGNMENT / 4;
 
+/// With several threads, a buffer's place is given away only so many calls after its last use: otherwise a call on one thread would wait for
+/// another only because of where its result lies.
+const LINGER: u32 = 6;
+
 /// How to compile; the tests vary it.
 #[derive(Debug, Clone, Copy)]
 struct Options {
     code: CodeOptions,
+    /// Threads that an action is spread over, the caller's among them; at least 1.
+    threads: usize,
     /// Gives every buffer a place of its own with so many floats before and behind it that nothing should touch.
     guard: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None };
-        Self { code, guard: 0 }
+        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
+        Self { code, threads: 1, guard: 0 }
     }
 }
 
@@ -52,6 +68,8 @@ pub struct Jit {
     machine: Machine,
     /// By tensor, its place in the arena; only for those at the border of the share.
     tensors: Vec<Option<Range<usize>>>,
+    /// By action and thread, what is called.
+    calls: Parts,
     code_bytes: u64,
     #[cfg(test)]
     guards: Vec<Range<usize>>,
@@ -63,35 +81,41 @@ pub struct Jit {
 /// Where the parts don't fit each other, the graph has steps that folding should have removed, memory can't be had, or there
 /// is no code generator for this CPU.
 pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Jit, CompileError> {
-    compile_with(graph, weights, share, Options::default())
+    let threads = share.threads.max(1) as usize;
+    compile_with(graph, weights, share, Options { threads, ..Options::default() })
 }
 
 fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: Options) -> Result<Jit, CompileError> {
     let border = check(graph, weights, share)?;
-    let mut program = lower::lower(graph, weights, share, &border)?;
-    let tables = tables(&mut program);
+    let mut program = lower::lower(graph, weights, share, &border, options.code.isa)?;
+    let visible: Vec<usize> = border.ids().filter_map(|id| program.buffer_of[id.index()]).collect();
+    fuse::fuse(&mut program, &visible);
+    program.timeline = lives::lives(&program, share, graph.output(), if options.threads > 1 { LINGER } else { 0 });
     let places = place(&program, options.guard);
-    let mut arena_len = places.bytes / 4;
-    if options.guard > 0 {
-        arena_len += 2 * options.guard;
-    }
-    let buffers: Vec<u64> = places.offsets.iter().map(|offset| offset / 4 + options.guard).collect();
+    let guard = options.guard;
+    let arena_len = places.bytes / 4 + 2 * guard;
+    let buffers: Vec<u64> = places.offsets.iter().map(|offset| offset / 4 + guard).collect();
+    let ranges: Vec<Range<u64>> =
+        buffers.iter().zip(&program.buffers).map(|(&start, view)| start..start + view.len()).collect();
+    let plans: Vec<_> =
+        program.actions.iter().map(|calls| schedule::schedule(calls, &ranges, options.threads)).collect();
+    let parts = parts(&program, &plans);
+    let tables = tables(&mut program.sections, &parts);
     let arena = Buffer::zeroed(arena_len, "the arena")?;
+    let scratch = parts.iter().flatten().flatten().map(|call| call.kernel.scratch()).max().unwrap_or(0);
+    let scratch = (0..options.threads).map(|_| Buffer::zeroed(scratch, "the arena")).collect::<Result<_, _>>()?;
     let (constants, sections) = constants(std::mem::take(&mut program.sections))?;
 
     let mut generator = Generator::new(options.code)?;
     let found = Places { buffers: &buffers, sections: &sections, tables: &tables };
-    let drivers: Vec<_> =
-        program.actions.iter().map(|calls| generator.drivers(calls, &found)).collect::<Result<_, _>>()?;
+    let planned = drivers(&mut generator, &found, &parts, plans)?;
     let (module, code_bytes) = generator.finish()?;
 
-    let range = |buffer: usize| {
-        let start = buffers[buffer] as usize;
-        start..start + program.buffers[buffer].len() as usize
-    };
+    let range = |buffer: usize| ranges[buffer].start as usize..ranges[buffer].end as usize;
     let tensors = graph.ids().map(|id| program.buffer_of[id.index()].filter(|_| border.has(id)).map(range)).collect();
     Ok(Jit {
-        machine: Machine::new(module, &drivers, arena, constants),
+        machine: Machine::new(module, planned, arena, constants, scratch)?,
+        calls: parts,
         tensors,
         code_bytes,
         #[cfg(test)]
@@ -99,19 +123,55 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     })
 }
 
+/// By action and thread, the calls as they are made: whole, or some rows of one.
+type Parts = Vec<Vec<Vec<Call>>>;
+
+fn parts(program: &Program, plans: &[Vec<Vec<Task>>]) -> Parts {
+    let of = |calls: &[Call], task: &Task| {
+        let call = calls[task.call].clone();
+        match task.rows {
+            Some(rows) => Call { kernel: call.kernel.part(rows), ..call },
+            None => call,
+        }
+    };
+    let action = |calls: &Vec<Call>, plan: &Vec<Vec<Task>>| {
+        plan.iter().map(|tasks| tasks.iter().map(|task| of(calls, task)).collect()).collect()
+    };
+    program.actions.iter().zip(plans).map(|(calls, plan)| action(calls, plan)).collect()
+}
+
+/// A function for each call, with what it waits for.
+fn drivers(
+    generator: &mut Generator,
+    places: &Places<'_>,
+    parts: &Parts,
+    plans: Vec<Vec<Vec<Task>>>,
+) -> Result<Vec<Vec<Vec<Planned>>>, CompileError> {
+    let mut list = |calls: &[Call], tasks: Vec<Task>| -> Result<Vec<Planned>, CompileError> {
+        let driver = |(call, task): (&Call, Task)| {
+            Ok(Planned { function: generator.driver(call, places)?, waits: task.waits })
+        };
+        calls.iter().zip(tasks).map(driver).collect()
+    };
+    let action = |(threads, plan): (&Vec<Vec<Call>>, Vec<Vec<Task>>)| {
+        threads.iter().zip(plan).map(|(calls, tasks)| list(calls, tasks)).collect()
+    };
+    parts.iter().zip(plans).map(action).collect()
+}
+
 /// Adds the tables of all kernels to the constants; returns the section of each.
-fn tables(program: &mut Program) -> BTreeMap<Kernel, usize> {
-    let mut sections = BTreeMap::new();
-    for call in program.actions.iter().flatten() {
-        if !sections.contains_key(&call.kernel) {
+fn tables(sections: &mut Vec<Vec<u32>>, parts: &Parts) -> BTreeMap<Kernel, usize> {
+    let mut found = BTreeMap::new();
+    for call in parts.iter().flatten().flatten() {
+        if !found.contains_key(&call.kernel) {
             let table = call.kernel.table();
             if !table.is_empty() {
-                sections.insert(call.kernel.clone(), program.sections.len());
-                program.sections.push(table);
+                found.insert(call.kernel.clone(), sections.len());
+                sections.push(table);
             }
         }
     }
-    sections
+    found
 }
 
 fn place(program: &Program, guard: u64) -> memory::Placement {
@@ -166,8 +226,20 @@ impl Executable for Jit {
         &mut self.machine.arena_mut().floats_mut()[range]
     }
 
+    fn profile(&mut self, action: usize) -> Vec<Spent> {
+        let times = self.machine.profile(action);
+        let calls = self.calls[action].iter().flatten();
+        let spent = |(call, time): (&Call, u64)| Spent {
+            step: call.step,
+            kernel: call.kernel.name(),
+            seconds: time as f64 / 1e9,
+        };
+        calls.zip(times.into_iter().flatten()).map(spent).collect()
+    }
+
     fn memory(&self) -> Memory {
-        Memory { arena: self.machine.arena().bytes(), weights: self.machine.constants().bytes(), code: self.code_bytes }
+        let arena = self.machine.arena().bytes() + self.machine.scratch_bytes();
+        Memory { arena, weights: self.machine.constants().bytes(), code: self.code_bytes }
     }
 }
 

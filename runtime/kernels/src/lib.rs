@@ -8,6 +8,7 @@
 pub mod check;
 pub mod jit;
 pub mod memory;
+pub mod micro;
 pub mod reference;
 
 #[cfg(test)]
@@ -45,6 +46,26 @@ pub trait Executable: Send {
 
     /// What it takes up.
     fn memory(&self) -> Memory;
+
+    /// Executes the action on this thread alone and says what each call of a kernel took; empty where the backend makes no such calls.
+    ///
+    /// # Panics
+    /// Where the share has no such action.
+    fn profile(&mut self, action: usize) -> Vec<Spent> {
+        self.run(action);
+        Vec::new()
+    }
+}
+
+/// What one call of a kernel took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spent {
+    /// The step whose result it made.
+    pub step: TensorId,
+    /// Its kind.
+    pub kernel: &'static str,
+    /// How long.
+    pub seconds: f64,
 }
 
 /// Bytes that an [`Executable`] holds.

@@ -56,6 +56,19 @@ impl Timeline {
         self.items[buffer].last = u32::MAX;
     }
 
+    /// Every buffer stays in use for so many moments more.
+    #[must_use]
+    pub fn lingering(mut self, moments: u32) -> Self {
+        self.items.iter_mut().for_each(|item| item.last = item.last.saturating_add(moments));
+        self
+    }
+
+    /// The same buffers in another order: `order` has the index of each.
+    #[must_use]
+    pub fn in_order(self, order: &[usize]) -> Self {
+        Self { now: self.now, items: order.iter().map(|&index| self.items[index]).collect() }
+    }
+
     /// The buffers so far.
     #[must_use]
     pub fn items(&self) -> &[Item] {

@@ -5,12 +5,15 @@
 
 #![allow(unsafe_code, reason = "generated code is reached through raw pointers, and its memory is freed by hand")]
 
+use super::team::{Apart, Team, wait};
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 /// Zeroed floats at a multiple of [`ALIGNMENT`] bytes.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Buffer {
 
 // SAFETY: a buffer is the only owner of its memory, as a `Box<[f32]>` would be.
 unsafe impl Send for Buffer {}
+// SAFETY: shared, it only gives its floats to read, and its address.
+unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// Asks for `floats` zeroes; `what` names them in the error.
@@ -78,38 +83,115 @@ impl Drop for Code {
 }
 
 /// What a driver takes: the arena and the constants, both at the alignment of a [`Buffer`].
-type Driver = unsafe extern "C" fn(arena: *mut f32, constants: *const f32);
+type Driver = unsafe extern "C" fn(arena: *mut f32, constants: *const f32, scratch: *mut f32);
+
+/// A driver to be called once other threads are so far.
+struct Segment {
+    driver: Driver,
+    /// Number of a thread, and how many of its segments must be done.
+    waits: Vec<(usize, u32)>,
+}
+
+/// A function of the module with what it waits for.
+pub struct Planned {
+    pub function: FuncId,
+    pub waits: Vec<(usize, u32)>,
+}
 
 /// Drivers with the memory that they work in.
 pub struct Machine {
-    // Kept for its memory, which `drivers` point into.
+    // Stopped before the code goes.
+    team: Team,
+    // Kept for its memory, which `actions` point into.
     _code: Code,
-    drivers: Vec<Vec<Driver>>,
+    /// By action and thread.
+    actions: Vec<Vec<Vec<Segment>>>,
+    /// By thread, segments done in this action.
+    progress: Vec<Apart<AtomicU32>>,
     arena: Buffer,
     constants: Buffer,
+    /// By thread.
+    scratch: Vec<Buffer>,
 }
 
+/// Where the buffers start, for all threads.
+#[derive(Clone, Copy)]
+struct Starts {
+    arena: *mut f32,
+    constants: *const f32,
+}
+
+// SAFETY: these are addresses; what is done with them is argued where it is done.
+unsafe impl Sync for Starts {}
+
 impl Machine {
-    /// Takes over a module with all definitions finished. `drivers` are, by action, some of its functions, with the signature of a driver,
-    /// compiled for the sizes of `arena` and `constants`.
-    pub fn new(module: JITModule, drivers: &[Vec<FuncId>], arena: Buffer, constants: Buffer) -> Self {
-        let entry = |&id: &FuncId| {
-            let address = module.get_finalized_function(id);
+    /// Takes over a module with all definitions finished. `actions` are, by action and thread, some of its functions, with the signature of a driver,
+    /// compiled for the sizes of the buffers, of which `scratch` are the threads'. Two drivers that touch the same memory, one writing, are on one
+    /// thread or ordered by waits.
+    pub fn new(
+        module: JITModule,
+        actions: Vec<Vec<Vec<Planned>>>,
+        arena: Buffer,
+        constants: Buffer,
+        scratch: Vec<Buffer>,
+    ) -> Result<Self, CompileError> {
+        let segment = |planned: Planned| {
+            let address = module.get_finalized_function(planned.function);
             // SAFETY: the address is the start of a finished function that was declared with the host's calling convention
-            // and two pointers, as `Driver` is.
-            unsafe { std::mem::transmute::<*const u8, Driver>(address) }
+            // and three pointers, as `Driver` is.
+            let driver = unsafe { std::mem::transmute::<*const u8, Driver>(address) };
+            Segment { driver, waits: planned.waits }
         };
-        let drivers = drivers.iter().map(|list| list.iter().map(entry).collect()).collect();
-        Self { drivers, _code: Code { module: Some(module) }, arena, constants }
+        let thread = |list: Vec<Planned>| list.into_iter().map(segment).collect();
+        let actions = actions.into_iter().map(|action| action.into_iter().map(thread).collect()).collect();
+        let team = Team::new(scratch.len()).map_err(|error| CompileError::Code(error.to_string()))?;
+        let progress = scratch.iter().map(|_| Apart::default()).collect();
+        Ok(Self { team, actions, _code: Code { module: Some(module) }, progress, arena, constants, scratch })
     }
 
     /// Calls the drivers of an action.
     pub fn run(&mut self, action: usize) {
-        for function in &self.drivers[action] {
-            // SAFETY: the code is alive, since `_code` is; the driver was compiled for buffers of these sizes and reaches nothing
-            // outside them; both are borrowed exclusively for the call. Generated code has no calls out of its module and can't unwind.
-            unsafe { function(self.arena.start.as_ptr(), self.constants.start.as_ptr()) };
+        let Self { team, actions, progress, arena, constants, scratch, .. } = self;
+        let starts = Starts { arena: arena.start.as_ptr(), constants: constants.start.as_ptr() };
+        let threads = &actions[action];
+        let work = |thread: usize| {
+            let starts = &starts;
+            for (done, segment) in (1..).zip(&threads[thread]) {
+                for &(other, count) in &segment.waits {
+                    wait(|| progress[other].0.load(Ordering::Acquire) >= count);
+                }
+                // SAFETY: the code is alive, since `_code` is; the driver was compiled for buffers of these sizes and reaches nothing
+                // outside them; the buffers are borrowed exclusively for the call, and threads keep out of each other's way as `new`
+                // demands. Generated code calls nothing but itself and microkernels, and can't unwind.
+                unsafe { (segment.driver)(starts.arena, starts.constants, scratch[thread].start.as_ptr()) };
+                progress[thread].0.store(done, Ordering::Release);
+            }
+        };
+        if threads[1..].iter().all(Vec::is_empty) {
+            work(0);
+            return;
         }
+        progress.iter().for_each(|progress| progress.0.store(0, Ordering::Relaxed));
+        team.run(&work);
+    }
+
+    /// Nanoseconds of each segment of an action, one after the other on this thread in an order that keeps all waits.
+    pub fn profile(&mut self, action: usize) -> Vec<Vec<u64>> {
+        let threads = &self.actions[action];
+        let mut times: Vec<Vec<u64>> = threads.iter().map(|_| Vec::new()).collect();
+        while let Some(thread) = (0..threads.len()).find(|&thread| {
+            let next = threads[thread].get(times[thread].len());
+            next.is_some_and(|next| next.waits.iter().all(|&(other, count)| times[other].len() >= count as usize))
+        }) {
+            let segment = &threads[thread][times[thread].len()];
+            let start = Instant::now();
+            // SAFETY: as in `run`, with one thread alone.
+            unsafe {
+                (segment.driver)(self.arena.start.as_ptr(), self.constants.start.as_ptr(), self.scratch[0].start.as_ptr());
+            }
+            times[thread].push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+        times
     }
 
     pub fn arena(&self) -> &Buffer {
@@ -118,6 +200,11 @@ impl Machine {
 
     pub fn arena_mut(&mut self) -> &mut Buffer {
         &mut self.arena
+    }
+
+    /// Bytes beside the tensors, of all threads together.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.scratch.iter().map(Buffer::bytes).sum()
     }
 
     pub fn constants(&self) -> &Buffer {

@@ -43,11 +43,11 @@ pub struct Conv {
 }
 
 /// A run of input lanes at one tap.
-struct Lanes {
-    tap: u64,
+pub struct Lanes {
+    pub tap: u64,
     /// First channel, counted from the first block that the output channels read.
-    channel: u64,
-    count: u64,
+    pub channel: u64,
+    pub count: u64,
 }
 
 impl Conv {
@@ -94,15 +94,19 @@ impl Conv {
             let (block, rest) = (section * self.lanes() / View::PIXEL, section * self.lanes() % View::PIXEL);
             [self.first_block(section) * self.input.block_pitch(), block * self.output.block_pitch() + rest]
         });
-        let pixels = (0..self.output.height()).flat_map(move |row| {
+        let entries = chunks.chain(sections).chain(self.pixels(0..self.output.height()));
+        entries.map(word).collect()
+    }
+
+    /// For each pixel of these output rows, where its window starts and where it lies.
+    pub fn pixels(&self, rows: Range<u64>) -> impl Iterator<Item = u64> + '_ {
+        rows.flat_map(move |row| {
             (0..self.output.width()).flat_map(move |column| {
                 let stride = u64::from(self.stride);
                 let from = row * stride * self.input.row_pitch() + column * stride * View::PIXEL;
                 [from, row * self.output.row_pitch() + column * View::PIXEL]
             })
-        });
-        let entries = chunks.chain(sections).chain(pixels);
-        entries.map(|entry| u32::try_from(entry).expect("an arena holds fewer than 2^32 floats")).collect()
+        })
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
@@ -152,7 +156,7 @@ impl Conv {
         });
     }
 
-    fn taps(&self) -> u64 {
+    pub fn taps(&self) -> u64 {
         u64::from(self.window.0) * u64::from(self.window.1)
     }
 
@@ -227,7 +231,8 @@ impl Conv {
         self.taps() * self.depth().div_ceil(CHUNK)
     }
 
-    fn lane_offset(&self, lanes: &Lanes) -> u64 {
+    /// Where these lanes lie, from the window's corner.
+    pub fn lane_offset(&self, lanes: &Lanes) -> u64 {
         let columns = u64::from(self.window.1);
         let (row, column) = (lanes.tap / columns, lanes.tap % columns);
         let block = lanes.channel / View::PIXEL * self.input.block_pitch() + lanes.channel % View::PIXEL;
@@ -239,6 +244,11 @@ impl Conv {
         let bytes = size * 4 * self.depth() * stride * stride;
         (PASS_BYTES / bytes.max(1)).max(4)
     }
+}
+
+/// An entry of a table.
+pub fn word(entry: u64) -> u32 {
+    u32::try_from(entry).expect("an arena holds fewer than 2^32 floats")
 }
 
 /// The innermost part: some pixels of one section.

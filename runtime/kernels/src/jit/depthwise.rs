@@ -36,10 +36,15 @@ impl Depthwise {
 
     /// For each vector of channels its biases, then tap by tap its weights; zero in padded lanes. `weights` are `[channels, 1, k, k]`.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Vec<u32> {
+        self.pack_vectors(VECTOR, weights, bias)
+    }
+
+    /// The same for vectors of so many floats.
+    pub fn pack_vectors(&self, vector: u64, weights: &[f32], bias: Option<&[f32]>) -> Vec<u32> {
         let channels = u64::from(self.input.shape.channels);
         let mut packed = Vec::with_capacity(self.packed_len() as usize);
-        for first in (0..self.input.blocks() * View::PIXEL).step_by(VECTOR as usize) {
-            let lanes = first..first + VECTOR;
+        for first in (0..self.input.blocks() * View::PIXEL).step_by(vector as usize) {
+            let lanes = first..first + vector;
             packed.extend(lanes.clone().map(|lane| match bias {
                 Some(bias) if lane < channels => bias[lane as usize].to_bits(),
                 _ => 0,

@@ -6,6 +6,7 @@ use super::emit::{Cpu, Emitter};
 use super::kernel::{Arguments, Kernel};
 use super::lower::Call;
 use crate::CompileError;
+use crate::micro::{Isa, Micro};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature};
@@ -18,8 +19,6 @@ use std::collections::BTreeMap;
 
 /// Address space set aside for code. One range, so that functions reach each other; pages are used as they are needed.
 const CODE_SPACE: usize = 64 << 20;
-/// The most calls of one driver: the time to compile a function grows faster than its length.
-const CALLS_OF_DRIVER: usize = 128;
 
 /// How code is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub struct CodeOptions {
     pub verify: bool,
     /// What the code may use; all that the CPU has, if nothing is said.
     pub cpu: Option<Cpu>,
+    /// Whose microkernels it calls; none for code that is generated from end to end.
+    pub isa: Option<Isa>,
 }
 
 /// Generates functions into one module.
@@ -40,6 +41,8 @@ pub struct Generator {
     functions: FunctionBuilderContext,
     kernels: BTreeMap<Kernel, FuncId>,
     cpu: Cpu,
+    /// The microkernels, in the order of [`Micro::ALL`].
+    micro: Vec<FuncId>,
     bytes: u64,
 }
 
@@ -61,10 +64,21 @@ impl Generator {
         let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
         let memory = ArenaMemoryProvider::new_with_size(CODE_SPACE).map_err(failed)?;
         builder.memory_provider(Box::new(memory));
-        let module = JITModule::new(builder);
+        let imports: Vec<(Micro, *const u8)> = Micro::ALL
+            .into_iter()
+            .filter_map(|micro| options.isa.and_then(|isa| isa.address(micro)).map(|address| (micro, address)))
+            .collect();
+        builder.symbols(imports.iter().map(|&(micro, address)| (micro.symbol(), address)));
+        let mut module = JITModule::new(builder);
+        let mut signature = module.make_signature();
+        signature.params.extend([AbiParam::new(I64); 5]);
+        let import = |&(micro, _): &(Micro, _)| {
+            module.declare_function(micro.symbol(), Linkage::Import, &signature).map_err(failed)
+        };
+        let micro = imports.iter().map(import).collect::<Result<_, _>>()?;
         let context = module.make_context();
         let functions = FunctionBuilderContext::new();
-        Ok(Self { module, context, functions, kernels: BTreeMap::new(), cpu, bytes: 0 })
+        Ok(Self { module, context, functions, kernels: BTreeMap::new(), cpu, micro, bytes: 0 })
     }
 
     /// Generates the kernel's function, unless there is one.
@@ -74,13 +88,17 @@ impl Generator {
         }
         let inputs = kernel.inputs();
         let name = format!("{}.{}", kernel.name(), self.kernels.len());
-        let id = self.define(&name, inputs + 3, |emit, _| {
+        let micro = self.micro.clone();
+        let id = self.define(&name, inputs + 4, |emit, module| {
+            let micro = micro.iter().map(|&id| module.declare_func_in_func(id, emit.builder().func)).collect();
+            emit.import(micro);
             let params = emit.params().to_vec();
             let arguments = Arguments {
                 inputs: params[..inputs].to_vec(),
                 output: params[inputs],
                 weights: params[inputs + 1],
                 table: params[inputs + 2],
+                scratch: params[inputs + 3],
             };
             kernel.emit(emit, &arguments);
         })?;
@@ -88,26 +106,21 @@ impl Generator {
         Ok(id)
     }
 
-    /// Generates what makes these calls in order: several functions where they are many.
-    pub fn drivers(&mut self, calls: &[Call], places: &Places<'_>) -> Result<Vec<FuncId>, CompileError> {
-        calls.chunks(CALLS_OF_DRIVER).map(|calls| self.driver(calls, places)).collect()
-    }
-
-    fn driver(&mut self, calls: &[Call], places: &Places<'_>) -> Result<FuncId, CompileError> {
-        let kernels: Vec<FuncId> = calls.iter().map(|call| self.kernel(&call.kernel)).collect::<Result<_, _>>()?;
-        self.define("driver", 2, |emit, module| {
-            let [arena, constants] = *emit.params() else { return };
-            for (call, &kernel) in calls.iter().zip(&kernels) {
-                let buffers = call.inputs.iter().chain([&call.output]);
-                let mut values: Vec<_> = buffers.map(|&buffer| emit.offset(arena, places.buffers[buffer])).collect();
-                let sections = [call.weights, places.tables.get(&call.kernel).copied()];
-                values.extend(sections.map(|section| {
-                    section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
-                }));
-                let builder = emit.builder();
-                let function = module.declare_func_in_func(kernel, builder.func);
-                builder.ins().call(function, &values);
-            }
+    /// Generates what makes one call.
+    pub fn driver(&mut self, call: &Call, places: &Places<'_>) -> Result<FuncId, CompileError> {
+        let kernel = self.kernel(&call.kernel)?;
+        self.define("driver", 3, |emit, module| {
+            let [arena, constants, scratch] = *emit.params() else { return };
+            let buffers = call.inputs.iter().chain([&call.output]);
+            let mut values: Vec<_> = buffers.map(|&buffer| emit.offset(arena, places.buffers[buffer])).collect();
+            let sections = [call.weights, places.tables.get(&call.kernel).copied()];
+            values.extend(sections.map(|section| {
+                section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
+            }));
+            values.push(scratch);
+            let builder = emit.builder();
+            let function = module.declare_func_in_func(kernel, builder.func);
+            builder.ins().call(function, &values);
         })
     }
 

@@ -3,7 +3,8 @@
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee32;
 use cranelift_codegen::ir::types::{F32, F32X4, I32X4, I64};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
+use crate::micro::Micro;
+use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 use cranelift_frontend::FunctionBuilder;
 
 /// Floats of one vector; four vectors are a block of channels.
@@ -16,6 +17,7 @@ pub struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     params: Vec<Value>,
     cpu: Cpu,
+    micro: Vec<FuncRef>,
 }
 
 /// What the CPU does in one instruction.
@@ -34,7 +36,7 @@ impl<'a> Emitter<'a> {
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         let params = builder.block_params(entry).to_vec();
-        Self { builder, params, cpu }
+        Self { builder, params, cpu, micro: Vec::new() }
     }
 
     /// The function's parameters.
@@ -56,6 +58,40 @@ impl<'a> Emitter<'a> {
 
     pub fn builder(&mut self) -> &mut FunctionBuilder<'a> {
         &mut self.builder
+    }
+
+    /// Makes the microkernels callable, in the order of [`Micro::ALL`].
+    pub fn import(&mut self, micro: Vec<FuncRef>) {
+        self.micro = micro;
+    }
+
+    /// Calls a microkernel.
+    pub fn call(&mut self, micro: Micro, arguments: [Value; 5]) {
+        let function = self.micro[micro as usize];
+        self.builder.ins().call(function, &arguments);
+    }
+
+    /// These pointers as an array in memory.
+    pub fn array(&mut self, pointers: &[Value]) -> Value {
+        let bytes = u32::try_from(8 * pointers.len()).expect("a step has few inputs");
+        let slot = self.builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3));
+        for (index, &pointer) in pointers.iter().enumerate() {
+            self.builder.ins().stack_store(I64, pointer, slot, 8 * index as i32);
+        }
+        self.builder.ins().stack_addr(I64, slot, 0)
+    }
+
+    /// Zeros in all lanes of a pixel of one block.
+    pub fn clear_pixel(&mut self, pointer: Value, floats: u64) {
+        let zero = self.splat(0.0);
+        for quad in 0..QUADS {
+            self.store(zero, pointer, floats + quad * VECTOR);
+        }
+    }
+
+    /// A count plus a number that is known now.
+    pub fn add_count(&mut self, count: Value, more: u64) -> Value {
+        self.builder.ins().iadd_imm_s(count, signed(more))
     }
 
     /// Every access is inside a buffer, so none traps; vectors lie at multiples of 16 bytes, as buffers and pixels do.

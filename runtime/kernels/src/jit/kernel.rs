@@ -7,8 +7,12 @@ use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
 use super::emit::Emitter;
+use super::gemm::Gemm;
+use super::node::Node;
 use super::pool::Pool;
+use super::rows::{DepthwiseRows, SumRows};
 use super::sum::Sum;
+use crate::micro::Isa;
 use cranelift_codegen::ir::Value;
 
 /// One function to generate.
@@ -26,6 +30,14 @@ pub enum Kernel {
     Copy(Copy),
     /// Zeros in a border.
     Clear(Clear),
+    /// As `Conv`, by a microkernel.
+    Gemm(Gemm),
+    /// As `Depthwise`, by a microkernel.
+    DepthwiseRows(DepthwiseRows),
+    /// As `Sum`, by a microkernel.
+    SumRows(SumRows),
+    /// Sum, depthwise and pointwise convolution in one.
+    Node(Box<Node>),
 }
 
 /// The pointers that a kernel's function is called with.
@@ -34,13 +46,91 @@ pub struct Arguments {
     pub output: Value,
     pub weights: Value,
     pub table: Value,
+    /// Memory of the thread that runs it.
+    pub scratch: Value,
 }
 
 impl Kernel {
+    /// A convolution with its packed weights, by a microkernel where there is one.
+    pub fn conv(conv: Conv, isa: Option<Isa>, weights: &[f32], bias: Option<&[f32]>) -> (Self, Vec<u32>) {
+        match isa.filter(|_| conv.groups == 1) {
+            Some(isa) => {
+                let gemm = Gemm::new(conv, isa);
+                let packed = gemm.pack(weights, bias);
+                (Self::Gemm(gemm), packed)
+            }
+            None => {
+                let packed = conv.pack(weights, bias);
+                (Self::Conv(conv), packed)
+            }
+        }
+    }
+
+    /// The same with one filter a channel.
+    pub fn depthwise(
+        depthwise: Depthwise,
+        isa: Option<Isa>,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+    ) -> (Self, Vec<u32>) {
+        match isa.filter(|_| DepthwiseRows::serves(&depthwise)) {
+            Some(isa) => {
+                let rows = DepthwiseRows::new(depthwise, isa);
+                let packed = rows.pack(weights, bias);
+                (Self::DepthwiseRows(rows), packed)
+            }
+            None => {
+                let packed = depthwise.pack(weights, bias);
+                (Self::Depthwise(depthwise), packed)
+            }
+        }
+    }
+
+    /// A sum, by a microkernel where there is one.
+    pub fn sum(sum: Sum, isa: Option<Isa>) -> Self {
+        match isa.filter(|_| SumRows::serves(&sum)) {
+            Some(isa) => Self::SumRows(SumRows::new(sum, isa)),
+            None => Self::Sum(sum),
+        }
+    }
+
+    /// Rows of its output, where some of them can be computed alone.
+    pub fn rows(&self) -> Option<u32> {
+        match self {
+            Self::Gemm(gemm) => Some(gemm.conv.output.shape.height),
+            Self::DepthwiseRows(rows) => Some(rows.depthwise.output.shape.height),
+            Self::SumRows(rows) => Some(rows.sum.output.shape.height),
+            Self::Node(node) => Some(node.pointwise.conv.output.shape.height),
+            _ => None,
+        }
+    }
+
+    /// The same for these rows only, from the first to before the second; the whole where they can't be computed alone.
+    pub fn part(&self, rows: (u32, u32)) -> Self {
+        match self.clone() {
+            Self::Gemm(gemm) => Self::Gemm(Gemm { rows, ..gemm }),
+            Self::DepthwiseRows(depthwise) => Self::DepthwiseRows(DepthwiseRows { rows, ..depthwise }),
+            Self::SumRows(sum) => Self::SumRows(SumRows { rows, ..sum }),
+            Self::Node(node) => Self::Node(Box::new(Node { rows, ..*node })),
+            whole => whole,
+        }
+    }
+
+    /// Floats of memory that it needs beside its tensors.
+    pub fn scratch(&self) -> u64 {
+        match self {
+            Self::Node(node) => node.scratch(),
+            _ => 0,
+        }
+    }
+
     /// Number of tensors that it reads.
     pub fn inputs(&self) -> usize {
         match self {
             Self::Sum(sum) => sum.inputs.len(),
+            Self::SumRows(rows) => rows.sum.inputs.len(),
+            Self::Gemm(gemm) => 1 + usize::from(gemm.adds),
+            Self::Node(node) => node.inputs(),
             Self::Clear(_) => 0,
             _ => 1,
         }
@@ -50,6 +140,10 @@ impl Kernel {
     pub fn table(&self) -> Vec<u32> {
         match self {
             Self::Conv(conv) => conv.table(),
+            Self::Gemm(gemm) => gemm.table(),
+            Self::DepthwiseRows(rows) => rows.table(),
+            Self::SumRows(rows) => rows.table(),
+            Self::Node(node) => node.table(),
             _ => Vec::new(),
         }
     }
@@ -63,6 +157,10 @@ impl Kernel {
             Self::Sum(sum) => sum.emit(emit, arguments),
             Self::Copy(copy) => copy.emit(emit, arguments),
             Self::Clear(clear) => clear.emit(emit, arguments),
+            Self::Gemm(gemm) => gemm.emit(emit, arguments),
+            Self::DepthwiseRows(rows) => rows.emit(emit, arguments),
+            Self::SumRows(rows) => rows.emit(emit, arguments),
+            Self::Node(node) => node.emit(emit, arguments),
         }
     }
 
@@ -75,6 +173,10 @@ impl Kernel {
             Self::Sum(_) => "sum",
             Self::Copy(_) => "copy",
             Self::Clear(_) => "clear",
+            Self::Gemm(_) => "gemm",
+            Self::DepthwiseRows(_) => "depthwise_rows",
+            Self::SumRows(_) => "sum_rows",
+            Self::Node(_) => "node",
         }
     }
 }

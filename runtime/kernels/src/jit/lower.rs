@@ -14,6 +14,7 @@ use super::view::View;
 use crate::CompileError;
 use crate::check::Border;
 use crate::memory::Timeline;
+use crate::micro::Isa;
 use cnasc_bundle::{Action, Share};
 use cnasc_ir::op::Gate;
 use cnasc_ir::tensor::Step;
@@ -23,7 +24,7 @@ use cnasc_ir::{Op, TensorGraph, TensorId, Weights};
 const MOST_FLOATS: u64 = 1 << 32;
 
 /// One call of a kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     pub kernel: Kernel,
     /// Buffers.
@@ -32,6 +33,15 @@ pub struct Call {
     pub output: usize,
     /// Section of the constants.
     pub weights: Option<usize>,
+    /// Whose result it makes.
+    pub step: TensorId,
+}
+
+impl Call {
+    /// Whether it reads or writes the buffer.
+    pub fn touches(&self, buffer: usize) -> bool {
+        self.output == buffer || self.inputs.contains(&buffer)
+    }
 }
 
 /// All that is to be generated and placed.
@@ -53,11 +63,17 @@ pub struct Program {
 ///
 /// # Errors
 /// Where an operator should have been folded away, or a tensor with its border is too large.
-pub fn lower(graph: &TensorGraph, weights: &Weights, share: &Share, border: &Border) -> Result<Program, CompileError> {
+pub fn lower(
+    graph: &TensorGraph,
+    weights: &Weights,
+    share: &Share,
+    border: &Border,
+    isa: Option<Isa>,
+) -> Result<Program, CompileError> {
     let uses = Uses::of(graph, share);
     let program = Program { buffer_of: vec![None; graph.steps.len()], ..Program::default() };
     let padded = vec![None; graph.steps.len()];
-    let mut lowering = Lowering { graph, weights, border, uses, program, padded, calls: Vec::new() };
+    let mut lowering = Lowering { graph, weights, border, isa, uses, program, padded, calls: Vec::new(), step: TensorId(0) };
     if share.takes_image {
         lowering.arrive(TensorId(0))?;
     }
@@ -118,12 +134,16 @@ struct Lowering<'a> {
     graph: &'a TensorGraph,
     weights: &'a Weights,
     border: &'a Border,
+    /// Whose microkernels to use.
+    isa: Option<Isa>,
     uses: Uses,
     program: Program,
     /// By tensor, its copy with a border.
     padded: Vec<Option<usize>>,
     /// Of the action at hand.
     calls: Vec<Call>,
+    /// At hand.
+    step: TensorId,
 }
 
 impl Lowering<'_> {
@@ -145,6 +165,7 @@ impl Lowering<'_> {
                     }
                     self.program.timeline.tick();
                     fused = self.relu_behind(id).filter(|relu| steps.contains(relu));
+                    self.step = fused.unwrap_or(id);
                     self.step(id, fused)?;
                 }
                 Ok(())
@@ -225,22 +246,25 @@ impl Lowering<'_> {
             None => self.make(output)?,
         };
         let inputs: Vec<usize> = step.inputs.iter().map(|&input| self.read(input)).collect();
-        let passes = inputs.len().div_ceil(MOST_INPUTS);
-        for (pass, inputs) in inputs.chunks(MOST_INPUTS).enumerate() {
-            let start = pass * MOST_INPUTS;
+        // A microkernel takes any number at once.
+        let most = if self.isa.is_some() && !sigmoid { inputs.len().max(1) } else { MOST_INPUTS };
+        let passes = inputs.len().div_ceil(most);
+        for (pass, inputs) in inputs.chunks(most).enumerate() {
+            let start = pass * most;
             let weights = factors.map(|factors| {
                 let factors = &factors[start..start + inputs.len()];
                 self.section(factors.iter().map(|factor| factor.to_bits()).collect())
             });
-            let kernel = Kernel::Sum(Sum {
+            let sum = Sum {
                 inputs: inputs.iter().map(|&buffer| self.program.buffers[buffer]).collect(),
                 output: self.program.buffers[target],
                 weighted: factors.is_some(),
                 sigmoid,
                 accumulate: pass > 0,
                 relu: relu && pass + 1 == passes,
-            });
-            self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights });
+            };
+            let kernel = Kernel::sum(sum, self.isa);
+            self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights, step: self.step });
         }
         Ok(())
     }
@@ -276,15 +300,13 @@ impl Lowering<'_> {
         let bias = step.params.get(1).map(|&param| self.weights.of(param));
         let (kernel, packed) = if groups > 1 && groups == channels && groups == from.shape.channels {
             let depthwise = Depthwise { input: from, output: to, kernel, stride, padding, relu };
-            let packed = depthwise.pack(weights, bias);
-            (Kernel::Depthwise(depthwise), packed)
+            Kernel::depthwise(depthwise, self.isa, weights, bias)
         } else {
             let conv = Conv { input: from, output: to, window: (kernel, kernel), stride, padding, groups, relu };
-            let packed = conv.pack(weights, bias);
-            (Kernel::Conv(conv), packed)
+            Kernel::conv(conv, self.isa, weights, bias)
         };
         let weights = Some(self.section(packed));
-        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
         Ok(())
     }
 
@@ -295,9 +317,9 @@ impl Lowering<'_> {
         let window = (from.shape.height, from.shape.width);
         let conv = Conv { input: from, output: to, window, stride: 1, padding: 0, groups: 1, relu };
         let bias = bias.then(|| self.weights.of(step.params[1]));
-        let packed = conv.pack(self.weights.of(step.params[0]), bias);
+        let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]), bias);
         let weights = Some(self.section(packed));
-        self.calls.push(Call { kernel: Kernel::Conv(conv), inputs: vec![input], output: target, weights });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
         Ok(())
     }
 
@@ -313,7 +335,7 @@ impl Lowering<'_> {
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
         let kernel = Kernel::Pool(Pool { input: from, output: to, window, stride, reduce });
-        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None });
+        self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None, step: self.step });
         Ok(())
     }
 
@@ -339,6 +361,7 @@ impl Lowering<'_> {
                 inputs: Vec::new(),
                 output: buffer,
                 weights: None,
+                step: self.step,
             });
         }
     }
@@ -370,7 +393,7 @@ impl Lowering<'_> {
 
     fn copy(&mut self, input: usize, output: usize, channel: u32) {
         let copy = Copy { input: self.program.buffers[input], output: self.program.buffers[output], channel };
-        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None });
+        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None, step: self.step });
     }
 
     fn add(&mut self, view: View) -> Result<usize, CompileError> {

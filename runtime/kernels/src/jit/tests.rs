@@ -59,8 +59,8 @@ fn code_options_do_not_change_results() {
     let share = net.whole(Backend::Jit);
     let image = image(net.graph.step(TensorId(0)).shape, 1);
     let run = |optimize, cpu| {
-        let code = CodeOptions { optimize, verify: true, cpu };
-        let mut jit = compile_with(&net.graph, &net.weights, &share, Options { code, guard: 0 }).unwrap();
+        let code = CodeOptions { optimize, verify: true, cpu, isa: None };
+        let mut jit = compile_with(&net.graph, &net.weights, &share, Options { code, threads: 1, guard: 0 }).unwrap();
         infer(&mut jit, &net, &share, &image)
     };
     let (plain, optimized) = (run(false, None), run(true, None));

@@ -1,0 +1,67 @@
+//! What a kernel is expected to take, for deciding which thread does what: relative figures, from the work that it does.
+
+use super::conv::Conv;
+use super::kernel::Kernel;
+use super::rows::DepthwiseRows;
+use super::view::View;
+
+/// Floating-point operations a nanosecond of microkernels for dense convolutions.
+const DENSE: f64 = 90.0;
+/// The same of depthwise ones, which load as much as they compute.
+const DEPTHWISE: f64 = 55.0;
+/// The same of code that is generated from end to end.
+const PORTABLE: f64 = 30.0;
+/// Floats a nanosecond that are read or written one after the other.
+const STREAMED: f64 = 8.0;
+/// Nanoseconds of a call of no work.
+const CALL: f64 = 50.0;
+
+/// Nanoseconds.
+pub fn nanoseconds(kernel: &Kernel) -> f64 {
+    CALL + match kernel {
+        Kernel::Conv(conv) => dense(conv) / PORTABLE,
+        Kernel::Gemm(gemm) => dense(&gemm.conv) * share(gemm.rows, &gemm.conv.output) / DENSE,
+        Kernel::Depthwise(depthwise) => {
+            window(&depthwise.output, depthwise.kernel, depthwise.kernel) / (PORTABLE / 2.0)
+        }
+        Kernel::DepthwiseRows(rows) => depthwise(rows) * share(rows.rows, &rows.depthwise.output),
+        Kernel::Pool(pool) => window(&pool.output, pool.window.0, pool.window.1) / STREAMED,
+        Kernel::Sum(sum) => floats(&sum.output) * (sum.inputs.len() + 1) as f64 / STREAMED,
+        Kernel::SumRows(rows) => {
+            let tensors = (rows.sum.inputs.len() + 1) as f64;
+            floats(&rows.sum.output) * tensors * share(rows.rows, &rows.sum.output) / STREAMED
+        }
+        Kernel::Node(node) => {
+            let sum = node.sum.as_ref().map_or(0.0, |sum| {
+                floats(&sum.sum.output) * (sum.sum.inputs.len() + 1) as f64 / STREAMED
+            });
+            let whole = sum + depthwise(&node.depthwise) + dense(&node.pointwise.conv) / DENSE;
+            whole * share(node.rows, &node.pointwise.conv.output)
+        }
+        Kernel::Copy(copy) => 2.0 * floats(&copy.input) / STREAMED,
+        Kernel::Clear(clear) => 2.0 * f64::from(clear.view.border) * clear.view.row_pitch() as f64 / STREAMED,
+    }
+}
+
+/// The part of a tensor's rows that is computed.
+fn share((first, end): (u32, u32), output: &View) -> f64 {
+    f64::from(end - first) / f64::from(output.shape.height.max(1))
+}
+
+fn floats(view: &View) -> f64 {
+    view.height() as f64 * view.width() as f64 * (view.blocks() * View::PIXEL) as f64
+}
+
+fn window(output: &View, rows: u32, columns: u32) -> f64 {
+    floats(output) * f64::from(rows) * f64::from(columns)
+}
+
+fn dense(conv: &Conv) -> f64 {
+    let inputs = f64::from(conv.input.shape.channels) / f64::from(conv.groups);
+    2.0 * floats(&conv.output) * inputs * conv.taps() as f64
+}
+
+fn depthwise(rows: &DepthwiseRows) -> f64 {
+    let depthwise = &rows.depthwise;
+    2.0 * window(&depthwise.output, depthwise.kernel, depthwise.kernel) / DEPTHWISE
+}

@@ -1,0 +1,158 @@
+//! Convolutions by the [`gemm`](crate::micro::gemm) microkernel: its table and weights, made of a [`Conv`].
+//!
+//! Output channels are cut into panels of a few vectors, so that channels that are not multiples of a block cost at most the rest of a
+//! vector. A call may cover some of the output's rows only, so that two threads share one convolution.
+
+use super::conv::{Conv, Lanes, word};
+use super::emit::Emitter;
+use super::kernel::Arguments;
+use super::view::View;
+use crate::micro::gemm::{CHUNK, Gemm as Head, WIDTHS, most_pixels};
+use crate::micro::{Isa, Micro};
+use cranelift_codegen::ir::Value;
+
+/// Input bytes that the pixels of one pass over the panels may take: a part of a second-level cache, so that a panel's weights are what the
+/// first level holds.
+const PASS_BYTES: u64 = 192 << 10;
+/// The fewest pixels of a pass: a panel's weights are loaded anew for each.
+const PASS_PIXELS: u64 = 96;
+
+/// What the code depends on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gemm {
+    /// Of one group.
+    pub conv: Conv,
+    pub isa: Isa,
+    /// Output rows, from the first to before the second.
+    pub rows: (u32, u32),
+    /// Whether sums start from a second input, held as the output is.
+    pub adds: bool,
+}
+
+impl Gemm {
+    pub fn new(conv: Conv, isa: Isa) -> Self {
+        let rows = (0, conv.output.shape.height);
+        Self { conv, isa, rows, adds: false }
+    }
+
+    /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`.
+    pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Vec<u32> {
+        let (channels, inputs) = (u64::from(self.conv.output.shape.channels), u64::from(self.conv.input.shape.channels));
+        let taps = self.conv.taps();
+        let mut packed = Vec::new();
+        let mut first = 0;
+        for vectors in self.panels() {
+            let panel = first..first + (vectors * self.isa.lanes()) as u64;
+            first = panel.end;
+            let bias = |channel: u64| bias.filter(|_| channel < channels).map_or(0.0, |bias| bias[channel as usize]);
+            packed.extend(panel.clone().map(|channel| bias(channel).to_bits()));
+            for lanes in self.full().chain(self.tails()) {
+                for input in lanes.channel..lanes.channel + lanes.count {
+                    packed.extend(panel.clone().map(|channel| {
+                        let place = (channel * inputs + input) * taps + lanes.tap;
+                        if channel < channels { weights[place as usize].to_bits() } else { 0 }
+                    }));
+                }
+            }
+        }
+        packed
+    }
+
+    pub fn table(&self) -> Vec<u32> {
+        let (rows, output) = (u64::from(self.rows.0)..u64::from(self.rows.1), self.conv.output);
+        let covered = self.covered();
+        let place = |channel: u64| channel / View::PIXEL * output.block_pitch() + channel % View::PIXEL;
+        let rest = output.blocks() * View::PIXEL - covered;
+        let pixels = (rows.end - rows.start) * output.width();
+        let head = [
+            self.full().count() as u64,
+            self.tails().count() as u64,
+            self.tail_lanes(),
+            self.panels().len() as u64,
+            pixels,
+            self.pass().min(pixels.max(1)),
+            u64::from(self.conv.relu),
+            u64::from(self.adds),
+            output.block_pitch(),
+            if rest > 0 { place(covered) } else { 0 },
+            rest,
+        ];
+        assert_eq!(head.len() * 4, size_of::<Head>(), "the head has these words");
+        let chunks = self.full().chain(self.tails()).map(|lanes| self.conv.lane_offset(&lanes));
+        let mut first = 0;
+        let panels = self.panels().into_iter().flat_map(|vectors| {
+            let entry = [vectors as u64, place(first)];
+            first += (vectors * self.isa.lanes()) as u64;
+            entry
+        });
+        let panels: Vec<u64> = panels.collect();
+        head.into_iter().chain(chunks).chain(panels).chain(self.conv.pixels(rows)).map(word).collect()
+    }
+
+    pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
+        let places = [arguments.inputs[0], arguments.output, arguments.inputs[arguments.inputs.len() - 1]];
+        self.call(emit, arguments.table, places, arguments.weights);
+    }
+
+    /// Calls the microkernel on the starts of the input's, the output's and the added buffer.
+    pub fn call(&self, emit: &mut Emitter<'_>, table: Value, [input, output, other]: [Value; 3], weights: Value) {
+        let input = emit.offset(input, self.conv.input.origin(self.conv.padding));
+        let [output, other] = [output, other].map(|pointer| emit.offset(pointer, self.conv.output.origin(0)));
+        emit.call(Micro::Gemm, [table, input, output, weights, other]);
+    }
+
+    /// Vectors of each group of output channels.
+    fn panels(&self) -> Vec<usize> {
+        let lanes = self.isa.lanes();
+        let mut left = (self.conv.output.shape.channels as usize).div_ceil(lanes);
+        let pixels = self.conv.output.height() * self.conv.output.width();
+        // Few pixels need many vectors, to have enough independent sums; otherwise tiles of two vectors keep both loads and sums in registers.
+        let main = if pixels == 1 {
+            8
+        } else if pixels <= 3 || lanes == 4 {
+            4
+        } else {
+            2
+        };
+        let mut panels = Vec::new();
+        while left > 0 {
+            let width = match left {
+                // One vector alone has too few sums.
+                3 if most_pixels(lanes, 3) > 1 && pixels > 3 => 3,
+                _ => WIDTHS.into_iter().find(|&width| width <= left.min(main) && width != 3).unwrap_or(1),
+            };
+            panels.push(width);
+            left -= width;
+        }
+        panels
+    }
+
+    /// Output channels of all panels.
+    fn covered(&self) -> u64 {
+        (self.panels().iter().sum::<usize>() * self.isa.lanes()) as u64
+    }
+
+    fn pass(&self) -> u64 {
+        let stride = u64::from(self.conv.stride);
+        let bytes = 4 * stride * stride * u64::from(self.conv.input.shape.channels);
+        // A multiple of the sizes of tiles, so that passes cut none.
+        (PASS_BYTES / bytes.max(1)).max(PASS_PIXELS).next_multiple_of(84)
+    }
+
+    fn tail_lanes(&self) -> u64 {
+        u64::from(self.conv.input.shape.channels) % CHUNK as u64
+    }
+
+    fn full(&self) -> impl Iterator<Item = Lanes> + use<> {
+        let (count, chunks) = (CHUNK as u64, u64::from(self.conv.input.shape.channels) / CHUNK as u64);
+        (0..self.conv.taps())
+            .flat_map(move |tap| (0..chunks).map(move |chunk| Lanes { tap, channel: chunk * count, count }))
+    }
+
+    fn tails(&self) -> impl Iterator<Item = Lanes> + use<> {
+        let count = self.tail_lanes();
+        let channel = u64::from(self.conv.input.shape.channels) - count;
+        let taps = if count == 0 { 0 } else { self.conv.taps() };
+        (0..taps).map(move |tap| Lanes { tap, channel, count })
+    }
+}

@@ -1,0 +1,158 @@
+//! Vectors of floats as each instruction set has them, behind one trait, so that every microkernel is written once.
+
+/// A vector register. All operations need the CPU feature that the type is for; loads and stores need memory for
+/// [`LANES`](Self::LANES) floats, of any alignment.
+pub trait Vector: Copy {
+    /// Floats in it.
+    const LANES: usize;
+
+    /// # Safety
+    /// The CPU has the feature, and `from` is readable for all lanes.
+    unsafe fn load(from: *const f32) -> Self;
+
+    /// # Safety
+    /// The CPU has the feature, and `to` is writable for all lanes.
+    unsafe fn store(self, to: *mut f32);
+
+    /// The float at `from` in every lane.
+    ///
+    /// # Safety
+    /// The CPU has the feature, and `from` is readable for one float.
+    unsafe fn broadcast(from: *const f32) -> Self;
+
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn zero() -> Self;
+
+    /// `self · factor + sum`, rounded once.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn multiply_add(self, factor: Self, sum: Self) -> Self;
+
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn add(self, other: Self) -> Self;
+
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn multiply(self, factor: Self) -> Self;
+
+    /// max(self, 0) in each lane.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn relu(self) -> Self;
+}
+
+/// Implements [`Vector`] by intrinsics of one name pattern.
+macro_rules! vector {
+    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident) => {
+        impl Vector for $name {
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $arch::$load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: the caller's.
+                unsafe { $arch::$store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn broadcast($from: *const f32) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $broadcast }
+            }
+
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the caller's.
+                unsafe { $zero }
+            }
+
+            #[inline(always)]
+            unsafe fn multiply_add(self, $b: Self, $sum: Self) -> Self {
+                let $a = self;
+                // SAFETY: the caller's.
+                unsafe { $fma }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $arch::$add(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn multiply(self, factor: Self) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $arch::$mul(self, factor) }
+            }
+
+            #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                // The zero comes second: x86 gives the second operand where one is no number, as the other kernels do.
+                // SAFETY: the caller's.
+                unsafe { $arch::$max(self, Self::zero()) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64 as arch;
+
+    vector!(
+        arch::__m256,
+        8,
+        arch,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        |from| arch::_mm256_set1_ps(*from),
+        arch::_mm256_setzero_ps(),
+        |a, b, sum| arch::_mm256_fmadd_ps(a, b, sum),
+        _mm256_add_ps,
+        _mm256_mul_ps,
+        _mm256_max_ps
+    );
+    vector!(
+        arch::__m512,
+        16,
+        arch,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        |from| arch::_mm512_set1_ps(*from),
+        arch::_mm512_setzero_ps(),
+        |a, b, sum| arch::_mm512_fmadd_ps(a, b, sum),
+        _mm512_add_ps,
+        _mm512_mul_ps,
+        _mm512_max_ps
+    );
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::Vector;
+    use std::arch::aarch64 as arch;
+
+    vector!(
+        arch::float32x4_t,
+        4,
+        arch,
+        vld1q_f32,
+        vst1q_f32,
+        |from| arch::vld1q_dup_f32(from),
+        arch::vdupq_n_f32(0.0),
+        |a, b, sum| arch::vfmaq_f32(sum, a, b),
+        vaddq_f32,
+        vmulq_f32,
+        vmaxnmq_f32
+    );
+}
