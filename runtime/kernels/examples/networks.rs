@@ -60,13 +60,7 @@ fn networks() -> Vec<(String, Make)> {
     list
 }
 
-fn measure(
-    name: &str,
-    net: &Net,
-    peak: f64,
-    threads: u32,
-    profile: bool,
-) -> Result<(), cnasc_kernels::CompileError> {
+fn measure(name: &str, net: &Net, peak: f64, threads: u32, profile: bool) -> Result<(), cnasc_kernels::CompileError> {
     let share = Share { threads, ..Share::whole(&net.graph, Backend::Jit) };
     let start = Instant::now();
     let mut executable = compile(&net.graph, &net.weights, &share)?;
@@ -96,7 +90,11 @@ fn print_profile(graph: &TensorGraph, executable: &mut dyn Executable) {
         *entry = (entry.0 + 1, entry.1 + spent.seconds, entry.2 + graph.flops(step) as f64);
     }
     for ((kernel, step), (calls, seconds, flops)) in kinds {
-        println!("  {kernel:<16} {step:<40} {calls:>4} {:>9.3} ms {:>7.1} GFLOP/s", seconds * 1e3, flops / seconds / 1e9);
+        println!(
+            "  {kernel:<16} {step:<40} {calls:>4} {:>9.3} ms {:>7.1} GFLOP/s",
+            seconds * 1e3,
+            flops / seconds / 1e9
+        );
     }
 }
 
@@ -220,7 +218,8 @@ fn mobilenet() -> Net {
     let mut net = Net::new(Shape::new(3, 224, 224));
     let mut last = net.conv(IMAGE, 3, 2, 32);
     last = net.relu(last);
-    let rows = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+    let rows =
+        [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
     for (wider, channels, blocks, stride) in rows {
         for block in 0..blocks {
             let input = last;

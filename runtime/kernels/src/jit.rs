@@ -58,7 +58,8 @@ struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let code = CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
+        let code =
+            CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
         Self { code, threads: 1, guard: 0 }
     }
 }
@@ -148,9 +149,8 @@ fn drivers(
     plans: Vec<Vec<Vec<Task>>>,
 ) -> Result<Vec<Vec<Vec<Planned>>>, CompileError> {
     let mut list = |calls: &[Call], tasks: Vec<Task>| -> Result<Vec<Planned>, CompileError> {
-        let driver = |(call, task): (&Call, Task)| {
-            Ok(Planned { function: generator.driver(call, places)?, waits: task.waits })
-        };
+        let driver =
+            |(call, task): (&Call, Task)| Ok(Planned { function: generator.driver(call, places)?, waits: task.waits });
         calls.iter().zip(tasks).map(driver).collect()
     };
     let action = |(threads, plan): (&Vec<Vec<Call>>, Vec<Vec<Task>>)| {

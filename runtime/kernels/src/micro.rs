@@ -1,10 +1,13 @@
 //! Hot loops in the machine's widest vectors, compiled ahead of time: what generated code calls where the code generator stops at four floats.
 //!
 //! An [`Isa`] is an instruction set that this CPU has; [`Isa::best`] picks it when kernels are compiled, and [`Isa::address`] gives
-//! the entry points. Each loop is written once over [`vector::Vector`] and built for AVX2 with FMA, AVX-512 and NEON. What it works on is described by
+//! the entry points. Each loop is written once over `vector::Vector` and built for AVX2 with FMA, AVX-512 and NEON. What it works on is described by
 //! tables of 32-bit numbers (`gemm::Gemm`, `depthwise::Depthwise`, `aggregate::Aggregate`) that the kernels of [`crate::jit`] make.
 
-#![allow(unsafe_code, reason = "intrinsics work on raw pointers; what makes each access sound is said at each function")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics work on raw pointers; what makes each access sound is said at each function"
+)]
 
 pub mod aggregate;
 pub mod depthwise;
@@ -97,7 +100,10 @@ impl Isa {
             Self::Avx512 => Some(avx512::address(micro)),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => Some(neon::address(micro)),
-            #[allow(unreachable_patterns, reason = "some instruction set is always missing, which depends on the target")]
+            #[allow(
+                unreachable_patterns,
+                reason = "some instruction set is always missing, which depends on the target"
+            )]
             _ => None,
         }
     }

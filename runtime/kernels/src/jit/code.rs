@@ -187,7 +187,11 @@ impl Machine {
             let start = Instant::now();
             // SAFETY: as in `run`, with one thread alone.
             unsafe {
-                (segment.driver)(self.arena.start.as_ptr(), self.constants.start.as_ptr(), self.scratch[0].start.as_ptr());
+                (segment.driver)(
+                    self.arena.start.as_ptr(),
+                    self.constants.start.as_ptr(),
+                    self.scratch[0].start.as_ptr(),
+                );
             }
             times[thread].push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
         }

@@ -32,9 +32,10 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
             floats(&rows.sum.output) * tensors * share(rows.rows, &rows.sum.output) / STREAMED
         }
         Kernel::Node(node) => {
-            let sum = node.sum.as_ref().map_or(0.0, |sum| {
-                floats(&sum.sum.output) * (sum.sum.inputs.len() + 1) as f64 / STREAMED
-            });
+            let sum = node
+                .sum
+                .as_ref()
+                .map_or(0.0, |sum| floats(&sum.sum.output) * (sum.sum.inputs.len() + 1) as f64 / STREAMED);
             let whole = sum + depthwise(&node.depthwise) + dense(&node.pointwise.conv) / DENSE;
             whole * share(node.rows, &node.pointwise.conv.output)
         }

@@ -114,9 +114,11 @@ impl Generator {
             let buffers = call.inputs.iter().chain([&call.output]);
             let mut values: Vec<_> = buffers.map(|&buffer| emit.offset(arena, places.buffers[buffer])).collect();
             let sections = [call.weights, places.tables.get(&call.kernel).copied()];
-            values.extend(sections.map(|section| {
-                section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
-            }));
+            values.extend(
+                sections.map(|section| {
+                    section.map_or(constants, |section| emit.offset(constants, places.sections[section]))
+                }),
+            );
             values.push(scratch);
             let builder = emit.builder();
             let function = module.declare_func_in_func(kernel, builder.func);

@@ -1,9 +1,9 @@
 //! Writing CLIF: vectors of four floats, addresses in floats, and counted loops. What kernels are made of.
 
+use crate::micro::Micro;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee32;
 use cranelift_codegen::ir::types::{F32, F32X4, I32X4, I64};
-use crate::micro::Micro;
 use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 use cranelift_frontend::FunctionBuilder;
 

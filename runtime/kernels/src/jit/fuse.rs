@@ -12,8 +12,7 @@ use super::rows::{DepthwiseRows, SumRows};
 /// Fuses what can be. `visible` buffers hold tensors that others read.
 pub fn fuse(program: &mut Program, visible: &[usize]) {
     for action in 0..program.actions.len() {
-        let mut calls: Vec<Option<Call>> =
-            std::mem::take(&mut program.actions[action]).into_iter().map(Some).collect();
+        let mut calls: Vec<Option<Call>> = std::mem::take(&mut program.actions[action]).into_iter().map(Some).collect();
         let uses = Uses::of(program, &calls, visible);
         let mut fusing = Fusing { program, calls: &mut calls, uses };
         fusing.additions();
@@ -200,5 +199,8 @@ impl Fusing<'_> {
 /// Whether the two can be one: the second is pointwise, and every row of the sum is used by the next window or this one.
 fn fits(depthwise: &DepthwiseRows, pointwise: &Gemm) -> bool {
     let conv = &pointwise.conv;
-    conv.window == (1, 1) && conv.stride == 1 && conv.padding == 0 && depthwise.depthwise.stride <= depthwise.depthwise.kernel
+    conv.window == (1, 1)
+        && conv.stride == 1
+        && conv.padding == 0
+        && depthwise.depthwise.stride <= depthwise.depthwise.kernel
 }

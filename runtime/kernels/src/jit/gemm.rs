@@ -37,7 +37,8 @@ impl Gemm {
 
     /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`.
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Vec<u32> {
-        let (channels, inputs) = (u64::from(self.conv.output.shape.channels), u64::from(self.conv.input.shape.channels));
+        let (channels, inputs) =
+            (u64::from(self.conv.output.shape.channels), u64::from(self.conv.input.shape.channels));
         let taps = self.conv.taps();
         let mut packed = Vec::new();
         let mut first = 0;

@@ -73,7 +73,8 @@ pub fn lower(
     let uses = Uses::of(graph, share);
     let program = Program { buffer_of: vec![None; graph.steps.len()], ..Program::default() };
     let padded = vec![None; graph.steps.len()];
-    let mut lowering = Lowering { graph, weights, border, isa, uses, program, padded, calls: Vec::new(), step: TensorId(0) };
+    let mut lowering =
+        Lowering { graph, weights, border, isa, uses, program, padded, calls: Vec::new(), step: TensorId(0) };
     if share.takes_image {
         lowering.arrive(TensorId(0))?;
     }
@@ -393,7 +394,13 @@ impl Lowering<'_> {
 
     fn copy(&mut self, input: usize, output: usize, channel: u32) {
         let copy = Copy { input: self.program.buffers[input], output: self.program.buffers[output], channel };
-        self.calls.push(Call { kernel: Kernel::Copy(copy), inputs: vec![input], output, weights: None, step: self.step });
+        self.calls.push(Call {
+            kernel: Kernel::Copy(copy),
+            inputs: vec![input],
+            output,
+            weights: None,
+            step: self.step,
+        });
     }
 
     fn add(&mut self, view: View) -> Result<usize, CompileError> {

@@ -96,13 +96,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(
-        calls: &'a [Call],
-        before: &'a [Vec<usize>],
-        costs: &'a [f64],
-        ranks: &'a [f64],
-        threads: usize,
-    ) -> Self {
+    fn new(calls: &'a [Call], before: &'a [Vec<usize>], costs: &'a [f64], ranks: &'a [f64], threads: usize) -> Self {
         let (done, parts) = (vec![None; calls.len()], vec![Vec::new(); calls.len()]);
         Self { calls, before, costs, ranks, free: vec![0.0; threads], done, parts, tasks: vec![Vec::new(); threads] }
     }
@@ -124,7 +118,8 @@ impl<'a> Plan<'a> {
             let soonest = ready.iter().map(|&(_, time)| time.max(now)).fold(f64::INFINITY, f64::min);
             let startable: Vec<usize> =
                 ready.iter().filter(|&&(_, time)| time.max(now) <= soonest).map(|&(call, _)| call).collect();
-            let chosen = startable.iter().copied().max_by(|&a, &b| self.ranks[a].total_cmp(&self.ranks[b]).then(b.cmp(&a)));
+            let chosen =
+                startable.iter().copied().max_by(|&a, &b| self.ranks[a].total_cmp(&self.ranks[b]).then(b.cmp(&a)));
             let Some(call) = chosen else { return };
             let alone = ready.len() < self.free.len();
             let may = cut == Cut::Always || cut == Cut::Alone && alone;

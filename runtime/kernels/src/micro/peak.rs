@@ -23,7 +23,10 @@ pub fn gflops(tries: usize) -> f64 {
                 super::Isa::Avx512 => avx512(1.0),
                 #[cfg(target_arch = "aarch64")]
                 super::Isa::Neon => neon(1.0),
-                #[allow(unreachable_patterns, reason = "some instruction set is always missing, which depends on the target")]
+                #[allow(
+                    unreachable_patterns,
+                    reason = "some instruction set is always missing, which depends on the target"
+                )]
                 _ => 0,
             }
         };

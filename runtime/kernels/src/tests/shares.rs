@@ -97,8 +97,14 @@ fn parts_give_what_the_whole_gives() {
 #[test]
 fn a_share_may_be_empty_or_only_pass_on() {
     let (net, _) = crossing();
-    let share =
-        Share { device: DeviceId(1), backend: Backend::Jit, threads: 1, takes_image: true, gives_answer: false, actions: vec![] };
+    let share = Share {
+        device: DeviceId(1),
+        backend: Backend::Jit,
+        threads: 1,
+        takes_image: true,
+        gives_answer: false,
+        actions: vec![],
+    };
     let passes = Share { actions: vec![Action::Send { tensor: IMAGE, to: vec![DeviceId(0)] }], ..share.clone() };
     for share in [share, passes] {
         let mut executable = compile(&net.graph, &net.weights, &share).unwrap();
