@@ -1,7 +1,7 @@
 //! Proof that a partition is the best there is, for small hypergraphs: branch and bound. Input: a hypergraph, shares, a
 //! partition to beat, and how many nodes the search may visit. Output: the best partition, and whether that is proved.
 //!
-//! A node is an assignment of some vertices. It is given up where [`bound`] says that no completion is better than the best
+//! A node is an assignment of some vertices. It is given up where `bound` says that no completion is better than the best
 //! known, where the free vertices do not fit, or where it is another one with parts of equal limits exchanged. The vertex
 //! with the most to lose by its second best part comes next, to its best part first.
 //! (Delling et al. 2015, Exact combinatorial branch-and-bound for graph bisection, gives the frame; the bound is our own.)
