@@ -50,6 +50,7 @@ impl Kernel {
     pub fn table(&self) -> Vec<u32> {
         match self {
             Self::Conv(conv) => conv.table(),
+            Self::Pool(pool) => pool.table(),
             _ => Vec::new(),
         }
     }
