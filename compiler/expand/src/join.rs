@@ -56,11 +56,11 @@ fn pooling(shape: Shape, target: (u32, u32)) -> Option<Vec<Op>> {
         halvings += 1;
     }
     if size == target {
-        return Some(vec![Op::MaxPool { kernel: 2, stride: 2 }; halvings]);
+        return Some(vec![Op::max_pool(2, 2); halvings]);
     }
     let (stride, kernel) = window(shape.height, target.0)?;
     let same = window(shape.width, target.1)? == (stride, kernel);
-    (same && i64::from(kernel) <= MAX_KERNEL).then(|| vec![Op::MaxPool { kernel, stride }])
+    (same && i64::from(kernel) <= MAX_KERNEL).then(|| vec![Op::max_pool(kernel, stride)])
 }
 
 /// Step and window that take `extent` to `target` exactly.

@@ -11,7 +11,7 @@ use crate::codes;
 use crate::evaluate::{self, Scope};
 use crate::value::Closure;
 use cnasc_base::{Diagnostic, Location};
-use cnasc_ir::op::{Gate, Op};
+use cnasc_ir::op::{Axis, Gate, Op, Window};
 use cnasc_ir::program::{Aggregate, Block, Declared, Operator, OperatorDefault, Stage};
 use cnasc_ir::{Program, Shape};
 
@@ -192,11 +192,11 @@ impl Form {
             Self::Known(ref op) => op.clone(),
             Self::Conv { kernel, stride, channels, bias } => {
                 let channels = channels.unwrap_or(node_channels);
-                Op::Conv { kernel, stride, padding: kernel / 2, groups: 1, channels, bias }
+                Op::Conv { window: Window::same(kernel, stride), groups: 1, channels, bias }
             }
             Self::Depthwise { kernel, stride } => {
                 let channels = input.channels;
-                Op::Conv { kernel, stride, padding: kernel / 2, groups: channels, channels, bias: false }
+                Op::Conv { window: Window::same(kernel, stride), groups: channels, channels, bias: false }
             }
             Self::Channels => return None,
         })
@@ -205,7 +205,7 @@ impl Form {
 
 /// A 1×1 convolution without bias, as scaling blocks and staging use it.
 pub(crate) fn projection(channels: u32) -> Op {
-    Op::Conv { kernel: 1, stride: 1, padding: 0, groups: 1, channels, bias: false }
+    Op::Conv { window: Window::same(1, 1), groups: 1, channels, bias: false }
 }
 
 /// The block of a closure.
@@ -223,7 +223,7 @@ pub(crate) fn aggregate_op(aggregate: Aggregate) -> Op {
         Aggregate::SigmoidInputs => Op::WeightedSum { gate: Gate::SigmoidInputs },
         Aggregate::Sum => Op::Sum,
         Aggregate::Mean => Op::Mean,
-        Aggregate::Concat => Op::Concat,
+        Aggregate::Concat => Op::Concat { axis: Axis::Channels },
     }
 }
 
@@ -239,8 +239,8 @@ fn form(stage: &Stage, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
         Operator::Conv => Form::Conv { kernel: args.given(0)?, channels: args.values[1], stride: args.given(2)?, bias },
         Operator::Pointwise => Form::Conv { kernel: 1, channels: args.values[0], stride: 1, bias },
         Operator::Depthwise => Form::Depthwise { kernel: args.given(0)?, stride: args.given(1)? },
-        Operator::MaxPool => Form::Known(Op::MaxPool { kernel: args.given(0)?, stride: args.given(1)? }),
-        Operator::AvgPool => Form::Known(Op::AvgPool { kernel: args.given(0)?, stride: args.given(1)? }),
+        Operator::MaxPool => Form::Known(Op::max_pool(args.given(0)?, args.given(1)?)),
+        Operator::AvgPool => Form::Known(Op::avg_pool(args.given(0)?, args.given(1)?)),
         Operator::Linear => Form::Known(Op::Linear { outputs: args.given(0)?, bias: true }),
         Operator::Aggregate(aggregate) => Form::Known(aggregate_op(aggregate)),
         // Blocks are taken apart before.

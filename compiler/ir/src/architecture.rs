@@ -4,7 +4,7 @@
 //! - node 0 is the image and the only node without inputs; the last node is the answer and the only one without consumers;
 //! - every input comes from an earlier node, so that the order of the nodes is a topological order;
 //! - names are as [`is_name`] has them, and no two nodes share one;
-//! - no node is joined to the same node twice;
+//! - no node is joined to the same node twice (where an operator takes one tensor twice, a node between gives it a second name);
 //! - each node's recorded shape is the one that its operators give.
 
 use crate::op::Op;
@@ -12,7 +12,7 @@ use crate::shape::Shape;
 use petgraph::graph::DiGraph;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 cnasc_base::declare_id! {
     /// A node of an [`Architecture`]; its index is its place in a topological order.
@@ -118,7 +118,7 @@ pub struct Node {
     pub name: String,
     /// What it is for.
     pub role: Role,
-    /// Where its inputs come from; sorted by node.
+    /// Where its inputs come from, in the order in which the first operator takes them.
     pub inputs: Vec<Join>,
     /// What it computes. The first operator takes all inputs; each further one takes the one before.
     /// A node with one input needs no joining operator, and one with several must begin with one.
@@ -279,7 +279,7 @@ impl Architecture {
             return Err(ArchitectureError::Graph(format!("`{shown}` can't be the name of a network or node")));
         }
         self.verify_preprocess()?;
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         let mut consumed = vec![false; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
             let fail = |problem: String| Err(ArchitectureError::Node { node: node.name.clone(), problem });
@@ -289,8 +289,9 @@ impl Architecture {
             if (index == 0) != (node.role == Role::Input) || (index == 0) != node.inputs.is_empty() {
                 return fail("the image, and nothing else, is first and has no inputs".to_owned());
             }
-            if !node.inputs.windows(2).all(|pair| pair[0].from < pair[1].from) {
-                return fail("its inputs are not sorted, or one stands there twice".to_owned());
+            let producers: BTreeSet<NodeId> = node.inputs.iter().map(|join| join.from).collect();
+            if producers.len() < node.inputs.len() {
+                return fail("one of its inputs stands there twice".to_owned());
             }
             if node.inputs.iter().any(|join| join.from.index() >= index) {
                 return fail("an input does not come from an earlier node".to_owned());

@@ -1,8 +1,12 @@
 //! Operators with all numbers known: their shapes, parameters and cost.
 
+mod text;
+pub mod window;
+
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+
+pub use window::{Slide, Window};
 
 /// One operator, on tensors of one image. Written in JSON as `{"op": "conv", "kernel": 3, …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,20 +23,21 @@ pub enum Op {
     Sum,
     /// Σ xⱼ / m of m inputs.
     Mean,
-    /// Inputs one behind the other along the channels.
-    Concat,
+    /// Inputs one behind the other along an axis.
+    Concat {
+        /// Along which; written where it is not the channels.
+        #[serde(default, skip_serializing_if = "Axis::is_channels")]
+        axis: Axis,
+    },
     /// max(x, 0).
     Relu,
     /// 1 / (1 + e⁻ˣ).
     Sigmoid,
     /// Cross-correlation with zero padding; depthwise where `groups` equals the channels.
     Conv {
-        /// Side of the square kernel.
-        kernel: u32,
-        /// Step in both directions.
-        stride: u32,
-        /// Zeros added on each side.
-        padding: u32,
+        /// Its kernel and how it moves; padding is zeros.
+        #[serde(flatten, with = "window::padded")]
+        window: Window,
         /// Groups; input and output channels are multiples of it.
         groups: u32,
         /// Output channels.
@@ -42,19 +47,20 @@ pub enum Op {
     },
     /// (x − mean) / √(variance + 1e-5) · scale + shift, per channel, with stored statistics.
     BatchNorm,
-    /// Greatest value of each window; windows that would reach over the edge are left out.
+    /// Greatest value of each window, padding not looked at. What the window does not reach is left out.
     MaxPool {
-        /// Side of the square window.
-        kernel: u32,
-        /// Step in both directions.
-        stride: u32,
+        /// The window; each holds a pixel.
+        #[serde(flatten, with = "window::bare")]
+        window: Window,
     },
-    /// Mean of each window; windows that would reach over the edge are left out.
+    /// Mean of each window. What the window does not reach is left out.
     AvgPool {
-        /// Side of the square window.
-        kernel: u32,
-        /// Step in both directions.
-        stride: u32,
+        /// The window; each holds a pixel.
+        #[serde(flatten, with = "window::bare")]
+        window: Window,
+        /// How much of the padding (top, left, bottom, right) counts as zeros in the mean; the rest is not looked at.
+        #[serde(default, skip_serializing_if = "window::counted::none", with = "window::counted")]
+        counted: [u32; 4],
     },
     /// Mean of each channel.
     GlobalAvg,
@@ -72,6 +78,28 @@ pub const MAX_WINDOW: u32 = 1 << 12;
 
 /// Added to the variance by batch normalisation, as in the common frameworks.
 pub const BATCH_NORM_EPSILON: f32 = 1e-5;
+
+/// One of the three axes of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Axis {
+    /// The first.
+    #[default]
+    Channels,
+    /// The second.
+    Rows,
+    /// The third.
+    Columns,
+}
+
+impl Axis {
+    /// All, in the order of a shape.
+    pub const ALL: [Self; 3] = [Self::Channels, Self::Rows, Self::Columns];
+
+    fn is_channels(&self) -> bool {
+        *self == Self::Channels
+    }
+}
 
 /// Where a weighted sum applies the sigmoid (paper.md pitfall 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +164,18 @@ pub struct ShapeError {
 }
 
 impl Op {
+    /// A pool of the greatest values in square windows without padding.
+    #[must_use]
+    pub const fn max_pool(kernel: u32, stride: u32) -> Self {
+        Self::MaxPool { window: Window::square(kernel, stride, 0) }
+    }
+
+    /// A pool of the means of square windows without padding.
+    #[must_use]
+    pub const fn avg_pool(kernel: u32, stride: u32) -> Self {
+        Self::AvgPool { window: Window::square(kernel, stride, 0), counted: [0; 4] }
+    }
+
     /// The shape of the output, for inputs of these shapes.
     ///
     /// # Errors
@@ -151,13 +191,19 @@ impl Op {
                 }
                 *first
             }
-            (Self::Concat, [first, rest @ ..]) => {
-                let plane = |shape: &Shape| (shape.height, shape.width);
+            (Self::Concat { axis }, [first, rest @ ..]) => {
+                // Equal once the joined axis is taken out.
+                let plane = |shape: &Shape| shape.with(*axis, 1);
                 if let Some(other) = rest.iter().find(|other| plane(other) != plane(first)) {
-                    return fail(format!("needs inputs of one height and width, found {first} and {other}"));
+                    let alike = match axis {
+                        Axis::Channels => "height and width",
+                        Axis::Rows => "channels and width",
+                        Axis::Columns => "channels and height",
+                    };
+                    return fail(format!("needs inputs of one {alike}, found {first} and {other}"));
                 }
-                let channels = inputs.iter().fold(0_u32, |sum, shape| sum.saturating_add(shape.channels));
-                Shape { channels, ..*first }
+                let extent = inputs.iter().fold(0_u32, |sum, shape| sum.saturating_add(shape.extent(*axis)));
+                first.with(*axis, extent)
             }
             (_, [_, _, ..]) => return fail(format!("takes one input, found {}", inputs.len())),
             (_, [input]) => match self.unary_output(*input) {
@@ -173,33 +219,20 @@ impl Op {
     }
 
     fn unary_output(&self, input: Shape) -> Result<Shape, String> {
-        let window = |extent: u32, kernel: u32, stride: u32, padding: u32| {
-            let padded = u64::from(extent) + 2 * u64::from(padding);
-            if kernel == 0 || stride == 0 {
-                return Err("needs a kernel and a stride of at least 1".to_owned());
-            }
-            if kernel > MAX_WINDOW || stride > MAX_WINDOW || padding >= kernel.max(1) {
-                return Err(format!(
-                    "needs a kernel and a stride of at most {MAX_WINDOW} and a padding below the kernel"
-                ));
-            }
-            if u64::from(kernel) > padded {
-                return Err(format!("does not fit an image of {input}: its window of {kernel} is larger"));
-            }
-            let steps = (padded - u64::from(kernel)) / u64::from(stride) + 1;
-            u32::try_from(steps).map_err(|_| "gives too large an image".to_owned())
-        };
         match *self {
-            Self::Conv { kernel, stride, padding, groups, channels, .. } => {
+            Self::Conv { ref window, groups, channels, .. } => {
                 if groups == 0 || !input.channels.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
                     return Err(format!("can't split {} input and {channels} output channels evenly", input.channels));
                 }
-                let height = window(input.height, kernel, stride, padding)?;
-                Ok(Shape::new(channels, height, window(input.width, kernel, stride, padding)?))
+                let (height, width) = window.output(input)?;
+                Ok(Shape::new(channels, height, width))
             }
-            Self::MaxPool { kernel, stride } | Self::AvgPool { kernel, stride } => {
-                let height = window(input.height, kernel, stride, 0)?;
-                Ok(Shape::new(input.channels, height, window(input.width, kernel, stride, 0)?))
+            Self::MaxPool { ref window } => pooled(window, input),
+            Self::AvgPool { ref window, counted } => {
+                if counted.iter().zip(window.padding()).any(|(&counted, padding)| counted > padding) {
+                    return Err("counts more padding than it has".to_owned());
+                }
+                pooled(window, input)
             }
             Self::GlobalAvg => Ok(Shape::new(input.channels, 1, 1)),
             Self::Linear { outputs, .. } => Ok(Shape::new(outputs, 1, 1)),
@@ -215,8 +248,9 @@ impl Op {
             Self::WeightedSum { .. } => {
                 vec![(ParamRole::Gate, vec![u32::try_from(inputs.len()).expect("a node has few inputs")])]
             }
-            Self::Conv { kernel, groups, channels: outputs, bias, .. } => {
-                let mut params = vec![(ParamRole::Weight, vec![outputs, channels / groups.max(1), kernel, kernel])];
+            Self::Conv { ref window, groups, channels: outputs, bias } => {
+                let (rows, columns) = window.kernel();
+                let mut params = vec![(ParamRole::Weight, vec![outputs, channels / groups.max(1), rows, columns])];
                 if bias {
                     params.push((ParamRole::Bias, vec![outputs]));
                 }
@@ -244,9 +278,8 @@ impl Op {
     pub fn macs(&self, inputs: &[Shape], output: Shape) -> u64 {
         let Some(input) = inputs.first() else { return 0 };
         match *self {
-            Self::Conv { kernel, groups, .. } => {
-                let window = u64::from(kernel) * u64::from(kernel);
-                let taps = window.saturating_mul(u64::from(input.channels / groups.max(1)));
+            Self::Conv { ref window, groups, .. } => {
+                let taps = window.taps().saturating_mul(u64::from(input.channels / groups.max(1)));
                 output.elements().saturating_mul(taps)
             }
             Self::Linear { .. } => output.elements().saturating_mul(input.elements()),
@@ -260,7 +293,7 @@ impl Op {
     pub fn flops(&self, inputs: &[Shape], output: Shape) -> u64 {
         let terms = inputs.len() as u64;
         match *self {
-            Self::Input | Self::Concat | Self::BatchNorm => 0,
+            Self::Input | Self::Concat { .. } | Self::BatchNorm => 0,
             Self::WeightedSum { .. } => output.elements() * (2 * terms).saturating_sub(1),
             Self::Sum => output.elements() * terms.saturating_sub(1),
             Self::Mean => output.elements() * terms,
@@ -270,8 +303,8 @@ impl Op {
                 let additions = if bias { output.elements() } else { 0 };
                 self.macs(inputs, output).saturating_mul(2).saturating_add(additions)
             }
-            Self::MaxPool { kernel, .. } | Self::AvgPool { kernel, .. } => {
-                output.elements().saturating_mul(u64::from(kernel) * u64::from(kernel))
+            Self::MaxPool { ref window } | Self::AvgPool { ref window, .. } => {
+                output.elements().saturating_mul(window.taps())
             }
             Self::GlobalAvg => inputs.first().map_or(0, |input| input.elements()),
         }
@@ -285,7 +318,7 @@ impl Op {
             Self::WeightedSum { .. } => "weighted_sum",
             Self::Sum => "sum",
             Self::Mean => "mean",
-            Self::Concat => "concat",
+            Self::Concat { .. } => "concat",
             Self::Relu => "relu",
             Self::Sigmoid => "sigmoid",
             Self::Conv { .. } => "conv",
@@ -298,42 +331,11 @@ impl Op {
     }
 }
 
-impl fmt::Display for Op {
-    /// The short form of snapshots: `conv3/2 16`, `depthwise3`, `pointwise 32`, `maxpool2`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::WeightedSum { gate: Gate::SigmoidWeights } => f.write_str("weighted"),
-            Self::WeightedSum { gate: Gate::SigmoidInputs } => f.write_str("weighted(sigmoid inputs)"),
-            Self::WeightedSum { gate: Gate::Plain } => f.write_str("weighted(plain)"),
-            Self::Conv { kernel, stride, padding, groups, channels, bias } => {
-                let depthwise = groups == channels && groups > 1;
-                match (kernel, depthwise) {
-                    (_, true) => write!(f, "depthwise{kernel}")?,
-                    (1, false) => f.write_str("pointwise")?,
-                    _ => write!(f, "conv{kernel}")?,
-                }
-                if stride != 1 {
-                    write!(f, "/{stride}")?;
-                }
-                if padding != kernel / 2 {
-                    write!(f, " pad {padding}")?;
-                }
-                if groups != 1 && !depthwise {
-                    write!(f, " groups {groups}")?;
-                }
-                if !depthwise {
-                    write!(f, " {channels}")?;
-                }
-                if bias { f.write_str(" +bias") } else { Ok(()) }
-            }
-            Self::MaxPool { kernel, stride } | Self::AvgPool { kernel, stride } => {
-                write!(f, "{}{kernel}", self.name())?;
-                if stride == kernel { Ok(()) } else { write!(f, "/{stride}") }
-            }
-            Self::Linear { outputs, bias } => {
-                write!(f, "linear {outputs}{}", if bias { "" } else { " -bias" })
-            }
-            _ => f.write_str(self.name()),
-        }
+/// The shape after a pool of this window.
+fn pooled(window: &Window, input: Shape) -> Result<Shape, String> {
+    let (height, width) = window.output(input)?;
+    if window.rows.sees_padding_alone(input.height, height) || window.columns.sees_padding_alone(input.width, width) {
+        return Err(format!("on an image of {input} has windows that hold nothing but padding"));
     }
+    Ok(Shape::new(input.channels, height, width))
 }

@@ -1,5 +1,6 @@
 //! The shape of one image's tensor.
 
+use crate::op::Axis;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,6 +26,27 @@ impl Shape {
     #[must_use]
     pub fn new(channels: u32, height: u32, width: u32) -> Self {
         Self { channels, height, width }
+    }
+
+    /// The extent along an axis.
+    #[must_use]
+    pub fn extent(self, axis: Axis) -> u32 {
+        match axis {
+            Axis::Channels => self.channels,
+            Axis::Rows => self.height,
+            Axis::Columns => self.width,
+        }
+    }
+
+    /// The same with another extent along one axis.
+    #[must_use]
+    pub fn with(mut self, axis: Axis, extent: u32) -> Self {
+        match axis {
+            Axis::Channels => self.channels = extent,
+            Axis::Rows => self.height = extent,
+            Axis::Columns => self.width = extent,
+        }
+        self
     }
 
     /// Number of elements.

@@ -12,7 +12,7 @@ fn node(name: &str, role: Role, inputs: &[(u32, &[Op])], ops: &[Op], side: u32) 
 }
 
 fn pool(kernel: u32) -> Op {
-    Op::MaxPool { kernel, stride: 2 }
+    Op::max_pool(kernel, 2)
 }
 
 fn network(nodes: Vec<Node>) -> Architecture {

@@ -1,10 +1,10 @@
 //! Shapes, parameters and cost of operators against figures worked by hand or printed in papers.
 
 use cnasc_ir::Shape;
-use cnasc_ir::op::{Gate, Op, ParamRole};
+use cnasc_ir::op::{Axis, Gate, Op, ParamRole, Slide, Window};
 
 fn conv(kernel: u32, stride: u32, groups: u32, channels: u32) -> Op {
-    Op::Conv { kernel, stride, padding: kernel / 2, groups, channels, bias: false }
+    Op::Conv { window: Window::same(kernel, stride), groups, channels, bias: false }
 }
 
 #[track_caller]
@@ -25,7 +25,7 @@ fn check(op: &Op, input: (u32, u32, u32), output: (u32, u32, u32), params: u64, 
 #[test]
 fn convolutions() {
     // The stem of ResNet-50: 9,408 parameters, 118 M multiply-adds.
-    let stem = Op::Conv { kernel: 7, stride: 2, padding: 3, groups: 1, channels: 64, bias: false };
+    let stem = Op::Conv { window: Window::same(7, 2), groups: 1, channels: 64, bias: false };
     check(&stem, (3, 224, 224), (64, 112, 112), 9_408, 118_013_952);
     check(&conv(3, 1, 1, 16), (1, 28, 28), (16, 28, 28), 144, 112_896);
     check(&conv(3, 1, 32, 32), (32, 14, 14), (32, 14, 14), 288, 56_448);
@@ -36,12 +36,15 @@ fn convolutions() {
 #[test]
 fn the_rest() {
     check(&Op::BatchNorm, (32, 7, 7), (32, 7, 7), 64, 0);
-    check(&Op::MaxPool { kernel: 2, stride: 2 }, (8, 7, 7), (8, 3, 3), 0, 0);
-    check(&Op::MaxPool { kernel: 3, stride: 2 }, (8, 7, 7), (8, 3, 3), 0, 0);
+    check(&Op::max_pool(2, 2), (8, 7, 7), (8, 3, 3), 0, 0);
+    check(&Op::max_pool(3, 2), (8, 7, 7), (8, 3, 3), 0, 0);
     check(&Op::GlobalAvg, (8, 7, 7), (8, 1, 1), 0, 0);
     check(&Op::Linear { outputs: 10, bias: true }, (64, 1, 1), (10, 1, 1), 650, 640);
     check(&Op::Linear { outputs: 10, bias: false }, (2, 3, 4), (10, 1, 1), 240, 240);
-    assert_eq!(Op::Concat.output(&[Shape::new(3, 4, 4), Shape::new(5, 4, 4)]), Ok(Shape::new(8, 4, 4)));
+    assert_eq!(
+        Op::Concat { axis: Axis::Channels }.output(&[Shape::new(3, 4, 4), Shape::new(5, 4, 4)]),
+        Ok(Shape::new(8, 4, 4))
+    );
 }
 
 #[test]
@@ -59,9 +62,63 @@ fn misfits_say_what_they_found() {
     let error = |op: &Op, inputs: &[Shape]| op.output(inputs).expect_err("does not fit").to_string();
     let shape = Shape::new(6, 4, 4);
     insta::assert_snapshot!(error(&conv(3, 1, 4, 8), &[shape]), @"conv3 groups 4 8 can't split 6 input and 8 output channels evenly");
-    insta::assert_snapshot!(error(&Op::MaxPool { kernel: 5, stride: 5 }, &[shape]), @"maxpool5 does not fit an image of 6x4x4: its window of 5 is larger");
+    insta::assert_snapshot!(error(&Op::max_pool(5, 5), &[shape]), @"maxpool5 does not fit an image of 6x4x4: its window of 5 is larger");
     insta::assert_snapshot!(error(&Op::Sum, &[shape, Shape::new(6, 4, 2)]), @"sum needs inputs of one shape, found 6x4x4 and 6x4x2");
-    insta::assert_snapshot!(error(&Op::Concat, &[shape, Shape::new(6, 4, 2)]), @"concat needs inputs of one height and width, found 6x4x4 and 6x4x2");
+    insta::assert_snapshot!(error(&Op::Concat { axis: Axis::Channels }, &[shape, Shape::new(6, 4, 2)]), @"concat needs inputs of one height and width, found 6x4x4 and 6x4x2");
     insta::assert_snapshot!(error(&Op::Relu, &[shape, shape]), @"relu takes one input, found 2");
     insta::assert_snapshot!(error(&Op::Relu, &[]), @"relu needs an input");
+}
+
+/// A convolution with all numbers different.
+fn general() -> Op {
+    let rows = Slide { kernel: 3, stride: 2, dilation: 2, before: 1, after: 0 };
+    let columns = Slide { kernel: 5, stride: 1, dilation: 1, before: 2, after: 3 };
+    Op::Conv { window: Window { rows, columns }, groups: 1, channels: 4, bias: false }
+}
+
+#[test]
+fn windows_have_two_axes() {
+    // (11 + 1 − 5) / 2 + 1 rows, 9 + 2 + 3 − 5 + 1 columns.
+    check(&general(), (2, 11, 9), (4, 4, 10), 120, 4_800);
+    let slide = Slide { kernel: 3, stride: 2, dilation: 2, before: 1, after: 0 };
+    assert_eq!((slide.extent(), slide.places(11), slide.places(3)), (5, Some(4), None));
+    // Taps at −1, 1, 3; at 1, 3, 5; at 5, 7, 9.
+    let inside = |place| slide.inside(place, 5, (0, 0));
+    assert_eq!([inside(0), inside(1), inside(3)], [1..3, 0..2, 0..0]);
+    assert_eq!(slide.inside(0, 5, (1, 0)), 0..3);
+    // (4 − 1) · 2 + 5 + 1 − 1.
+    assert_eq!(slide.transposed(4, 1), Ok(11));
+    assert!(slide.transposed(4, 2).is_err());
+}
+
+#[test]
+fn windows_are_written_as_short_as_they_are() {
+    let written = |op: &Op| {
+        let json = serde_json::to_string(op).expect("operators are written");
+        assert_eq!(serde_json::from_str::<Op>(&json).expect("what is written is read"), *op);
+        format!("{op} | {json}")
+    };
+    insta::assert_snapshot!(written(&conv(3, 2, 1, 16)), @r#"conv3/2 16 | {"op":"conv","kernel":3,"stride":2,"padding":1,"groups":1,"channels":16,"bias":false}"#);
+    insta::assert_snapshot!(written(&Op::max_pool(2, 2)), @r#"maxpool2 | {"op":"max_pool","kernel":2,"stride":2}"#);
+    insta::assert_snapshot!(written(&Op::avg_pool(3, 2)), @r#"avgpool3/2 | {"op":"avg_pool","kernel":3,"stride":2}"#);
+    insta::assert_snapshot!(written(&Op::Concat { axis: Axis::Channels }), @r#"concat | {"op":"concat"}"#);
+    insta::assert_snapshot!(written(&Op::Concat { axis: Axis::Rows }), @r#"concat rows | {"op":"concat","axis":"rows"}"#);
+    insta::assert_snapshot!(written(&general()), @r#"conv3x5/2x1 dilation 2x1 pad 1,2,0,3 4 | {"op":"conv","kernel":[3,5],"stride":[2,1],"padding":[1,2,0,3],"dilation":[2,1],"groups":1,"channels":4,"bias":false}"#);
+    let padded = Op::AvgPool { window: Window::square(3, 2, 1), counted: [1, 1, 0, 0] };
+    insta::assert_snapshot!(written(&padded), @r#"avgpool3/2 pad 1 counted 1,1,0,0 | {"op":"avg_pool","kernel":3,"stride":2,"padding":1,"counted":[1,1,0,0]}"#);
+    assert!(serde_json::from_str::<Op>(r#"{"op":"max_pool","kernel":2,"stride":2,"side":2}"#).is_err());
+    assert!(serde_json::from_str::<Op>(r#"{"op":"max_pool","kernel":[2,2,2],"stride":2}"#).is_err());
+    assert!(serde_json::from_str::<Op>(r#"{"op":"max_pool","kernel":2}"#).is_err());
+}
+
+#[test]
+fn windows_that_see_no_pixel_are_refused() {
+    let shape = Shape::new(1, 1, 1);
+    let pool = |window: Window| Op::MaxPool { window }.output(&[shape]);
+    assert_eq!(pool(Window::square(3, 1, 1)), Ok(shape));
+    assert!(pool(Window::square(2, 1, 2)).is_err());
+    let dilated = Slide { dilation: 2, ..Slide::new(2, 1, 1) };
+    assert!(pool(Window { rows: dilated, columns: dilated }).is_err());
+    let much = Op::AvgPool { window: Window::square(3, 1, 1), counted: [2, 0, 0, 0] };
+    assert!(much.output(&[shape]).is_err());
 }

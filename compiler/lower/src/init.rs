@@ -75,7 +75,7 @@ fn second_moment(op: &Op, inputs: &[f64]) -> f64 {
         Op::WeightedSum { .. } => square(f64::from(OPEN_GATE) * amplitudes),
         Op::Sum => square(amplitudes),
         Op::Mean => square(amplitudes / count),
-        Op::Concat => inputs.iter().sum::<f64>() / count,
+        Op::Concat { .. } => inputs.iter().sum::<f64>() / count,
         Op::Relu => first / 2.0,
         Op::Sigmoid => 1.0,
         // He's weights have a variance of 2 / fan-in, to make up for a ReLU before them.

@@ -198,7 +198,10 @@ impl Cost {
 fn dag_of(architecture: &Architecture) -> Result<Dag, WorkloadError> {
     let mut inputs = Rows::with_capacity(architecture.nodes.len(), 4 * architecture.nodes.len());
     for node in &architecture.nodes {
-        inputs.push(node.inputs.iter().map(|join| join.from.0));
+        // A node keeps the order in which its operator takes them.
+        let mut producers: Vec<u32> = node.inputs.iter().map(|join| join.from.0).collect();
+        producers.sort_unstable();
+        inputs.push(producers);
     }
     Dag::new(inputs).map_err(WorkloadError)
 }
@@ -207,11 +210,11 @@ fn dag_of(architecture: &Architecture) -> Result<Dag, WorkloadError> {
 mod tests {
     use super::*;
     use cnasc_ir::architecture::{Join, Node};
-    use cnasc_ir::op::{Gate, ParamRole};
+    use cnasc_ir::op::{Gate, ParamRole, Window};
     use cnasc_ir::tensor::{ParamId, Step, TensorId};
 
     fn conv(channels: u32) -> Op {
-        Op::Conv { kernel: 3, stride: 1, padding: 1, groups: 1, channels, bias: false }
+        Op::Conv { window: Window::same(3, 1), groups: 1, channels, bias: false }
     }
 
     fn node(name: &str, role: Role, inputs: Vec<Join>, ops: Vec<Op>, shape: Shape) -> Node {

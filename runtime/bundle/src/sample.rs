@@ -7,7 +7,7 @@ use crate::bundle::Bundle;
 use cnasc_base::random::{Rng, Seed};
 use cnasc_ir::architecture::{Architecture, Join, Node, NodeId, Role};
 use cnasc_ir::fleet::{Backend, Device, Link};
-use cnasc_ir::op::{Gate, Op, ParamRole};
+use cnasc_ir::op::{Gate, Op, ParamRole, Window};
 use cnasc_ir::plan::{Copied, Plan, Span, Transfer};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step, TensorGraph, TensorId};
 use cnasc_ir::{DeviceId, Fleet, Shape, Weights};
@@ -118,8 +118,7 @@ pub fn fleet(devices: usize, backend: Backend) -> Fleet {
 /// Image, stem, the blocks, a mean of all blocks without successors, and a linear head.
 fn architecture(edges: &Edges) -> Architecture {
     let wide = Shape { channels: CHANNELS, ..IMAGE };
-    let conv =
-        |kernel, groups| Op::Conv { kernel, stride: 1, padding: kernel / 2, groups, channels: CHANNELS, bias: true };
+    let conv = |kernel, groups| Op::Conv { window: Window::same(kernel, 1), groups, channels: CHANNELS, bias: true };
     let join = |from: usize| Join { from: NodeId::new(from), scale: vec![] };
     let node = |name: String, role, inputs: Vec<usize>, ops, shape| {
         let inputs = inputs.into_iter().map(join).collect();

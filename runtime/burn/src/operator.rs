@@ -4,7 +4,7 @@
 
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn_tensor::{Device, Tensor, TensorData, activation, module};
-use cnasc_ir::op::{BATCH_NORM_EPSILON, Gate};
+use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::CompileError;
@@ -17,7 +17,8 @@ pub enum Operator {
     WeightedSigmoids(Vec<f32>),
     Sum,
     Mean,
-    Concat,
+    /// Along this dimension of burn's tensors.
+    Concat(usize),
     Relu,
     Sigmoid,
     Conv {
@@ -32,6 +33,12 @@ pub enum Operator {
     },
     MaxPool(MaxPoolOptions<2>),
     AvgPool(AvgPoolOptions<2>),
+    /// Sums of windows, each times one over what counts in it: the sums are a depthwise convolution of ones.
+    PaddedAvgPool {
+        ones: Tensor<4>,
+        options: ConvOptions<2>,
+        shares: Tensor<4>,
+    },
     GlobalAvg,
     /// A matrix of a row an output, and a column.
     Linear {
@@ -58,7 +65,7 @@ impl Operator {
                 let count = inputs.len() as f32;
                 sum(inputs.into_iter()).div_scalar(count)
             }
-            Self::Concat => Tensor::cat(inputs, 1),
+            Self::Concat(dimension) => Tensor::cat(inputs, *dimension),
             _ => self.unary(inputs.pop().expect("the graph is verified: this operator has one input")),
         }
     }
@@ -71,6 +78,9 @@ impl Operator {
             Self::Affine { factor, shift } => x * factor.clone() + shift.clone(),
             Self::MaxPool(options) => module::max_pool2d(x, options.clone()),
             Self::AvgPool(options) => module::avg_pool2d(x, options.clone()),
+            Self::PaddedAvgPool { ones, options, shares } => {
+                module::conv2d(x, ones.clone(), None, options.clone()) * shares.clone()
+            }
             Self::GlobalAvg => x.mean_dims(&[2, 3]),
             Self::Linear { weight, bias } => {
                 let [outputs, columns] = weight.dims();
@@ -79,7 +89,7 @@ impl Operator {
                 output.reshape([1, outputs, 1, 1])
             }
             // The others take several inputs, and one of them is as good as it is.
-            Self::Weighted(_) | Self::WeightedSigmoids(_) | Self::Sum | Self::Mean | Self::Concat => x,
+            Self::Weighted(_) | Self::WeightedSigmoids(_) | Self::Sum | Self::Mean | Self::Concat(_) => x,
         }
     }
 }
@@ -115,24 +125,31 @@ impl<'a> Loader<'a> {
             Op::WeightedSum { gate } => self.weighted(gate, step),
             Op::Sum => Operator::Sum,
             Op::Mean => Operator::Mean,
-            Op::Concat => Operator::Concat,
+            Op::Concat { axis } => Operator::Concat(match axis {
+                Axis::Channels => 1,
+                Axis::Rows => 2,
+                Axis::Columns => 3,
+            }),
             Op::Relu => Operator::Relu,
             Op::Sigmoid => Operator::Sigmoid,
-            Op::Conv { kernel, stride, padding, groups, bias, .. } => {
-                let [stride, padding] = [stride, padding].map(|number| [number as usize; 2]);
-                let options = ConvOptions::new(stride, padding, [1, 1], groups as usize);
+            Op::Conv { ref window, groups, bias, .. } => {
+                let options = conv_options(window, groups);
                 let per_group = graph.step(step.inputs[0]).shape.channels / groups;
-                let extents = [step.shape.channels, per_group, kernel, kernel].map(|extent| extent as usize);
+                let (rows, columns) = window.kernel();
+                let extents = [step.shape.channels, per_group, rows, columns].map(|extent| extent as usize);
                 let weight = self.param(step, 0, extents);
                 let bias = bias.then(|| self.param(step, 1, [extents[0]]));
                 Operator::Conv { weight, bias, options }
             }
             Op::BatchNorm => self.batch_norm(step),
-            Op::MaxPool { kernel, stride } => {
-                Operator::MaxPool(MaxPoolOptions::new([kernel as usize; 2]).with_stride([stride as usize; 2]))
-            }
-            Op::AvgPool { kernel, stride } => {
-                Operator::AvgPool(AvgPoolOptions::new([kernel as usize; 2]).with_stride([stride as usize; 2]))
+            Op::MaxPool { ref window } => Operator::MaxPool(
+                MaxPoolOptions::new(both(window, |slide| slide.kernel as usize))
+                    .with_stride(both(window, |slide| slide.stride as usize))
+                    .with_padding_pairs(both(window, padding))
+                    .with_dilation(both(window, |slide| slide.dilation as usize)),
+            ),
+            Op::AvgPool { ref window, counted } => {
+                self.avg_pool(window, counted, graph.step(step.inputs[0]).shape, step.shape)
             }
             Op::GlobalAvg => Operator::GlobalAvg,
             Op::Linear { outputs, bias } => {
@@ -141,6 +158,32 @@ impl<'a> Loader<'a> {
                 Operator::Linear { weight, bias: bias.then(|| self.param(step, 1, [outputs as usize, 1])) }
             }
         })
+    }
+
+    /// Burn's own pool where nothing is padded or dilated; it has no dilation and counts all of its padding or none.
+    fn avg_pool(&mut self, window: &Window, counted: [u32; 4], from: Shape, to: Shape) -> Operator {
+        if window.padding() == [0; 4] && both(window, |slide| slide.dilation) == [1, 1] {
+            let options = AvgPoolOptions::new(both(window, |slide| slide.kernel as usize));
+            return Operator::AvgPool(options.with_stride(both(window, |slide| slide.stride as usize)));
+        }
+        let [top, left, bottom, right] = counted;
+        let taps = |slide: &Slide, place: u32, extent: u32, counted: (u32, u32)| {
+            slide.inside(place, extent, counted).len() as f32
+        };
+        let mut shares = Vec::with_capacity((to.height * to.width) as usize);
+        for row in 0..to.height {
+            let rows = taps(&window.rows, row, from.height, (top, bottom));
+            shares.extend(
+                (0..to.width).map(|column| 1.0 / (rows * taps(&window.columns, column, from.width, (left, right)))),
+            );
+        }
+        let [rows, columns] = both(window, |slide| slide.kernel as usize);
+        let channels = from.channels as usize;
+        Operator::PaddedAvgPool {
+            ones: self.load(vec![1.0; channels * rows * columns], [channels, 1, rows, columns]),
+            options: conv_options(window, from.channels),
+            shares: self.load(shares, [1, 1, to.height as usize, to.width as usize]),
+        }
     }
 
     fn weighted(&mut self, gate: Gate, step: &Step) -> Operator {
@@ -176,4 +219,19 @@ impl<'a> Loader<'a> {
         self.bytes += 4 * values.len() as u64;
         Tensor::from_data(TensorData::new(values, extents), &self.device)
     }
+}
+
+/// A figure of a window's rows and of its columns.
+fn both<T>(window: &Window, of: impl Fn(&Slide) -> T) -> [T; 2] {
+    [of(&window.rows), of(&window.columns)]
+}
+
+fn padding(slide: &Slide) -> (usize, usize) {
+    (slide.before as usize, slide.after as usize)
+}
+
+fn conv_options(window: &Window, groups: u32) -> ConvOptions<2> {
+    let [stride, dilation] =
+        [both(window, |slide| slide.stride as usize), both(window, |slide| slide.dilation as usize)];
+    ConvOptions::new_with_padding(stride, both(window, padding), dilation, groups as usize)
 }

@@ -9,7 +9,7 @@ mod operators;
 use crate::compile;
 use cnasc_bundle::layout;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate};
 use cnasc_ir::{Op, Shape, TensorId};
 use cnasc_kernels::CompileError;
 use net::{Net, agrees, conv, infer};
@@ -48,7 +48,7 @@ fn a_tensor_that_is_still_needed_is_not_given_up() {
     let relu = net.add(Op::Relu, &[first]);
     let again = net.add(Op::Sigmoid, &[first]);
     let sum = net.add(Op::Sum, &[relu, again, relu]);
-    net.add(Op::Concat, &[sum, first, sum, IMAGE]);
+    net.add(Op::Concat { axis: Axis::Channels }, &[sum, first, sum, IMAGE]);
     agrees(&net, 1).unwrap();
 }
 

@@ -7,7 +7,7 @@
 use cnasc_base::random::{Rng, Seed};
 use cnasc_bundle::Share;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Window};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step};
 use cnasc_ir::{NodeId, Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{Executable, compile, micro};
@@ -195,7 +195,7 @@ fn resnet50() -> Net {
     let mut net = Net::new(Shape::new(3, 224, 224));
     let mut last = net.conv(IMAGE, 7, 2, 64);
     last = net.relu(last);
-    last = net.add(Op::MaxPool { kernel: 2, stride: 2 }, &[last]);
+    last = net.add(Op::max_pool(2, 2), &[last]);
     for (stage, (blocks, narrow)) in [(3, 64), (4, 128), (6, 256), (3, 512)].into_iter().enumerate() {
         for block in 0..blocks {
             let stride = if block == 0 && stage > 0 { 2 } else { 1 };
@@ -251,7 +251,7 @@ fn squeezenet() -> Net {
         [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)].into_iter().enumerate()
     {
         if [0, 2, 4].contains(&fire) {
-            last = net.add(Op::MaxPool { kernel: 3, stride: 2 }, &[last]);
+            last = net.add(Op::max_pool(3, 2), &[last]);
         }
         last = net.conv(last, 1, 1, narrow);
         last = net.relu(last);
@@ -259,7 +259,7 @@ fn squeezenet() -> Net {
             let side = net.conv(last, kernel, 1, wide);
             net.relu(side)
         });
-        last = net.add(Op::Concat, &sides);
+        last = net.add(Op::Concat { axis: Axis::Channels }, &sides);
     }
     last = net.conv(last, 1, 1, 1000);
     last = net.relu(last);
@@ -299,12 +299,12 @@ impl Net {
     }
 
     fn conv(&mut self, input: TensorId, kernel: u32, stride: u32, channels: u32) -> TensorId {
-        self.add(Op::Conv { kernel, stride, padding: kernel / 2, groups: 1, channels, bias: true }, &[input])
+        self.add(Op::Conv { window: Window::same(kernel, stride), groups: 1, channels, bias: true }, &[input])
     }
 
     fn depthwise(&mut self, input: TensorId, stride: u32) -> TensorId {
         let channels = self.graph.step(input).shape.channels;
-        self.add(Op::Conv { kernel: 3, stride, padding: 1, groups: channels, channels, bias: false }, &[input])
+        self.add(Op::Conv { window: Window::same(3, stride), groups: channels, channels, bias: false }, &[input])
     }
 
     /// Randomly wired nodes: the weighted sum of a node's inputs, ReLU, depthwise, pointwise; the mean of those that none takes.

@@ -5,7 +5,7 @@
 
 use cnasc_bundle::Share;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Gate, Window};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step};
 use cnasc_ir::{NodeId, Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::{Executable, compile};
@@ -25,7 +25,7 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
     measure(&conv(3, 16, 1), Shape::new(1, 28, 28), 1)?;
     measure(&conv(3, 32, 1), Shape::new(32, 16, 16), 1)?;
     measure(&conv(3, 64, 32), Shape::new(64, 16, 16), 1)?;
-    measure(&Op::MaxPool { kernel: 2, stride: 2 }, Shape::new(80, 28, 28), 1)?;
+    measure(&Op::max_pool(2, 2), Shape::new(80, 28, 28), 1)?;
     for size in [14, 28] {
         measure(&Op::WeightedSum { gate: Gate::Plain }, Shape::new(80, size, size), 2)?;
     }
@@ -43,7 +43,7 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
 }
 
 fn conv(kernel: u32, channels: u32, groups: u32) -> Op {
-    Op::Conv { kernel, stride: 1, padding: kernel / 2, groups, channels, bias: true }
+    Op::Conv { window: Window::same(kernel, 1), groups, channels, bias: true }
 }
 
 /// One operator on so many tensors of one shape.

@@ -136,9 +136,9 @@ fn weights(architecture: &Architecture) -> u64 {
         let mut shape = shapes.next_back().unwrap_or(node.shape);
         for op in &node.ops {
             sum += match op {
-                Op::Conv { kernel, groups, channels, bias, .. } => {
+                Op::Conv { window, groups, channels, bias } => {
                     let bias = if *bias { u64::from(*channels) } else { 0 };
-                    u64::from(kernel * kernel * (shape.channels / groups)) * u64::from(*channels) + bias
+                    window.taps() * u64::from(shape.channels / groups) * u64::from(*channels) + bias
                 }
                 Op::BatchNorm => 2 * u64::from(shape.channels),
                 Op::Linear { outputs, .. } => u64::from(shape.channels * outputs + outputs),

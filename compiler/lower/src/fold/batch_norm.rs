@@ -35,9 +35,7 @@ fn run(graph: &mut TensorGraph, weights: &mut Weights) {
 
 fn with_bias(op: &Op) -> Option<Op> {
     match *op {
-        Op::Conv { kernel, stride, padding, groups, channels, .. } => {
-            Some(Op::Conv { kernel, stride, padding, groups, channels, bias: true })
-        }
+        Op::Conv { window, groups, channels, .. } => Some(Op::Conv { window, groups, channels, bias: true }),
         Op::Linear { outputs, .. } => Some(Op::Linear { outputs, bias: true }),
         _ => None,
     }

@@ -18,7 +18,7 @@ fn run(graph: &mut TensorGraph, _: &mut Weights) {
             *input = instead[input.index()];
         }
         let step = graph.step(id);
-        let (Op::Sum | Op::Mean | Op::Concat, &[input]) = (&step.op, step.inputs.as_slice()) else { continue };
+        let (Op::Sum | Op::Mean | Op::Concat { .. }, &[input]) = (&step.op, step.inputs.as_slice()) else { continue };
         if outputs[step.node.index()] != id {
             instead[id.index()] = input;
             readers[input.index()] += readers[id.index()];

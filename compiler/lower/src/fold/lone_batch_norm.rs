@@ -2,7 +2,7 @@
 
 use super::batch_norm::{affine, bias_spec};
 use super::{Pass, rewrite};
-use cnasc_ir::op::{Op, ParamRole};
+use cnasc_ir::op::{Op, ParamRole, Window};
 use cnasc_ir::tensor::{ParamSpec, TensorGraph};
 use cnasc_ir::weights::Weights;
 
@@ -24,7 +24,7 @@ fn run(graph: &mut TensorGraph, weights: &mut Weights) {
         let summands = maps.iter().map(|map| map.summand as f32).collect();
         let params = vec![rewrite::add(graph, weights, spec, factors), rewrite::add(graph, weights, bias, summands)];
         let step = &mut graph.steps[index];
-        step.op = Op::Conv { kernel: 1, stride: 1, padding: 0, groups: channels, channels, bias: true };
+        step.op = Op::Conv { window: Window::same(1, 1), groups: channels, channels, bias: true };
         step.params = params;
     }
 }

@@ -5,7 +5,7 @@ use crate::lowering::listing;
 use crate::networks::{Builder, conv, random, small};
 use cnasc_base::Seed;
 use cnasc_ir::architecture::Role;
-use cnasc_ir::op::{Gate, ParamRole};
+use cnasc_ir::op::{Axis, Gate, ParamRole};
 use cnasc_ir::{Architecture, Op, Shape, TensorGraph, Weights};
 use cnasc_lower::{PASSES, fold, lower, random_weights};
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
@@ -106,7 +106,7 @@ fn a_batch_norm_with_nothing_to_go_into_is_depthwise() {
 fn steps_that_change_nothing_go_and_keep_the_output_of_their_node() {
     let mut net = Builder::new(Shape::new(2, 4, 4));
     net.add("first", Role::Block, &[(0, vec![])], vec![Op::Mean, conv(3, 2), Op::Sum, Op::BatchNorm]);
-    net.add("last", Role::Block, &[(1, vec![])], vec![Op::Relu, Op::Mean, Op::Concat]);
+    net.add("last", Role::Block, &[(1, vec![])], vec![Op::Relu, Op::Mean, Op::Concat { axis: Axis::Channels }]);
     net.add("only", Role::Block, &[(2, vec![])], vec![Op::Mean, Op::Sum]);
     let folded = check(&net.finish("identities"), 3).expect("folding keeps the meaning");
     insta::assert_snapshot!(listing(&folded), @r"

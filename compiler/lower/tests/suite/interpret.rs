@@ -1,6 +1,6 @@
 //! The meaning of a tensor graph, as directly as it can be written, in f64. Shares no code with folding or with any kernel.
 
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, Weights};
 
@@ -33,11 +33,14 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
         Op::WeightedSum { gate: Gate::SigmoidInputs } => join(&|j, x| first[j] * sigmoid(x)),
         Op::Sum => join(&|_, x| x),
         Op::Mean => join(&|_, x| x / inputs.len() as f64),
-        Op::Concat => inputs.concat(),
+        Op::Concat { axis } => {
+            assert_eq!(axis, Axis::Channels, "networks are drawn so");
+            inputs.concat()
+        }
         Op::Relu => map(&|x| x.max(0.0)),
         Op::Sigmoid => map(&sigmoid),
-        Op::Conv { kernel, stride, padding, groups, .. } => {
-            conv((shape, inputs[0]), step.shape, &first, &param(1), [kernel, stride, padding, groups])
+        Op::Conv { window, groups, .. } => {
+            conv((shape, inputs[0]), step.shape, &first, &param(1), (&window, i64::from(groups)))
         }
         Op::BatchNorm => {
             let [shift, mean, variance] = [1, 2, 3].map(param);
@@ -48,12 +51,11 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
             };
             inputs[0].iter().enumerate().map(norm).collect()
         }
-        Op::MaxPool { kernel, stride } => {
-            windows((shape, inputs[0]), step.shape, kernel, stride, |window| window.fold(f64::MIN, f64::max))
+        Op::MaxPool { window } => {
+            windows((shape, inputs[0]), step.shape, &window, |window| window.fold(f64::MIN, f64::max))
         }
-        Op::AvgPool { kernel, stride } => {
-            let area = f64::from(kernel * kernel);
-            windows((shape, inputs[0]), step.shape, kernel, stride, |window| window.sum::<f64>() / area)
+        Op::AvgPool { window, .. } => {
+            windows((shape, inputs[0]), step.shape, &window, |values| values.sum::<f64>() / window.taps() as f64)
         }
         Op::GlobalAvg => {
             let plane = shape.plane() as usize;
@@ -84,15 +86,30 @@ fn at((shape, values): (Shape, &[f64]), [c, y, x]: [i64; 3]) -> f64 {
     if inside { values[((c * height + y) * width + x) as usize] } else { 0.0 }
 }
 
-fn conv(input: (Shape, &[f64]), output: Shape, weight: &[f64], bias: &[f64], numbers: [u32; 4]) -> Vec<f64> {
-    let [kernel, stride, padding, groups] = numbers.map(i64::from);
+/// The input place of a tap at an output place.
+fn seen(window: &Window, [y, x]: [i64; 2], [dy, dx]: [i64; 2]) -> [i64; 2] {
+    let along = |slide: &Slide, place: i64, tap: i64| {
+        place * i64::from(slide.stride) + tap * i64::from(slide.dilation) - i64::from(slide.before)
+    };
+    [along(&window.rows, y, dy), along(&window.columns, x, dx)]
+}
+
+fn conv(
+    input: (Shape, &[f64]),
+    output: Shape,
+    weight: &[f64],
+    bias: &[f64],
+    (window, groups): (&Window, i64),
+) -> Vec<f64> {
+    let (rows, columns) = window.kernel();
     let (per_group, out_per_group) = (i64::from(input.0.channels) / groups, i64::from(output.channels) / groups);
     let value = |[c, y, x]: [i64; 3]| {
-        let taps = Shape::new(per_group as u32, kernel as u32, kernel as u32);
+        let taps = Shape::new(per_group as u32, rows, columns);
         let sum: f64 = places(taps)
             .map(|[i, dy, dx]| {
-                let from = [c / out_per_group * per_group + i, y * stride + dy - padding, x * stride + dx - padding];
-                weight[(((c * per_group + i) * kernel + dy) * kernel + dx) as usize] * at(input, from)
+                let [row, column] = seen(window, [y, x], [dy, dx]);
+                let place = ((c * per_group + i) * i64::from(rows) + dy) * i64::from(columns) + dx;
+                weight[place as usize] * at(input, [c / out_per_group * per_group + i, row, column])
             })
             .sum();
         sum + bias.get(c as usize).copied().unwrap_or(0.0)
@@ -100,17 +117,20 @@ fn conv(input: (Shape, &[f64]), output: Shape, weight: &[f64], bias: &[f64], num
     places(output).map(value).collect()
 }
 
+/// Windows without padding.
 fn windows(
     input: (Shape, &[f64]),
     output: Shape,
-    kernel: u32,
-    stride: u32,
+    window: &Window,
     reduce: impl Fn(&mut dyn Iterator<Item = f64>) -> f64,
 ) -> Vec<f64> {
-    let stride = i64::from(stride);
+    let (rows, columns) = window.kernel();
     let value = |[c, y, x]: [i64; 3]| {
-        let taps = places(Shape::new(1, kernel, kernel));
-        reduce(&mut taps.map(|[_, dy, dx]| at(input, [c, y * stride + dy, x * stride + dx])))
+        let taps = places(Shape::new(1, rows, columns));
+        reduce(&mut taps.map(|[_, dy, dx]| {
+            let [row, column] = seen(window, [y, x], [dy, dx]);
+            at(input, [c, row, column])
+        }))
     };
     places(output).map(value).collect()
 }

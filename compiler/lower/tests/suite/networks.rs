@@ -2,19 +2,19 @@
 
 use cnasc_base::random::{Rng, Seed};
 use cnasc_ir::architecture::{Join, Node, Role, pipe};
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Window};
 use cnasc_ir::{Architecture, NodeId, Op, Shape};
 
 pub fn conv(kernel: u32, channels: u32) -> Op {
-    Op::Conv { kernel, stride: 1, padding: kernel / 2, groups: 1, channels, bias: false }
+    Op::Conv { window: Window::same(kernel, 1), groups: 1, channels, bias: false }
 }
 
 pub fn depthwise(channels: u32) -> Op {
-    Op::Conv { kernel: 3, stride: 1, padding: 1, groups: channels, channels, bias: false }
+    Op::Conv { window: Window::same(3, 1), groups: channels, channels, bias: false }
 }
 
 pub const WEIGHTED: Op = Op::WeightedSum { gate: Gate::SigmoidWeights };
-const HALVE: Op = Op::MaxPool { kernel: 2, stride: 2 };
+const HALVE: Op = Op::max_pool(2, 2);
 
 /// Nodes one behind the other; shapes are computed.
 #[derive(Default)]
@@ -110,7 +110,7 @@ pub fn random(seed: u64, blocks: usize) -> Architecture {
 
 fn block(net: &mut Builder, rng: &mut Rng, name: &str, inputs: &[usize]) {
     let joins = [
-        Op::Concat,
+        Op::Concat { axis: Axis::Channels },
         Op::Sum,
         Op::Mean,
         WEIGHTED,
@@ -119,7 +119,7 @@ fn block(net: &mut Builder, rng: &mut Rng, name: &str, inputs: &[usize]) {
     ];
     let join = joins[rng.below(joins.len())].clone();
     let channels = [2, 3, 4, 6][rng.below(4)];
-    let scaled = net.meet(inputs, (join != Op::Concat).then_some(channels));
+    let scaled = net.meet(inputs, (join != Op::Concat { axis: Axis::Channels }).then_some(channels));
     let mut ops = Vec::new();
     if inputs.len() > 1 || rng.chance(0.5) {
         ops.push(join);
@@ -141,11 +141,11 @@ fn operator(rng: &mut Rng, shape: Shape, channels: u32) -> Op {
         2 | 3 => Op::BatchNorm,
         4 => depthwise(shape.channels),
         5 if shape.channels.is_multiple_of(2) && channels.is_multiple_of(2) => {
-            Op::Conv { kernel: 3, stride: 1, padding: 1, groups: 2, channels, bias: true }
+            Op::Conv { window: Window::same(3, 1), groups: 2, channels, bias: true }
         }
-        6 if roomy => Op::Conv { kernel: 3, stride: 2, padding: 1, groups: 1, channels, bias: rng.chance(0.5) },
+        6 if roomy => Op::Conv { window: Window::same(3, 2), groups: 1, channels, bias: rng.chance(0.5) },
         7 if roomy => HALVE,
-        8 if roomy => Op::AvgPool { kernel: 2, stride: 2 },
+        8 if roomy => Op::avg_pool(2, 2),
         9 => Op::Mean,
         10 => Op::Sum,
         _ => conv(3, channels),

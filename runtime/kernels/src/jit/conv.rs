@@ -14,6 +14,7 @@ use super::emit::{Emitter, VECTOR};
 use super::kernel::Arguments;
 use super::tiles::Tiles;
 use super::view::View;
+use cnasc_ir::op::Window;
 use cranelift_codegen::ir::Value;
 use std::ops::Range;
 
@@ -33,11 +34,8 @@ const PASS_BYTES: u64 = 16 << 10;
 pub struct Conv {
     pub input: View,
     pub output: View,
-    /// Rows and columns of the window.
-    pub window: (u32, u32),
-    pub stride: u32,
-    /// At most the input's border.
-    pub padding: u32,
+    /// Its padding is at most the input's border.
+    pub window: Window,
     pub groups: u32,
     pub relu: bool,
 }
@@ -102,16 +100,16 @@ impl Conv {
     pub fn pixels(&self, rows: Range<u64>) -> impl Iterator<Item = u64> + '_ {
         rows.flat_map(move |row| {
             (0..self.output.width()).flat_map(move |column| {
-                let stride = u64::from(self.stride);
-                let from = row * stride * self.input.row_pitch() + column * stride * View::PIXEL;
+                let (down, right) = self.strides();
+                let from = row * down * self.input.row_pitch() + column * right * View::PIXEL;
                 [from, row * self.output.row_pitch() + column * View::PIXEL]
             })
         })
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
-        let input = emit.offset(arguments.inputs[0], self.input.origin(self.padding));
-        let output = emit.offset(arguments.output, self.output.origin(0));
+        let input = emit.offset(arguments.inputs[0], self.input.corner(&self.window));
+        let output = emit.offset(arguments.output, self.output.origin());
         let sections = emit.offset(arguments.table, self.chunks());
         let mut pixels = emit.offset(sections, 2 * self.sections());
         for (size, count) in self.tiles().groups() {
@@ -157,7 +155,12 @@ impl Conv {
     }
 
     pub fn taps(&self) -> u64 {
-        u64::from(self.window.0) * u64::from(self.window.1)
+        self.window.taps()
+    }
+
+    /// Down and to the right.
+    pub fn strides(&self) -> (u64, u64) {
+        (u64::from(self.window.rows.stride), u64::from(self.window.columns.stride))
     }
 
     fn tiles(&self) -> Tiles {
@@ -233,15 +236,16 @@ impl Conv {
 
     /// Where these lanes lie, from the window's corner.
     pub fn lane_offset(&self, lanes: &Lanes) -> u64 {
-        let columns = u64::from(self.window.1);
-        let (row, column) = (lanes.tap / columns, lanes.tap % columns);
+        let columns = u64::from(self.window.columns.kernel);
+        let row = lanes.tap / columns * u64::from(self.window.rows.dilation);
+        let column = lanes.tap % columns * u64::from(self.window.columns.dilation);
         let block = lanes.channel / View::PIXEL * self.input.block_pitch() + lanes.channel % View::PIXEL;
         row * self.input.row_pitch() + column * View::PIXEL + block
     }
 
     fn tiles_of_pass(&self, size: u64) -> u64 {
-        let stride = u64::from(self.stride);
-        let bytes = size * 4 * self.depth() * stride * stride;
+        let (down, right) = self.strides();
+        let bytes = size * 4 * self.depth() * down * right;
         (PASS_BYTES / bytes.max(1)).max(4)
     }
 }

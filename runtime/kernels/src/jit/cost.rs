@@ -21,11 +21,9 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
     CALL + match kernel {
         Kernel::Conv(conv) => dense(conv) / PORTABLE,
         Kernel::Gemm(gemm) => dense(&gemm.conv) * share(gemm.rows, &gemm.conv.output) / DENSE,
-        Kernel::Depthwise(depthwise) => {
-            window(&depthwise.output, depthwise.kernel, depthwise.kernel) / (PORTABLE / 2.0)
-        }
+        Kernel::Depthwise(depthwise) => floats(&depthwise.output) * depthwise.window.taps() as f64 / (PORTABLE / 2.0),
         Kernel::DepthwiseRows(rows) => depthwise(rows) * share(rows.rows, &rows.depthwise.output),
-        Kernel::Pool(pool) => window(&pool.output, pool.window.0, pool.window.1) / STREAMED,
+        Kernel::Pool(pool) => floats(&pool.output) * pool.window.taps() as f64 / STREAMED,
         Kernel::Sum(sum) => floats(&sum.output) * (sum.inputs.len() + 1) as f64 / STREAMED,
         Kernel::SumRows(rows) => {
             let tensors = (rows.sum.inputs.len() + 1) as f64;
@@ -53,10 +51,6 @@ fn floats(view: &View) -> f64 {
     view.height() as f64 * view.width() as f64 * (view.blocks() * View::PIXEL) as f64
 }
 
-fn window(output: &View, rows: u32, columns: u32) -> f64 {
-    floats(output) * f64::from(rows) * f64::from(columns)
-}
-
 fn dense(conv: &Conv) -> f64 {
     let inputs = f64::from(conv.input.shape.channels) / f64::from(conv.groups);
     2.0 * floats(&conv.output) * inputs * conv.taps() as f64
@@ -64,5 +58,5 @@ fn dense(conv: &Conv) -> f64 {
 
 fn depthwise(rows: &DepthwiseRows) -> f64 {
     let depthwise = &rows.depthwise;
-    2.0 * window(&depthwise.output, depthwise.kernel, depthwise.kernel) / DEPTHWISE
+    2.0 * floats(&depthwise.output) * depthwise.window.taps() as f64 / DEPTHWISE
 }

@@ -6,6 +6,7 @@ use super::emit::{Emitter, QUADS, VECTOR};
 use super::kernel::Arguments;
 use super::tiles::Tiles;
 use super::view::View;
+use cnasc_ir::op::Window;
 use cranelift_codegen::ir::Value;
 
 /// Up to so many taps stay in registers.
@@ -20,15 +21,33 @@ const PIXELS: u64 = 8;
 pub struct Depthwise {
     pub input: View,
     pub output: View,
-    /// Side of the window.
-    pub kernel: u32,
-    pub stride: u32,
-    /// At most the input's border.
-    pub padding: u32,
+    /// Its padding is at most the input's border.
+    pub window: Window,
     pub relu: bool,
 }
 
 impl Depthwise {
+    /// Whether its window has one side, one stride, the same padding all around, and no gaps; then the next three say which.
+    pub fn is_square(&self) -> bool {
+        let (rows, columns) = (self.window.rows, self.window.columns);
+        rows == columns && rows.dilation == 1 && rows.before == rows.after
+    }
+
+    /// The side of a square window.
+    pub fn kernel(&self) -> u32 {
+        self.window.rows.kernel
+    }
+
+    /// The stride of a square window.
+    pub fn stride(&self) -> u32 {
+        self.window.rows.stride
+    }
+
+    /// The padding of a square window.
+    pub fn padding(&self) -> u32 {
+        self.window.rows.before
+    }
+
     /// Floats of the packed weights.
     pub fn packed_len(&self) -> u64 {
         self.input.blocks() * QUADS * self.vector_len()
@@ -58,9 +77,9 @@ impl Depthwise {
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
-        let input = emit.offset(arguments.inputs[0], self.input.origin(self.padding));
-        let output = emit.offset(arguments.output, self.output.origin(0));
-        let step = u64::from(self.stride) * self.input.row_pitch();
+        let input = emit.offset(arguments.inputs[0], self.input.corner(&self.window));
+        let output = emit.offset(arguments.output, self.output.origin());
+        let step = u64::from(self.window.rows.stride) * self.input.row_pitch();
         emit.each(self.output.height(), &[(input, step), (output, self.output.row_pitch())], |emit, row| {
             let weights = arguments.weights;
             let blocks = [
@@ -80,7 +99,7 @@ impl Depthwise {
         let bias = emit.load(weights, 0);
         let held: Option<Vec<Value>> = (self.taps() <= TAPS_HELD)
             .then(|| (0..self.taps()).map(|tap| emit.load(weights, (tap + 1) * VECTOR)).collect());
-        let stride = u64::from(self.stride) * View::PIXEL;
+        let stride = u64::from(self.window.columns.stride) * View::PIXEL;
         let (mut from, mut to) = (input, output);
         let most = if held.is_some() { PIXELS_BESIDE_TAPS } else { PIXELS };
         for (size, count) in Tiles::of(self.output.width(), most).groups() {
@@ -101,20 +120,22 @@ impl Depthwise {
     }
 
     fn held_taps(&self, emit: &mut Emitter<'_>, input: Value, taps: &[Value], mut sums: Vec<Value>) -> Vec<Value> {
-        let side = u64::from(self.kernel);
+        let columns = u64::from(self.window.columns.kernel);
+        let (down, right) = self.tap_pitches();
         for (tap, &weight) in (0_u64..).zip(taps) {
-            let start = tap / side * self.input.row_pitch() + tap % side * View::PIXEL;
+            let start = tap / columns * down + tap % columns * right;
             self.tap(emit, input, start, weight, &mut sums);
         }
         sums
     }
 
     fn loaded_taps(&self, emit: &mut Emitter<'_>, input: Value, weights: Value, sums: &[Value]) -> Vec<Value> {
-        let side = u64::from(self.kernel);
+        let (rows, columns) = (u64::from(self.window.rows.kernel), u64::from(self.window.columns.kernel));
+        let (down, right) = self.tap_pitches();
         let weights = emit.offset(weights, VECTOR);
-        let rows = [(input, self.input.row_pitch()), (weights, side * VECTOR)];
-        emit.repeat(side, &rows, sums, |emit, row, sums| {
-            emit.repeat(side, &[(row[0], View::PIXEL), (row[1], VECTOR)], sums, |emit, tap, sums| {
+        let moving = [(input, down), (weights, columns * VECTOR)];
+        emit.repeat(rows, &moving, sums, |emit, row, sums| {
+            emit.repeat(columns, &[(row[0], right), (row[1], VECTOR)], sums, |emit, tap, sums| {
                 let mut sums = sums.to_vec();
                 let weight = emit.load(tap[1], 0);
                 self.tap(emit, tap[0], 0, weight, &mut sums);
@@ -125,7 +146,7 @@ impl Depthwise {
 
     /// Adds one tap to the sum of each pixel.
     fn tap(&self, emit: &mut Emitter<'_>, input: Value, start: u64, weight: Value, sums: &mut [Value]) {
-        let stride = u64::from(self.stride) * View::PIXEL;
+        let stride = u64::from(self.window.columns.stride) * View::PIXEL;
         for (pixel, sum) in (0_u64..).zip(sums) {
             let value = emit.load(input, start + pixel * stride);
             *sum = emit.multiply_add(value, weight, *sum);
@@ -133,7 +154,13 @@ impl Depthwise {
     }
 
     fn taps(&self) -> u64 {
-        u64::from(self.kernel) * u64::from(self.kernel)
+        self.window.taps()
+    }
+
+    /// From a tap to the one below it and to the one at its right.
+    fn tap_pitches(&self) -> (u64, u64) {
+        let (rows, columns) = (u64::from(self.window.rows.dilation), u64::from(self.window.columns.dilation));
+        (rows * self.input.row_pitch(), columns * View::PIXEL)
     }
 
     /// Floats of the packed weights of one vector of channels.

@@ -8,6 +8,7 @@ use super::kernel::Kernel;
 use super::lower::{Call, Program};
 use super::node::Node;
 use super::rows::{DepthwiseRows, SumRows};
+use cnasc_ir::op::Window;
 
 /// Fuses what can be. `visible` buffers hold tensors that others read.
 pub fn fuse(program: &mut Program, visible: &[usize]) {
@@ -199,8 +200,5 @@ impl Fusing<'_> {
 /// Whether the two can be one: the second is pointwise, and every row of the sum is used by the next window or this one.
 fn fits(depthwise: &DepthwiseRows, pointwise: &Gemm) -> bool {
     let conv = &pointwise.conv;
-    conv.window == (1, 1)
-        && conv.stride == 1
-        && conv.padding == 0
-        && depthwise.depthwise.stride <= depthwise.depthwise.kernel
+    conv.window == Window::square(1, 1, 0) && depthwise.depthwise.stride() <= depthwise.depthwise.kernel()
 }

@@ -97,8 +97,8 @@ impl Gemm {
 
     /// Calls the microkernel on the starts of the input's, the output's and the added buffer.
     pub fn call(&self, emit: &mut Emitter<'_>, table: Value, [input, output, other]: [Value; 3], weights: Value) {
-        let input = emit.offset(input, self.conv.input.origin(self.conv.padding));
-        let [output, other] = [output, other].map(|pointer| emit.offset(pointer, self.conv.output.origin(0)));
+        let input = emit.offset(input, self.conv.input.corner(&self.conv.window));
+        let [output, other] = [output, other].map(|pointer| emit.offset(pointer, self.conv.output.origin()));
         emit.call(Micro::Gemm, [table, input, output, weights, other]);
     }
 
@@ -134,8 +134,8 @@ impl Gemm {
     }
 
     fn pass(&self) -> u64 {
-        let stride = u64::from(self.conv.stride);
-        let bytes = 4 * stride * stride * u64::from(self.conv.input.shape.channels);
+        let (down, right) = self.conv.strides();
+        let bytes = 4 * down * right * u64::from(self.conv.input.shape.channels);
         // A multiple of the sizes of tiles, so that passes cut none.
         (PASS_BYTES / bytes.max(1)).max(PASS_PIXELS).next_multiple_of(84)
     }

@@ -144,6 +144,7 @@ impl Kernel {
             Self::DepthwiseRows(rows) => rows.table(),
             Self::SumRows(rows) => rows.table(),
             Self::Node(node) => node.table(),
+            Self::Pool(pool) => pool.table(),
             _ => Vec::new(),
         }
     }

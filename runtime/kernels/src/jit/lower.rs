@@ -16,9 +16,9 @@ use crate::check::Border;
 use crate::memory::Timeline;
 use crate::micro::Isa;
 use cnasc_bundle::{Action, Share};
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
-use cnasc_ir::{Op, TensorGraph, TensorId, Weights};
+use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
 
 /// The most floats of one buffer: offsets in kernels' tables are 32-bit numbers of floats.
 const MOST_FLOATS: u64 = 1 << 32;
@@ -124,8 +124,9 @@ impl Uses {
             }
             self.left[input.index()] += 1;
             self.reader[input.index()] = Some(id);
-            if let Op::Conv { padding, .. } = step.op {
-                self.padding[input.index()] = self.padding[input.index()].max(padding);
+            if let Op::Conv { window, .. } = step.op {
+                let most = window.padding().into_iter().max().unwrap_or(0);
+                self.padding[input.index()] = self.padding[input.index()].max(most);
             }
         }
     }
@@ -212,14 +213,15 @@ impl Lowering<'_> {
             Op::Sum => self.sum(step, output, None, false, relu)?,
             Op::Relu => self.sum(step, output, None, false, true)?,
             Op::Sigmoid => self.sum(step, output, None, true, false)?,
-            Op::Concat => self.concat(step, output)?,
+            Op::Concat { axis: Axis::Channels } => self.concat(step, output)?,
+            Op::Concat { .. } => return Err(unsupported(id, "joins rows or columns")),
             Op::Conv { .. } => self.conv(step, output, relu)?,
             Op::Linear { bias, .. } => self.linear(step, output, bias, relu)?,
-            Op::MaxPool { kernel, stride } => self.pool(step, output, (kernel, kernel), stride, Reduce::Max)?,
-            Op::AvgPool { kernel, stride } => self.pool(step, output, (kernel, kernel), stride, Reduce::Mean)?,
+            Op::MaxPool { window } => self.pool(step, output, window, Reduce::Max)?,
+            Op::AvgPool { window, counted } => self.pool(step, output, window, Reduce::Mean { counted })?,
             Op::GlobalAvg => {
                 let shape = self.graph.step(step.inputs[0]).shape;
-                self.pool(step, output, (shape.height, shape.width), 1, Reduce::Mean)?;
+                self.pool(step, output, whole(shape), Reduce::Mean { counted: [0; 4] })?;
             }
         }
         for (position, input) in step.inputs.iter().enumerate() {
@@ -293,17 +295,17 @@ impl Lowering<'_> {
     }
 
     fn conv(&mut self, step: &Step, output: TensorId, relu: bool) -> Result<(), CompileError> {
-        let Op::Conv { kernel, stride, padding, groups, channels, .. } = step.op else { return Ok(()) };
-        let input = self.read_padded(step.inputs[0], padding)?;
+        let Op::Conv { window, groups, channels, .. } = step.op else { return Ok(()) };
+        let input = self.read_padded(step.inputs[0], window.padding().into_iter().max().unwrap_or(0))?;
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
         let weights = self.weights.of(step.params[0]);
         let bias = step.params.get(1).map(|&param| self.weights.of(param));
         let (kernel, packed) = if groups > 1 && groups == channels && groups == from.shape.channels {
-            let depthwise = Depthwise { input: from, output: to, kernel, stride, padding, relu };
+            let depthwise = Depthwise { input: from, output: to, window, relu };
             Kernel::depthwise(depthwise, self.isa, weights, bias)
         } else {
-            let conv = Conv { input: from, output: to, window: (kernel, kernel), stride, padding, groups, relu };
+            let conv = Conv { input: from, output: to, window, groups, relu };
             Kernel::conv(conv, self.isa, weights, bias)
         };
         let weights = Some(self.section(packed));
@@ -315,8 +317,7 @@ impl Lowering<'_> {
         let input = self.read(step.inputs[0]);
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
-        let window = (from.shape.height, from.shape.width);
-        let conv = Conv { input: from, output: to, window, stride: 1, padding: 0, groups: 1, relu };
+        let conv = Conv { input: from, output: to, window: whole(from.shape), groups: 1, relu };
         let bias = bias.then(|| self.weights.of(step.params[1]));
         let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]), bias);
         let weights = Some(self.section(packed));
@@ -324,18 +325,11 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn pool(
-        &mut self,
-        step: &Step,
-        output: TensorId,
-        window: (u32, u32),
-        stride: u32,
-        reduce: Reduce,
-    ) -> Result<(), CompileError> {
+    fn pool(&mut self, step: &Step, output: TensorId, window: Window, reduce: Reduce) -> Result<(), CompileError> {
         let input = self.read(step.inputs[0]);
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
-        let kernel = Kernel::Pool(Pool { input: from, output: to, window, stride, reduce });
+        let kernel = Kernel::Pool(Pool { input: from, output: to, window, reduce });
         self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None, step: self.step });
         Ok(())
     }
@@ -419,6 +413,11 @@ impl Lowering<'_> {
     fn buffer(&self, tensor: TensorId) -> usize {
         self.program.buffer_of[tensor.index()].expect("a checked share makes tensors before it uses them")
     }
+}
+
+/// A window of the whole image.
+fn whole(image: Shape) -> Window {
+    Window { rows: Slide::new(image.height, 1, 0), columns: Slide::new(image.width, 1, 0) }
 }
 
 fn unsupported(id: TensorId, problem: &str) -> CompileError {

@@ -57,11 +57,11 @@ impl Node {
     /// How the ring holds its rows: with the columns of zeros that the window reaches into.
     fn ring_view(&self) -> View {
         let Shape { channels, width, .. } = self.depthwise.depthwise.input.shape;
-        View::plain(Shape::new(channels, 1, width + 2 * self.depthwise.depthwise.padding))
+        View::plain(Shape::new(channels, 1, width + 2 * self.depthwise.depthwise.padding()))
     }
 
     fn ring_rows(&self) -> u64 {
-        u64::from(self.depthwise.depthwise.kernel)
+        u64::from(self.depthwise.depthwise.kernel())
     }
 
     fn ring_len(&self) -> u64 {
@@ -95,7 +95,7 @@ impl Node {
         let mut words = Vec::new();
         let (ring, input) = match &self.sum {
             Some(sum) => {
-                let start = i64::from(self.rows.0 * depthwise.stride) - i64::from(depthwise.padding);
+                let start = i64::from(self.rows.0 * depthwise.stride()) - i64::from(depthwise.padding());
                 let start = i32::try_from(start).expect("rows are far below 2^31");
                 words = sum.table_of(start, self.ring_rows(), &self.ring_view(), depthwise.input.shape.width);
                 (self.ring_rows(), self.ring_view())
@@ -123,13 +123,13 @@ impl Node {
             node: self,
             arguments,
             inputs,
-            input: emit.offset(arguments.inputs[0], depthwise.input.origin(depthwise.padding)),
+            input: emit.offset(arguments.inputs[0], depthwise.input.corner(&depthwise.window)),
             depthwise: emit.offset(arguments.table, tables.depthwise),
             strip,
             pointwise: emit.offset(arguments.table, tables.strip),
         };
         // Rows of the sum that the first window shares with no later one come ahead of the loop.
-        let (ahead, stride) = (u64::from(depthwise.kernel - depthwise.stride), u64::from(depthwise.stride));
+        let (ahead, stride) = (u64::from(depthwise.kernel() - depthwise.stride()), u64::from(depthwise.stride()));
         let zero = emit.count(0);
         emit.repeat(if self.sum.is_some() { ahead } else { 0 }, &[], &[zero], |emit, _, row| {
             walk.sum(emit, row[0]);
@@ -158,7 +158,7 @@ impl Node {
     /// Zeros in the ring's first and last columns, which the sum leaves alone.
     fn clear_sides(&self, emit: &mut Emitter<'_>, ring: Value) {
         let view = self.ring_view();
-        let side = u64::from(self.depthwise.depthwise.padding);
+        let side = u64::from(self.depthwise.depthwise.padding());
         emit.each(self.ring_rows() * view.blocks(), &[(ring, view.block_pitch())], |emit, block| {
             let right = emit.offset(block[0], view.block_pitch() - side * View::PIXEL);
             for pixel in 0..side {
@@ -186,7 +186,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn sum(&self, emit: &mut Emitter<'_>, row: Value) {
-        let side = u64::from(self.node.depthwise.depthwise.padding) * View::PIXEL;
+        let side = u64::from(self.node.depthwise.depthwise.padding()) * View::PIXEL;
         let ring = emit.offset(self.arguments.scratch, side);
         if let Some(sum) = &self.node.sum {
             sum.row(emit, self.arguments.table, (self.inputs, ring), row, self.arguments.weights);
@@ -196,7 +196,7 @@ impl Walk<'_> {
     /// A strip of `rows` rows whose first window starts at row `first`. Returns where the next one's does.
     fn strip(&self, emit: &mut Emitter<'_>, first: Value, rows: u64, [output, other]: [Value; 2]) -> Value {
         let depthwise = &self.node.depthwise.depthwise;
-        let (kernel, stride) = (u64::from(depthwise.kernel), u64::from(depthwise.stride));
+        let (kernel, stride) = (u64::from(depthwise.kernel()), u64::from(depthwise.stride()));
         let (input, weights) = match self.node.sum {
             Some(_) => (self.arguments.scratch, emit.offset(self.arguments.weights, self.node.weights.0)),
             None => (self.input, self.arguments.weights),

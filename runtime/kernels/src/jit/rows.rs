@@ -28,7 +28,7 @@ pub struct DepthwiseRows {
 impl DepthwiseRows {
     /// Whether there is a microkernel for it.
     pub fn serves(depthwise: &Depthwise) -> bool {
-        depthwise.kernel as usize <= MOST_ROWS
+        depthwise.is_square() && depthwise.kernel() as usize <= MOST_ROWS
     }
 
     pub fn new(depthwise: Depthwise, isa: Isa) -> Self {
@@ -46,13 +46,13 @@ impl DepthwiseRows {
 
     /// For an input of which `ring` rows are kept, laid out as `input`'s, and an output laid out as `output`.
     pub fn table_of(&self, ring: u64, input: &View, output: &View) -> Vec<u32> {
-        let kernel = u64::from(self.depthwise.kernel);
+        let kernel = u64::from(self.depthwise.kernel());
         let head = [
             output.width(),
             output.blocks(),
             kernel,
             kernel,
-            u64::from(self.depthwise.stride) * View::PIXEL,
+            u64::from(self.depthwise.stride()) * View::PIXEL,
             1,
             View::PIXEL,
             ring,
@@ -66,14 +66,15 @@ impl DepthwiseRows {
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
-        let Depthwise { input, output, stride, padding, .. } = &self.depthwise;
+        let Depthwise { input, output, .. } = &self.depthwise;
+        let stride = u64::from(self.depthwise.stride());
         let (start, count) = (u64::from(self.rows.0), u64::from(self.rows.1 - self.rows.0));
-        let from = emit.offset(arguments.inputs[0], input.origin(*padding));
-        let to = emit.offset(arguments.output, output.origin(0) + start * output.row_pitch());
-        let first = emit.count(start * u64::from(*stride));
+        let from = emit.offset(arguments.inputs[0], input.corner(&self.depthwise.window));
+        let to = emit.offset(arguments.output, output.origin() + start * output.row_pitch());
+        let first = emit.count(start * stride);
         emit.repeat(count, &[(to, output.row_pitch())], &[first], |emit, to, first| {
             emit.call(Micro::Depthwise, [arguments.table, from, first[0], to[0], arguments.weights]);
-            vec![emit.add_count(first[0], u64::from(*stride))]
+            vec![emit.add_count(first[0], stride)]
         });
     }
 }
@@ -118,12 +119,12 @@ impl SumRows {
             u64::from(self.sum.relu),
         ];
         assert_eq!(head.len() * 4, size_of::<Aggregate>(), "the head has these words");
-        let inputs = self.sum.inputs.iter().flat_map(|view| [view.origin(0), view.row_pitch(), view.block_pitch()]);
+        let inputs = self.sum.inputs.iter().flat_map(|view| [view.origin(), view.row_pitch(), view.block_pitch()]);
         head.into_iter().chain(inputs).map(word).collect()
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
-        let output = emit.offset(arguments.output, self.sum.output.origin(0));
+        let output = emit.offset(arguments.output, self.sum.output.origin());
         let inputs = emit.array(&arguments.inputs);
         let first = emit.count(u64::from(self.rows.0));
         let count = u64::from(self.rows.1 - self.rows.0);

@@ -36,7 +36,7 @@ impl Sum {
         let views = || self.inputs.iter().chain([&self.output]);
         let pointers = arguments.inputs.iter().chain([&arguments.output]);
         let starts: Vec<Value> =
-            pointers.zip(views()).map(|(&pointer, view)| emit.offset(pointer, view.origin(0))).collect();
+            pointers.zip(views()).map(|(&pointer, view)| emit.offset(pointer, view.origin())).collect();
         let moving = |starts: &[Value], pitch: fn(&View) -> u64| -> Vec<(Value, u64)> {
             starts.iter().copied().zip(views().map(pitch)).collect()
         };

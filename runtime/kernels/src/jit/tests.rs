@@ -4,7 +4,7 @@ use super::emit::Cpu;
 use super::{CodeOptions, Options, compile_with};
 use crate::tests::{Net, conv, depthwise, difference, image, infer};
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Window};
 use cnasc_ir::{Op, Shape, TensorId};
 
 const CANARY: u32 = 0x7fc0_beef;
@@ -17,15 +17,15 @@ fn every_kernel(channels: u32, size: u32) -> Net {
     let right = net.add(conv(1, channels), &[stem]);
     let sum = net.add(Op::WeightedSum { gate: Gate::SigmoidInputs }, &[left, right]);
     let relu = net.add(Op::Relu, &[sum]);
-    let grouped = Op::Conv { kernel: 3, stride: 2, padding: 1, groups: channels, channels: 2 * channels, bias: true };
+    let grouped = Op::Conv { window: Window::same(3, 2), groups: channels, channels: 2 * channels, bias: true };
     let grouped = net.add(grouped, &[relu]);
-    let pool = net.add(Op::MaxPool { kernel: 2, stride: 2 }, &[relu]);
-    let pool = net.add(Op::AvgPool { kernel: 1, stride: 1 }, &[pool]);
+    let pool = net.add(Op::max_pool(2, 2), &[relu]);
+    let pool = net.add(Op::avg_pool(1, 1), &[pool]);
     let (wide, narrow) = (net.graph.step(grouped).shape, net.graph.step(pool).shape);
     let joined = if (wide.height, wide.width) == (narrow.height, narrow.width) {
-        net.add(Op::Concat, &[pool, grouped, pool])
+        net.add(Op::Concat { axis: Axis::Channels }, &[pool, grouped, pool])
     } else {
-        net.add(Op::Concat, &[grouped, grouped])
+        net.add(Op::Concat { axis: Axis::Channels }, &[grouped, grouped])
     };
     let mean = net.add(Op::GlobalAvg, &[joined]);
     let gate = net.add(Op::Sigmoid, &[mean]);

@@ -5,6 +5,7 @@
 
 use cnasc_bundle::layout::{self, LANES};
 use cnasc_ir::Shape;
+use cnasc_ir::op::Window;
 
 /// A tensor's shape and the border around it. All distances are in floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,11 +47,15 @@ impl View {
         self.blocks() * self.block_pitch()
     }
 
-    /// Of the first lane of the tensor's top left pixel; `reach` rows and columns further out, if those are wanted.
-    ///
-    /// `reach` must not exceed the border.
-    pub fn origin(&self, reach: u32) -> u64 {
-        u64::from(self.border - reach) * (self.row_pitch() + Self::PIXEL)
+    /// Of the first lane of the tensor's top left pixel.
+    pub fn origin(&self) -> u64 {
+        u64::from(self.border) * (self.row_pitch() + Self::PIXEL)
+    }
+
+    /// Of the first lane of the first pixel that a window with this padding sees; the border must hold the padding.
+    pub fn corner(&self, window: &Window) -> u64 {
+        let (top, left) = (self.border - window.rows.before, self.border - window.columns.before);
+        u64::from(top) * self.row_pitch() + u64::from(left) * Self::PIXEL
     }
 
     /// All floats, border included.

@@ -1,6 +1,6 @@
 //! One operator on plain slices: inputs and parameters → output. Sums run over inputs, channels, rows, columns, in that order.
 
-use cnasc_ir::op::{BATCH_NORM_EPSILON, Gate};
+use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, Weights};
 
@@ -15,13 +15,6 @@ pub struct Operands<'a> {
     pub shape: Shape,
 }
 
-/// A square window that moves over the image.
-struct Window {
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-}
-
 impl Operands<'_> {
     /// Computes every element of `output`.
     pub fn apply(&self, output: &mut [f32]) {
@@ -31,23 +24,13 @@ impl Operands<'_> {
             Op::WeightedSum { gate } => self.weighted_sum(gate, output),
             Op::Sum => self.sum(output, 1.0),
             Op::Mean => self.sum(output, self.step.inputs.len() as f32),
-            Op::Concat => self.concat(output),
+            Op::Concat { axis } => self.concat(axis, output),
             Op::Relu => self.map(output, |value| if value > 0.0 { value } else { 0.0 }),
             Op::Sigmoid => self.map(output, sigmoid),
-            Op::Conv { kernel, stride, padding, groups, bias, .. } => {
-                let window = Window { kernel: kernel as usize, stride: stride as usize, padding: padding as usize };
-                self.conv(&window, groups as usize, bias, output);
-            }
+            Op::Conv { ref window, groups, bias, .. } => self.conv(window, groups as usize, bias, output),
             Op::BatchNorm => self.batch_norm(output),
-            Op::MaxPool { kernel, stride } => {
-                let window = Window { kernel: kernel as usize, stride: stride as usize, padding: 0 };
-                self.pool(&window, output, |values| values.fold(f32::NEG_INFINITY, f32::max));
-            }
-            Op::AvgPool { kernel, stride } => {
-                let window = Window { kernel: kernel as usize, stride: stride as usize, padding: 0 };
-                let area = (kernel * kernel) as f32;
-                self.pool(&window, output, |values| values.sum::<f32>() / area);
-            }
+            Op::MaxPool { ref window } => self.max_pool(window, output),
+            Op::AvgPool { ref window, counted } => self.avg_pool(window, counted, output),
             Op::GlobalAvg => self.global_average(output),
             Op::Linear { bias, .. } => self.linear(bias, output),
         }
@@ -94,12 +77,20 @@ impl Operands<'_> {
         output.iter_mut().for_each(|value| *value /= divisor);
     }
 
-    fn concat(&self, output: &mut [f32]) {
+    fn concat(&self, axis: Axis, output: &mut [f32]) {
+        // In plain order a tensor is a row of slabs, each all that lies behind one place of the axes before `axis`.
+        let slab = |shape: Shape| match axis {
+            Axis::Channels => shape.elements() as usize,
+            Axis::Rows => shape.plane() as usize,
+            Axis::Columns => shape.width as usize,
+        };
         let mut start = 0;
-        for index in 0..self.step.inputs.len() {
-            let from = self.input(index);
-            output[start..start + from.len()].copy_from_slice(from);
-            start += from.len();
+        for (index, &id) in self.step.inputs.iter().enumerate() {
+            let size = slab(self.graph.step(id).shape);
+            for (to, from) in output.chunks_mut(slab(self.shape)).zip(self.input(index).chunks(size)) {
+                to[start..start + size].copy_from_slice(from);
+            }
+            start += size;
         }
     }
 
@@ -107,14 +98,14 @@ impl Operands<'_> {
         let input = self.input_shape();
         let per_group = input.channels as usize / groups;
         let out_per_group = self.shape.channels as usize / groups;
-        let taps = window.kernel * window.kernel;
+        let taps = window.taps() as usize;
         self.each_output(output, |channel, row, column| {
             let first = channel / out_per_group * per_group;
             let weights = &self.param(0)[channel * per_group * taps..][..per_group * taps];
             let mut sum = if bias { self.param(1)[channel] } else { 0.0 };
             for (index, kernel) in weights.chunks_exact(taps).enumerate() {
                 let plane = self.plane(first + index);
-                window.visit(input, row, column, |place, tap| sum += plane[place] * kernel[tap]);
+                visit(window, input, row, column, |place, tap| sum += plane[place] * kernel[tap]);
             }
             sum
         });
@@ -131,13 +122,24 @@ impl Operands<'_> {
         }
     }
 
-    fn pool(&self, window: &Window, output: &mut [f32], reduce: impl Fn(&mut dyn Iterator<Item = f32>) -> f32) {
+    fn max_pool(&self, window: &Window, output: &mut [f32]) {
+        self.each_output(output, |channel, row, column| {
+            let plane = self.plane(channel);
+            let mut most = f32::NEG_INFINITY;
+            visit(window, self.input_shape(), row, column, |place, _| most = most.max(plane[place]));
+            most
+        });
+    }
+
+    fn avg_pool(&self, window: &Window, [top, left, bottom, right]: [u32; 4], output: &mut [f32]) {
         let input = self.input_shape();
         self.each_output(output, |channel, row, column| {
             let plane = self.plane(channel);
-            let start = row * window.stride * input.width as usize + column * window.stride;
-            let rows = (0..window.kernel).map(|row| &plane[start + row * input.width as usize..][..window.kernel]);
-            reduce(&mut rows.flatten().copied())
+            let mut sum = 0.0;
+            visit(window, input, row, column, |place, _| sum += plane[place]);
+            let rows = window.rows.inside(row as u32, input.height, (top, bottom)).len();
+            let columns = window.columns.inside(column as u32, input.width, (left, right)).len();
+            sum / (rows * columns) as f32
         });
     }
 
@@ -170,24 +172,16 @@ impl Operands<'_> {
     }
 }
 
-impl Window {
-    /// Calls `visit(place in the plane, place in the kernel)` for the part of the window at an output place that lies on the image.
-    fn visit(&self, input: Shape, row: usize, column: usize, mut visit: impl FnMut(usize, usize)) {
-        let (height, width) = (input.height as usize, input.width as usize);
-        let (rows, columns) = (self.inside(row, height), self.inside(column, width));
-        for tap_row in rows {
-            let start = (row * self.stride + tap_row - self.padding) * width + column * self.stride;
-            for tap in columns.clone() {
-                visit(start + tap - self.padding, tap_row * self.kernel + tap);
-            }
+/// Calls `visit(place in the plane, place in the kernel)` for the taps of the window at an output place that lie on the image.
+fn visit(window: &Window, input: Shape, row: usize, column: usize, mut visit: impl FnMut(usize, usize)) {
+    let (row, column) = (row as u32, column as u32);
+    let place = |slide: &Slide, place: u32, tap: u32| (slide.start(place) + i64::from(tap * slide.dilation)) as usize;
+    for tap_row in window.rows.inside(row, input.height, (0, 0)) {
+        let start = place(&window.rows, row, tap_row) * input.width as usize;
+        for tap in window.columns.inside(column, input.width, (0, 0)) {
+            let kernel_place = tap_row as usize * window.columns.kernel as usize + tap as usize;
+            visit(start + place(&window.columns, column, tap), kernel_place);
         }
-    }
-
-    /// The taps of an output place along one dimension that lie on an image of `extent`.
-    fn inside(&self, place: usize, extent: usize) -> std::ops::Range<usize> {
-        let start = place * self.stride;
-        let last = (extent + self.padding).saturating_sub(start).min(self.kernel);
-        self.padding.saturating_sub(start).min(last)..last
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{Executable, check, compile, reference};
 use cnasc_base::random::{Rng, Seed};
 use cnasc_bundle::{Action, Share, layout};
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::ParamRole;
+use cnasc_ir::op::{ParamRole, Window};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step};
 use cnasc_ir::{NodeId, Op, Shape, TensorGraph, TensorId, Weights};
 
@@ -58,12 +58,12 @@ impl Net {
 
 /// A dense convolution with the padding that keeps the size, and a bias.
 pub fn conv(kernel: u32, channels: u32) -> Op {
-    Op::Conv { kernel, stride: 1, padding: kernel / 2, groups: 1, channels, bias: true }
+    Op::Conv { window: Window::same(kernel, 1), groups: 1, channels, bias: true }
 }
 
 /// A depthwise one.
 pub fn depthwise(kernel: u32, channels: u32) -> Op {
-    Op::Conv { kernel, stride: 1, padding: kernel / 2, groups: channels, channels, bias: false }
+    Op::Conv { window: Window::same(kernel, 1), groups: channels, channels, bias: false }
 }
 
 /// Values between −1 and 1 in plain order.

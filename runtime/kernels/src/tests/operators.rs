@@ -2,7 +2,7 @@
 
 use super::net::{Net, agrees, conv, depthwise};
 use cnasc_base::random::{Rng, Seed};
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Slide, Window};
 use cnasc_ir::{Op, Shape, TensorId};
 use proptest::prelude::*;
 
@@ -10,6 +10,15 @@ const IMAGE: TensorId = TensorId(0);
 
 fn shapes(most: u32) -> impl Strategy<Value = Shape> {
     (1..=70_u32, 1..=most, 1..=most).prop_map(|(channels, height, width)| Shape::new(channels, height, width))
+}
+
+fn slides() -> impl Strategy<Value = Slide> {
+    (1..=4_u32, 1..=3_u32, 1..=3_u32, 0..=3_u32, 0..=3_u32)
+        .prop_map(|(kernel, stride, dilation, before, after)| Slide { kernel, stride, dilation, before, after })
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    (slides(), slides()).prop_map(|(rows, columns)| Window { rows, columns })
 }
 
 fn check(net: &Net) -> Result<(), TestCaseError> {
@@ -25,7 +34,7 @@ proptest! {
         padding in 0..=3_u32, channels in 1..=70_u32, bias: bool, relu: bool,
     ) {
         let mut net = Net::new(image, 1);
-        let op = Op::Conv { kernel, stride, padding, groups: 1, channels, bias };
+        let op = Op::Conv { window: Window::square(kernel, stride, padding), groups: 1, channels, bias };
         let Some(out) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
         if relu {
             net.add(Op::Relu, &[out]);
@@ -36,7 +45,7 @@ proptest! {
     #[test]
     fn pointwise(image in shapes(40), stride in 1..=2_u32, channels in 1..=70_u32) {
         let mut net = Net::new(image, 2);
-        net.add(Op::Conv { kernel: 1, stride, padding: 0, groups: 1, channels, bias: true }, &[IMAGE]);
+        net.add(Op::Conv { window: Window::same(1, stride), groups: 1, channels, bias: true }, &[IMAGE]);
         check(&net)?;
     }
 
@@ -47,7 +56,7 @@ proptest! {
     ) {
         let mut net = Net::new(image, 3);
         let (groups, channels) = (image.channels, image.channels);
-        let op = Op::Conv { kernel, stride, padding, groups, channels, bias: relu };
+        let op = Op::Conv { window: Window::square(kernel, stride, padding), groups, channels, bias: relu };
         let Some(out) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
         if relu {
             net.add(Op::Relu, &[out]);
@@ -61,7 +70,7 @@ proptest! {
         stride in 1..=2_u32,
     ) {
         let mut net = Net::new(Shape::new(groups * inputs, size, size + 1), 4);
-        let op = Op::Conv { kernel, stride, padding: kernel / 2, groups, channels: groups * outputs, bias: true };
+        let op = Op::Conv { window: Window::same(kernel, stride), groups, channels: groups * outputs, bias: true };
         let Some(_) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
         check(&net)?;
     }
@@ -69,7 +78,27 @@ proptest! {
     #[test]
     fn pools(image in shapes(24), kernel in 1..=5_u32, stride in 1..=3_u32, mean: bool) {
         let mut net = Net::new(image, 5);
-        let op = if mean { Op::AvgPool { kernel, stride } } else { Op::MaxPool { kernel, stride } };
+        let op = if mean { Op::avg_pool(kernel, stride) } else { Op::max_pool(kernel, stride) };
+        let Some(_) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
+        check(&net)?;
+    }
+
+    #[test]
+    fn convolutions_of_general_windows(
+        image in shapes(12), window in windows(), channels in 1..=40_u32, bias: bool, depthwise: bool,
+    ) {
+        let mut net = Net::new(image, 9);
+        let (groups, channels) = if depthwise { (image.channels, image.channels) } else { (1, channels) };
+        let Some(_) = net.try_add(Op::Conv { window, groups, channels, bias }, &[IMAGE]) else { return Ok(()) };
+        check(&net)?;
+    }
+
+    #[test]
+    fn pools_of_general_windows(image in shapes(16), window in windows(), counted in prop::array::uniform4(0..=3_u32), mean: bool) {
+        let mut net = Net::new(image, 10);
+        let padding = window.padding();
+        let counted = [0, 1, 2, 3].map(|side| padding[side].min(counted[side]));
+        let op = if mean { Op::AvgPool { window, counted } } else { Op::MaxPool { window } };
         let Some(_) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
         check(&net)?;
     }
@@ -105,7 +134,7 @@ proptest! {
     fn concatenations(size in 1..=9_u32, pieces in prop::collection::vec(1..=40_u32, 1..6)) {
         let mut net = Net::new(Shape::new(5, size, size), 8);
         let inputs: Vec<TensorId> = pieces.iter().map(|&channels| net.add(conv(1, channels), &[IMAGE])).collect();
-        net.add(Op::Concat, &inputs);
+        net.add(Op::Concat { axis: Axis::Channels }, &inputs);
         check(&net)?;
     }
 
@@ -124,7 +153,7 @@ fn random_graph(seed: u64, image: Shape, steps: usize) -> Net {
         let shape = net.graph.step(first).shape;
         let op = random_op(&mut rng, shape);
         let mut inputs = vec![first];
-        if matches!(op, Op::Sum | Op::Mean | Op::WeightedSum { .. } | Op::Concat) {
+        if matches!(op, Op::Sum | Op::Mean | Op::WeightedSum { .. } | Op::Concat { .. }) {
             let alike = |id: &TensorId| net.graph.step(*id).shape == shape;
             let others: Vec<TensorId> = net.graph.ids().filter(alike).collect();
             for _ in 0..rng.below(4) {
@@ -148,9 +177,9 @@ fn random_op(rng: &mut Rng, shape: Shape) -> Op {
         4 => [Op::Sigmoid, Op::WeightedSum { gate: Gate::SigmoidInputs }][rng.below(2)].clone(),
         5 | 6 => depthwise(kernel, shape.channels),
         7 | 8 => conv(1, 1 + rng.below(40) as u32),
-        9 => Op::Conv { kernel, stride, padding: kernel / 2, groups: 1, channels: shape.channels, bias: true },
-        10 => [Op::MaxPool { kernel: 2, stride }, Op::AvgPool { kernel: 2, stride: 2 }][rng.below(2)].clone(),
-        _ if shape.channels < 60 => Op::Concat,
+        9 => Op::Conv { window: Window::same(kernel, stride), groups: 1, channels: shape.channels, bias: true },
+        10 => [Op::max_pool(2, stride), Op::avg_pool(2, 2)][rng.below(2)].clone(),
+        _ if shape.channels < 60 => Op::Concat { axis: Axis::Channels },
         _ => Op::Relu,
     }
 }

@@ -4,7 +4,7 @@ use super::net::{Net, infer};
 use crate::reference;
 use cnasc_bundle::layout;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate, Slide, Window};
 use cnasc_ir::{Op, Shape, TensorId};
 
 const IMAGE: TensorId = TensorId(0);
@@ -32,17 +32,22 @@ fn count(to: u32) -> Vec<f32> {
 fn convolution() {
     // One channel, 3 × 3, values 1 to 9; the kernel picks the right neighbour and ten times the one below.
     let kernel = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 10.0, 0.0];
-    let op = |stride| Op::Conv { kernel: 3, stride, padding: 1, groups: 1, channels: 1, bias: true };
+    let op = |stride| Op::Conv { window: Window::same(3, stride), groups: 1, channels: 1, bias: true };
     let found = apply(op(1), &[IMAGE], Shape::new(1, 3, 3), &count(9), &[&kernel, &[0.5]]);
     assert_eq!(found, [42.5, 53.5, 60.5, 75.5, 86.5, 90.5, 8.5, 9.5, 0.5]);
     let found = apply(op(2), &[IMAGE], Shape::new(1, 3, 3), &count(9), &[&kernel, &[0.5]]);
     assert_eq!(found, [42.5, 60.5, 8.5, 0.5]);
+    // One row of taps at columns −1 and 1, 0 and 2, 1 and 3.
+    let columns = Slide { kernel: 2, stride: 1, dilation: 2, before: 1, after: 1 };
+    let op = Op::Conv { window: Window { rows: Slide::new(1, 2, 0), columns }, groups: 1, channels: 1, bias: false };
+    let found = apply(op, &[IMAGE], Shape::new(1, 3, 3), &count(9), &[&[1.0, 10.0]]);
+    assert_eq!(found, [20.0, 31.0, 2.0, 80.0, 97.0, 8.0]);
 }
 
 #[test]
 fn grouped_convolution() {
     // Two groups of two channels, one output each: 1 · 1 + 2 · 10 and 3 · 100 + 4 · 1000.
-    let op = Op::Conv { kernel: 1, stride: 1, padding: 0, groups: 2, channels: 2, bias: false };
+    let op = Op::Conv { window: Window::same(1, 1), groups: 2, channels: 2, bias: false };
     let found = apply(op, &[IMAGE], Shape::new(4, 1, 1), &count(4), &[&[1.0, 10.0, 100.0, 1000.0]]);
     assert_eq!(found, [21.0, 4300.0]);
 }
@@ -50,8 +55,16 @@ fn grouped_convolution() {
 #[test]
 fn pools() {
     let shape = Shape::new(1, 2, 5);
-    assert_eq!(apply(Op::MaxPool { kernel: 2, stride: 2 }, &[IMAGE], shape, &count(10), &[]), [7.0, 9.0]);
-    assert_eq!(apply(Op::AvgPool { kernel: 2, stride: 3 }, &[IMAGE], shape, &count(10), &[]), [4.0, 7.0]);
+    assert_eq!(apply(Op::max_pool(2, 2), &[IMAGE], shape, &count(10), &[]), [7.0, 9.0]);
+    assert_eq!(apply(Op::avg_pool(2, 3), &[IMAGE], shape, &count(10), &[]), [4.0, 7.0]);
+    let rows = Slide::new(2, 1, 1);
+    let columns = Slide { kernel: 2, stride: 2, dilation: 2, before: 1, after: 0 };
+    let window = Window { rows, columns };
+    // Columns −1 and 1, then 1 and 3, of rows of 1 to 5 and 6 to 10.
+    assert_eq!(apply(Op::MaxPool { window }, &[IMAGE], shape, &count(10), &[]), [2.0, 4.0, 7.0, 9.0, 7.0, 9.0]);
+    let mean = |counted| apply(Op::AvgPool { window, counted }, &[IMAGE], shape, &count(10), &[]);
+    assert_eq!(mean([0; 4]), [2.0, 3.0, 4.5, 5.5, 7.0, 8.0]);
+    assert_eq!(mean([1, 1, 0, 0]), [0.5, 1.5, 2.25, 5.5, 3.5, 8.0]);
     assert_eq!(apply(Op::GlobalAvg, &[IMAGE], Shape::new(2, 1, 5), &count(10), &[]), [3.0, 8.0]);
 }
 
@@ -66,7 +79,7 @@ fn element_wise() {
     assert_eq!(run(Op::WeightedSum { gate: Gate::Plain }, &[IMAGE, IMAGE], &[&[2.0, -0.5]]), [1.5, -3.0]);
     // σ(0) = 1/2.
     assert_eq!(run(Op::WeightedSum { gate: Gate::SigmoidWeights }, &[IMAGE, IMAGE], &[&[0.0, 0.0]]), image);
-    assert_eq!(run(Op::Concat, &[IMAGE, IMAGE], &[]), [1.0, -2.0, 1.0, -2.0]);
+    assert_eq!(run(Op::Concat { axis: Axis::Channels }, &[IMAGE, IMAGE], &[]), [1.0, -2.0, 1.0, -2.0]);
     assert_eq!(apply(Op::Sigmoid, &[IMAGE], shape, &[0.0, 0.0], &[]), [0.5, 0.5]);
     let gate = Op::WeightedSum { gate: Gate::SigmoidInputs };
     assert_eq!(apply(gate, &[IMAGE], shape, &[0.0, 0.0], &[&[4.0]]), [2.0, 2.0]);

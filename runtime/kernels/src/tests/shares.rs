@@ -4,7 +4,7 @@ use super::net::{Net, conv, depthwise, difference, expected, image};
 use crate::{Executable, compile};
 use cnasc_bundle::{Action, Share, layout};
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Axis, Gate};
 use cnasc_ir::{DeviceId, Op, Shape, TensorId};
 
 const IMAGE: TensorId = TensorId(0);
@@ -137,6 +137,6 @@ fn a_tensor_that_is_still_needed_is_not_overwritten() {
     let sum = net.add(Op::Sum, &[relu, again, relu]);
     let over = net.add(Op::Relu, &[sum]);
     let third = net.add(depthwise(3, 20), &[over]);
-    net.add(Op::Concat, &[third, over, first]);
+    net.add(Op::Concat { axis: Axis::Channels }, &[third, over, first]);
     super::net::agrees(&net, 1).unwrap();
 }

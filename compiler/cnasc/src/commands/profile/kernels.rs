@@ -3,7 +3,7 @@
 use crate::failure::{Failure, codes};
 use cnasc_bundle::Share;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::Gate;
+use cnasc_ir::op::{Gate, Window};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step};
 use cnasc_ir::{NodeId, Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::compile;
@@ -36,7 +36,7 @@ pub fn measure(each: Duration) -> Result<Vec<Kernel>, Failure> {
         cases.push((conv(1, channels, 1), image, 1));
         cases.push((conv(3, channels, channels), image, 1));
         cases.push((Op::WeightedSum { gate: Gate::Plain }, image, 2));
-        cases.push((Op::MaxPool { kernel: 2, stride: 2 }, image, 1));
+        cases.push((Op::max_pool(2, 2), image, 1));
     }
     cases.push((conv(3, 32, 1), Shape::new(32, 28, 28), 1));
     cases.push((Op::Linear { outputs: 100, bias: true }, Shape::new(1024, 1, 1), 1));
@@ -44,7 +44,7 @@ pub fn measure(each: Duration) -> Result<Vec<Kernel>, Failure> {
 }
 
 fn conv(kernel: u32, channels: u32, groups: u32) -> Op {
-    Op::Conv { kernel, stride: 1, padding: kernel / 2, groups, channels, bias: true }
+    Op::Conv { window: Window::same(kernel, 1), groups, channels, bias: true }
 }
 
 /// One operator behind others that feed it, less the time of those: as inside a network, where its inputs are in memory.

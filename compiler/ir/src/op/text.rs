@@ -1,0 +1,61 @@
+//! The short text of an operator, which snapshots and pictures show.
+
+use super::window::{Usual, sides};
+use super::{Axis, Gate, Op};
+use std::fmt;
+
+impl fmt::Display for Op {
+    /// The short form of snapshots: `conv3/2 16`, `depthwise3`, `pointwise 32`, `maxpool2`, `conv1x7 pad 0 16`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::WeightedSum { gate: Gate::SigmoidWeights } => f.write_str("weighted"),
+            Self::WeightedSum { gate: Gate::SigmoidInputs } => f.write_str("weighted(sigmoid inputs)"),
+            Self::WeightedSum { gate: Gate::Plain } => f.write_str("weighted(plain)"),
+            Self::Concat { axis: Axis::Channels } => f.write_str("concat"),
+            Self::Concat { axis } => write!(f, "concat {axis}"),
+            Self::Conv { ref window, groups, channels, bias } => {
+                let depthwise = groups == channels && groups > 1;
+                let kernel = window.kernel();
+                let pointwise = kernel == (1, 1) && !depthwise;
+                f.write_str(if depthwise {
+                    "depthwise"
+                } else if pointwise {
+                    "pointwise"
+                } else {
+                    "conv"
+                })?;
+                let padding = (kernel.0 / 2, kernel.1 / 2);
+                window.write(f, Usual { kernel_said: pointwise, stride: (1, 1), padding })?;
+                if groups != 1 && !depthwise {
+                    write!(f, " groups {groups}")?;
+                }
+                if !depthwise {
+                    write!(f, " {channels}")?;
+                }
+                if bias { f.write_str(" +bias") } else { Ok(()) }
+            }
+            Self::MaxPool { ref window } | Self::AvgPool { ref window, .. } => {
+                f.write_str(self.name())?;
+                window.write(f, Usual { kernel_said: false, stride: window.kernel(), padding: (0, 0) })?;
+                match *self {
+                    Self::AvgPool { counted, .. } if counted != [0; 4] => write!(f, " counted {}", sides(counted)),
+                    _ => Ok(()),
+                }
+            }
+            Self::Linear { outputs, bias } => {
+                write!(f, "linear {outputs}{}", if bias { "" } else { " -bias" })
+            }
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channels => "channels",
+            Self::Rows => "rows",
+            Self::Columns => "columns",
+        })
+    }
+}
