@@ -39,7 +39,7 @@ pub fn load(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> 
 }
 
 fn read(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
-    if path.extension().is_some_and(|ending| ending == "cnas") {
+    if pipeline::is_source(path) {
         return draw_from(session, path, draw, count);
     }
     if draw.item.is_some() || !draw.set.is_empty() || draw.seed.is_some() {
@@ -65,7 +65,8 @@ pub fn load_one(session: &mut Session, path: &Path, draw: &DrawArgs) -> Result<(
 
 fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Result<Loaded, Failure> {
     let (program, file) = pipeline::check(&mut session.sources, path)?;
-    let item = Item::find(&program, file, draw.item.as_deref(), path)?;
+    let named = path.to_str().and_then(cnasc_frontend::library).map(|library| library.item);
+    let item = Item::find(&program, file, draw.item.as_deref().or(named), path)?;
     let first = draw.seed.unwrap_or_else(|| item.seed());
     let fleet = item.fleet(&program);
     let (program, over, settings) = match item {
@@ -126,14 +127,31 @@ fn with_arguments(
         network.name,
         arguments.join(", "),
     );
-    let file = session.sources.add(path.display().to_string(), text);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    let program = program.ok_or_else(|| Failure::input(diagnostics))?;
+    let program = with_library(session, &path.display().to_string(), text)?;
     let over =
         program.searches.iter().find(|search| search.name == "drawn_by_command_line").map(|search| search.over.clone());
     let over =
         over.ok_or_else(|| Diagnostic::error(codes::SET, "the values of --set end the search that reads them"))?;
     Ok((program, over))
+}
+
+/// Compiles `text`, bringing in what it names of the standard library: the command line has no place for a `use`.
+fn with_library(session: &mut Session, name: &str, text: String) -> Result<Program, Failure> {
+    let mut text = text;
+    loop {
+        let file = session.sources.add(name, text.as_str());
+        let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
+        if let Some(program) = program {
+            return Ok(program);
+        }
+        let suggested = diagnostics.iter().filter_map(|found| found.suggestion.as_ref());
+        let missing = suggested.filter(|suggestion| suggestion.location.file == file).find(|suggestion| {
+            let (used, at) = (&suggestion.replacement, suggestion.location);
+            used.starts_with("use std::") && at.start == at.end && !text.contains(used.as_str())
+        });
+        let Some(missing) = missing else { return Err(Failure::input(diagnostics)) };
+        text.insert_str(missing.location.start as usize, &missing.replacement);
+    }
 }
 
 /// `NAME=VALUE`.

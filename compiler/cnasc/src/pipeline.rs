@@ -15,11 +15,19 @@ use std::path::{Component, Path, PathBuf};
 /// The greatest source file, in bytes.
 const MAX_SOURCE: u64 = 16 << 20;
 
-/// Reads a source file into `sources`.
+/// Reads a source file into `sources`; a path such as `std::networks::resnet::resnet50` is that module of the standard library.
 ///
 /// # Errors
 /// Where it can't be read, is no plain UTF-8 text, or is larger than 16 MiB.
 pub fn read_source(sources: &mut Sources, path: &Path) -> Result<FileId, Failure> {
+    if let Some(library) = path.to_str().and_then(cnasc_frontend::library) {
+        return Ok(sources.add(library.file, library.text));
+    }
+    if path.to_str().is_some_and(|path| path.starts_with("std::")) {
+        let message = format!("the standard library has no module that `{}` is of", path.display());
+        let note = "name a declaration by its module, as in `std::networks::resnet::resnet50`";
+        return Err(Diagnostic::error(codes::FORM, message).note(note).into());
+    }
     let text = read_text(path).map_err(|unread| match unread {
         Unread::Io(error) => Failure::unreadable(path, &error),
         Unread::Form(problem) => Diagnostic::error(codes::FORM, format!("`{}` {problem}", path.display())).into(),
@@ -80,6 +88,13 @@ fn beside(from: &Path, written: &str) -> PathBuf {
         }
     }
     path
+}
+
+/// Whether networks are drawn from it: a source file, or a path of the standard library.
+#[must_use]
+pub fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "cnas")
+        || path.to_str().is_some_and(|path| path.starts_with("std::"))
 }
 
 /// A source file to its typed program; warnings are for `cnasc check`.

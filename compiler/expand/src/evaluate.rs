@@ -94,6 +94,14 @@ pub(crate) fn whole(expr: &Expr, scope: &Scope<'_>) -> Result<i64, Diagnostic> {
     }
 }
 
+/// A truth value.
+pub(crate) fn truth(expr: &Expr, scope: &Scope<'_>) -> Result<bool, Diagnostic> {
+    match evaluate(expr, scope)? {
+        Value::Bool(value) => Ok(value),
+        other => Err(wrong_kind(expr.location, "a truth value", &other)),
+    }
+}
+
 /// A number, as a real.
 pub(crate) fn number(expr: &Expr, scope: &Scope<'_>) -> Result<f64, Diagnostic> {
     as_real(&evaluate(expr, scope)?, expr.location).map_err(|finding| *finding)

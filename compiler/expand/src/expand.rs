@@ -306,7 +306,7 @@ impl Drawing<'_> {
                 .pipeline
                 .apply(&met.shapes, met.channels, &mut ops)
                 .map_err(|misfit| misfit.at_node(&name, body.location))?;
-            let shape = body.stager.stage(depth, plain, &mut ops)?;
+            let shape = body.stager.stage((depth, plain), (&body.pipeline, &met.shapes), &mut ops)?;
             self.add(name, Role::Block, met.joins, ops, shape);
             self.within(body.location)?;
         }

@@ -1,8 +1,9 @@
 //! Operators of a declaration × arguments → operators with all numbers known.
 //!
 //! A pipeline is resolved once for its arguments and then applied to each node, where the channels that were left open become
-//! the node's. Convolutions are padded by half their kernel. Biases: a convolution or pointwise has one unless a `bn` follows
-//! somewhere behind it in its pipeline, whose shift would make it redundant; `linear` always has one, `depthwise` never.
+//! the node's. Convolutions are padded by half their kernel where the source says nothing else. Biases: a convolution or
+//! pointwise has one unless the source says otherwise or a `bn` follows somewhere behind it in its pipeline, whose shift would
+//! make it redundant; `linear` always has one, `depthwise` never.
 //!
 //! A block inside a pipeline is its operators in its place. Its aggregate counts where it stands first at a node, which alone
 //! has several inputs. The channels that it leaves open are the node's; in a section they are those that reach it.
@@ -51,12 +52,16 @@ enum Form {
     Conv {
         kernel: u32,
         stride: u32,
+        padding: u32,
+        groups: u32,
         channels: Option<u32>,
-        bias: bool,
+        /// As written.
+        bias: Option<bool>,
     },
     Depthwise {
         kernel: u32,
         stride: u32,
+        padding: u32,
     },
     /// No operator: what follows has the channels that reach this.
     Channels,
@@ -76,7 +81,7 @@ impl Pipeline {
         for (form, _) in pipeline.steps.iter_mut().rev() {
             match form {
                 Form::Known(Op::BatchNorm) => normed = true,
-                Form::Conv { bias, .. } => *bias = !normed,
+                Form::Conv { bias: bias @ None, .. } => *bias = Some(!normed),
                 _ => {}
             }
         }
@@ -144,6 +149,18 @@ impl Pipeline {
     /// Appends the operators of a node that has `channels` to `ops`, and gives the shape behind them. `inputs` are its inputs'
     /// shapes, joined by the aggregate where they are several.
     pub(crate) fn apply(&self, inputs: &[Shape], channels: u32, ops: &mut Vec<Op>) -> Result<Shape, Misfit> {
+        self.apply_strided(inputs, channels, 1, ops)
+    }
+
+    /// The same, with the stride of the first convolution or pool multiplied by `stride`.
+    pub(crate) fn apply_strided(
+        &self,
+        inputs: &[Shape],
+        channels: u32,
+        stride: u32,
+        ops: &mut Vec<Op>,
+    ) -> Result<Shape, Misfit> {
+        let mut stride = stride;
         let mut shape = match inputs {
             [only] => *only,
             several => {
@@ -156,10 +173,15 @@ impl Pipeline {
         };
         let mut channels = channels;
         for (form, location) in &self.steps {
-            let Some(op) = form.op(shape, channels) else {
+            let Some(mut op) = form.op(shape, channels) else {
                 channels = shape.channels;
                 continue;
             };
+            if let Op::Conv { window, .. } | Op::MaxPool { window } | Op::AvgPool { window, .. } = &mut op {
+                let factor = std::mem::replace(&mut stride, 1);
+                window.rows.stride *= factor;
+                window.columns.stride *= factor;
+            }
             shape = op
                 .output(&[shape])
                 .map_err(|error| Misfit { problem: error.to_string(), location: Some(*location) })?;
@@ -190,13 +212,18 @@ impl Form {
     fn op(&self, input: Shape, node_channels: u32) -> Option<Op> {
         Some(match *self {
             Self::Known(ref op) => op.clone(),
-            Self::Conv { kernel, stride, channels, bias } => {
+            Self::Conv { kernel, stride, padding, groups, channels, bias } => {
                 let channels = channels.unwrap_or(node_channels);
-                Op::Conv { window: Window::same(kernel, stride), groups: 1, channels, bias }
+                Op::Conv {
+                    window: Window::square(kernel, stride, padding),
+                    groups,
+                    channels,
+                    bias: bias.unwrap_or(true),
+                }
             }
-            Self::Depthwise { kernel, stride } => {
+            Self::Depthwise { kernel, stride, padding } => {
                 let channels = input.channels;
-                Op::Conv { window: Window::same(kernel, stride), groups: channels, channels, bias: false }
+                Op::Conv { window: Window::square(kernel, stride, padding), groups: channels, channels, bias: false }
             }
             Self::Channels => return None,
         })
@@ -227,42 +254,69 @@ pub(crate) fn aggregate_op(aggregate: Aggregate) -> Op {
     }
 }
 
-/// An operator; biases are decided when all operators are there.
+/// What a `stride(by)` says.
+pub(crate) fn stride(stage: &Stage, scope: &Scope<'_>) -> Result<u32, Diagnostic> {
+    Arguments::of(stage, scope)?.given(0)
+}
+
+/// An operator; biases that the source leaves open are decided when all operators are there.
 fn form(stage: &Stage, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
     let args = Arguments::of(stage, scope)?;
-    let bias = true;
     Ok(match stage.operator {
         Operator::Relu => Form::Known(Op::Relu),
         Operator::Sigmoid => Form::Known(Op::Sigmoid),
         Operator::BatchNorm => Form::Known(Op::BatchNorm),
         Operator::GlobalAvg => Form::Known(Op::GlobalAvg),
-        Operator::Conv => Form::Conv { kernel: args.given(0)?, channels: args.values[1], stride: args.given(2)?, bias },
-        Operator::Pointwise => Form::Conv { kernel: 1, channels: args.values[0], stride: 1, bias },
-        Operator::Depthwise => Form::Depthwise { kernel: args.given(0)?, stride: args.given(1)? },
-        Operator::MaxPool => Form::Known(Op::max_pool(args.given(0)?, args.given(1)?)),
-        Operator::AvgPool => Form::Known(Op::avg_pool(args.given(0)?, args.given(1)?)),
+        Operator::Conv => Form::Conv {
+            kernel: args.given(0)?,
+            channels: args.values[1],
+            stride: args.given(2)?,
+            padding: args.given(3)?,
+            groups: args.given(4)?,
+            bias: args.values[5].map(|bias| bias == 1),
+        },
+        Operator::Pointwise => Form::Conv {
+            kernel: 1,
+            channels: args.values[0],
+            stride: args.given(1)?,
+            padding: 0,
+            groups: args.given(2)?,
+            bias: args.values[3].map(|bias| bias == 1),
+        },
+        Operator::Depthwise => {
+            Form::Depthwise { kernel: args.given(0)?, stride: args.given(1)?, padding: args.given(2)? }
+        }
+        Operator::MaxPool => Form::Known(Op::MaxPool { window: pool_window(&args)? }),
+        Operator::AvgPool => Form::Known(Op::AvgPool { window: pool_window(&args)?, counted: [0; 4] }),
         Operator::Linear => Form::Known(Op::Linear { outputs: args.given(0)?, bias: true }),
         Operator::Aggregate(aggregate) => Form::Known(aggregate_op(aggregate)),
-        // Blocks are taken apart before.
-        Operator::Block => Form::Channels,
+        // Blocks are taken apart before, and a stride is the staging's.
+        Operator::Block | Operator::Stride => Form::Channels,
     })
+}
+
+fn pool_window(args: &Arguments<'_>) -> Result<Window, Diagnostic> {
+    Ok(Window::square(args.given(0)?, args.given(1)?, args.given(2)?))
 }
 
 /// An operator's arguments in the order of its parameters, within their limits; absent where they are the node's to say.
 struct Arguments<'a> {
     stage: &'a Stage,
-    values: [Option<u32>; 3],
+    /// A truth value is 0 or 1.
+    values: [Option<u32>; 6],
 }
 
 impl<'a> Arguments<'a> {
     fn of(stage: &'a Stage, scope: &Scope<'_>) -> Result<Self, Diagnostic> {
-        let mut values = [None; 3];
+        let mut values = [None; 6];
         for (index, (name, default)) in stage.operator.params().iter().enumerate() {
             values[index] = match (stage.args.get(index).and_then(Option::as_ref), default) {
+                (Some(arg), OperatorDefault::Unnormed) => Some(u32::from(evaluate::truth(arg, scope)?)),
                 (Some(arg), _) => Some(limited(name, evaluate::whole(arg, scope)?, arg.location)?),
                 (None, OperatorDefault::Is(value)) => Some(limited(name, *value, stage.location)?),
                 (None, OperatorDefault::First) => values[0],
-                (None, OperatorDefault::Required | OperatorDefault::NodeChannels) => None,
+                (None, OperatorDefault::HalfKernel) => values[0].map(|kernel| kernel / 2),
+                (None, OperatorDefault::Required | OperatorDefault::NodeChannels | OperatorDefault::Unnormed) => None,
             };
         }
         Ok(Self { stage, values })
@@ -278,10 +332,14 @@ impl<'a> Arguments<'a> {
 }
 
 fn limited(name: &str, value: i64, here: Location) -> Result<u32, Diagnostic> {
-    let limit = if matches!(name, "kernel" | "stride") { MAX_KERNEL } else { MAX_CHANNELS };
+    let (least, most) = match name {
+        "kernel" | "stride" | "by" => (1, MAX_KERNEL),
+        "padding" => (0, MAX_KERNEL - 1),
+        _ => (1, MAX_CHANNELS),
+    };
     match u32::try_from(value) {
-        Ok(small) if (1..=limit).contains(&value) => Ok(small),
-        _ => Err(Diagnostic::error(codes::ARGUMENT, format!("{name} is {value}; it may be 1 to {limit}"))
+        Ok(small) if (least..=most).contains(&value) => Ok(small),
+        _ => Err(Diagnostic::error(codes::ARGUMENT, format!("{name} is {value}; it may be {least} to {most}"))
             .label(here, format!("this is {value}"))),
     }
 }

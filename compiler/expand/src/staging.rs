@@ -1,18 +1,18 @@
 //! Staging with arguments × seed → which nodes make the image smaller and their channels more.
 //!
-//! Nodes are asked in topological order. A node may be staged where the shrink operators make its image smaller and leave at
-//! least one pixel, and where its channels times the growth, rounded down, stay within the limit (without one, within what an
+//! Nodes are asked in topological order. A node may be staged where the shrink operators, or the stride that its own block takes
+//! instead, make its image smaller and leave at least one pixel, and where its channels times the growth, rounded down, stay within the limit (without one, within what an
 //! operator may have); the policy then decides. One draw a node is always taken from the stream, so that neither a limit nor
 //! a policy's other numbers move the draws of other nodes.
 
 use crate::codes;
 use crate::evaluate::formula::{Formula, Outcome};
 use crate::evaluate::{self, Scope, evaluate, wrong_kind};
-use crate::pipeline::{MAX_CHANNELS, Pipeline, Place, projection};
+use crate::pipeline::{self, MAX_CHANNELS, Pipeline, Place, projection};
 use crate::value::{Closure, Value};
 use cnasc_base::{Diagnostic, Rng, Seed};
 use cnasc_ir::op::Op;
-use cnasc_ir::program::{Declared, Expr, Policy, Staging, Variable};
+use cnasc_ir::program::{Declared, Expr, Operator, Policy, Staging, Variable};
 use cnasc_ir::{Program, Shape};
 
 /// A staging at work on one body.
@@ -20,8 +20,15 @@ pub(crate) struct Stager<'a> {
     policy: Choice<'a>,
     growth: f64,
     limit: Option<i64>,
-    shrink: Pipeline,
+    shrink: Shrink,
     rng: Rng,
+}
+
+enum Shrink {
+    /// Operators behind the node's own.
+    Operators(Pipeline),
+    /// The node's own first convolution or pool takes this stride.
+    Stride(u32),
 }
 
 enum Choice<'a> {
@@ -36,7 +43,8 @@ impl<'a> Stager<'a> {
     pub(crate) fn new(program: &'a Program, staging: Option<&'a Closure>, seed: &Seed) -> Result<Self, Diagnostic> {
         let rng = seed.rng();
         let Some(closure) = staging else {
-            return Ok(Self { policy: Choice::Never, growth: 1.0, limit: None, shrink: Pipeline::default(), rng });
+            let shrink = Shrink::Operators(Pipeline::default());
+            return Ok(Self { policy: Choice::Never, growth: 1.0, limit: None, shrink, rng });
         };
         let declaration = match closure.of {
             Declared::Staging(id) => program.stagings.get(id.index()),
@@ -45,7 +53,10 @@ impl<'a> Stager<'a> {
         .ok_or_else(|| evaluate::wrong_declaration("a staging", closure.of))?;
         let scope = Scope::of(&closure.args);
         let (growth, limit) = bounds(declaration, &scope)?;
-        let shrink = Pipeline::resolve(program, &declaration.shrink, &scope, Place::Node)?;
+        let shrink = match declaration.shrink.as_slice() {
+            [only] if only.operator == Operator::Stride => Shrink::Stride(pipeline::stride(only, &scope)?),
+            stages => Shrink::Operators(Pipeline::resolve(program, stages, &scope, Place::Node)?),
+        };
         let policy = match &declaration.policy {
             Policy::Uniform => Choice::Never,
             Policy::Greedy => Choice::Always,
@@ -59,16 +70,24 @@ impl<'a> Stager<'a> {
         Ok(Self { policy, growth, limit, shrink, rng })
     }
 
-    /// Stages the next node where it is to be: appends the operators to `ops` and gives the shape behind them. The node is at
-    /// `depth` and would give `plain`.
-    pub(crate) fn stage(&mut self, depth: u32, plain: Shape, ops: &mut Vec<Op>) -> Result<Shape, Diagnostic> {
+    /// Stages the next node where it is to be: changes its operators `ops` and gives the shape behind them. The node is at
+    /// `depth` and would give `plain`, which `block` makes of `inputs`.
+    pub(crate) fn stage(
+        &mut self,
+        (depth, plain): (u32, Shape),
+        (block, inputs): (&Pipeline, &[Shape]),
+        ops: &mut Vec<Op>,
+    ) -> Result<Shape, Diagnostic> {
         let draw = self.rng.unit();
         if matches!(self.policy, Choice::Never) {
             return Ok(plain);
         }
         let before = ops.len();
-        match self.staged(plain, ops) {
-            Some(shape) if self.wants(depth, plain, draw)? => Ok(shape),
+        match self.staged(plain, (block, inputs), ops) {
+            Some((shape, from)) if self.wants(depth, plain, draw)? => {
+                ops.drain(..from);
+                Ok(shape)
+            }
             _ => {
                 ops.truncate(before);
                 Ok(plain)
@@ -76,8 +95,13 @@ impl<'a> Stager<'a> {
         }
     }
 
-    /// The node staged, where it may be.
-    fn staged(&self, plain: Shape, ops: &mut Vec<Op>) -> Option<Shape> {
+    /// The node staged, where it may be: the shape, and from where on the appended operators are its own.
+    fn staged(
+        &self,
+        plain: Shape,
+        (block, inputs): (&Pipeline, &[Shape]),
+        ops: &mut Vec<Op>,
+    ) -> Option<(Shape, usize)> {
         let grown = (f64::from(plain.channels) * self.growth).floor();
         if grown > self.limit.unwrap_or(MAX_CHANNELS) as f64 {
             return None;
@@ -85,8 +109,14 @@ impl<'a> Stager<'a> {
         // The growth is at least 1 and the limit at most MAX_CHANNELS.
         let grown = grown as u32;
         // Operators that can't take the image leave no pixel: the node stays as it is.
-        let mut shape = self.shrink.apply(&[plain], plain.channels, ops).ok()?;
-        if !self.shrink.is_empty() && shape.plane() >= plain.plane() {
+        let (mut shape, from, shrinks) = match &self.shrink {
+            Shrink::Operators(shrink) => (shrink.apply(&[plain], plain.channels, ops).ok()?, 0, !shrink.is_empty()),
+            Shrink::Stride(stride) => {
+                let from = ops.len();
+                (block.apply_strided(inputs, grown, *stride, ops).ok()?, from, true)
+            }
+        };
+        if shrinks && shape.plane() >= plain.plane() {
             return None;
         }
         if shape.channels != grown {
@@ -94,7 +124,7 @@ impl<'a> Stager<'a> {
             shape = op.output(&[shape]).ok()?;
             ops.push(op);
         }
-        Some(shape)
+        Some((shape, from))
     }
 
     fn wants(&mut self, depth: u32, plain: Shape, draw: f64) -> Result<bool, Diagnostic> {

@@ -24,6 +24,7 @@ mod units;
 pub use codes::CODES;
 pub use explain::explain;
 pub use files::Loader;
+pub use stdlib::{Library, library};
 
 use cnasc_base::{Diagnostics, FileId, Sources};
 use cnasc_ir::Program;

@@ -24,6 +24,7 @@ const fn limit(what: &'static str, least: i64, most: i64) -> Limit {
 pub(crate) const NODES: Limit = limit("the number of a graph's nodes", 1, 100_000);
 pub(crate) const KERNEL: Limit = limit("a kernel's side", 1, 64);
 pub(crate) const STRIDE: Limit = limit("a stride", 1, 64);
+pub(crate) const PADDING: Limit = limit("a padding", 0, 63);
 pub(crate) const CHANNELS: Limit = limit("a number of channels", 1, 65_536);
 pub(crate) const OUTPUTS: Limit = limit("a number of outputs", 1, 65_536);
 pub(crate) const EXTENT: Limit = limit("an image's extent", 1, Shape::MAX_EXTENT as i64);

@@ -262,9 +262,10 @@ impl Resolver {
     fn used_modules(&self, module: usize) -> Vec<String> {
         uses(&self.names.modules[module].tree)
             .filter_map(|used| match used.path.segments.as_slice() {
-                [std, module, ..] if std.text == "std" => Some(module.text.clone()),
+                [std, rest @ ..] if std.text == "std" => Some(rest),
                 _ => None,
             })
+            .flat_map(|rest| (1..=rest.len()).map(|parts| joined(&rest[..parts])))
             .collect()
     }
 
@@ -390,26 +391,32 @@ impl Resolver {
         let file = self.names.modules[module].file;
         let at = |span: Span| Location::new(file, span.start, span.end);
         let finding = match path.segments.as_slice() {
-            [std, module, item] if std.text == "std" => match self.loaded.get(&module.text) {
-                Some(&index) => match self.member(index, &item.text) {
-                    Some(binding) => return (binding, None),
-                    None => self.unknown_item(index, &format!("std::{}", module.text), item, at(item.span)),
-                },
-                None => unknown_module(module, at(module.span)),
-            },
-            [std, module] if std.text == "std" => match self.loaded.get(&module.text) {
-                Some(&index) => self.whole_module(index, module, at(path.span)),
-                None => unknown_module(module, at(module.span)),
-            },
             [std] if std.text == "std" => Diagnostic::error(codes::UNKNOWN_USE, "`use std` names no declaration")
                 .label(at(path.span), "expected a path such as `std::blocks::sepconv`")
                 .note(module_list()),
-            [std, _, _, rest @ ..] if std.text == "std" => {
-                let end = rest.last().map_or(path.span.end, |last| last.span.end);
-                let start = rest.first().map_or(path.span.start, |first| first.span.start);
-                Diagnostic::error(codes::UNKNOWN_USE, "a path of the standard library has three parts")
-                    .label(at(Span { start, end }), "one part too many")
-                    .note("`std`, a module and one of its declarations, as in `std::blocks::sepconv`")
+            [std, rest @ ..] if std.text == "std" => {
+                // No module stands inside another, so that one beginning of the path at most names one.
+                let module = (1..=rest.len()).find_map(|parts| {
+                    self.loaded.get(&joined(&rest[..parts])).map(|&index| (index, rest.split_at(parts)))
+                });
+                match module {
+                    Some((index, (module, []))) => self.whole_module(index, &joined(module), at(path.span)),
+                    Some((index, (module, [item]))) => match self.member(index, &item.text) {
+                        Some(binding) => return (binding, None),
+                        None => self.unknown_item(index, &format!("std::{}", joined(module)), item, at(item.span)),
+                    },
+                    Some((_, (_, [item, more @ ..]))) => {
+                        let end = more.last().map_or(path.span.end, |last| last.span.end);
+                        let extra = at(Span { start: item.span.end, end });
+                        self.found.push(
+                            Diagnostic::error(codes::UNKNOWN_USE, "a path goes no further than a declaration")
+                                .label(extra, "too long by this")
+                                .suggest(extra, "", "end it there"),
+                        );
+                        return (Binding::Poisoned, Some(item.text.clone()));
+                    }
+                    None => unknown_module(rest, at),
+                }
             }
             [first, rest @ ..] => own_file(first, rest.is_empty(), at(path.span), at(first.span)),
             [] => return (Binding::Poisoned, None),
@@ -444,23 +451,36 @@ impl Resolver {
         }
     }
 
-    fn whole_module(&self, index: usize, module: &tree::Name, here: Location) -> Diagnostic {
+    fn whole_module(&self, index: usize, module: &str, here: Location) -> Diagnostic {
         let names = stdlib::names(&self.names.modules[index].tree);
-        let message = format!("`std::{}` is a module, not a declaration", module.text);
+        let message = format!("`std::{module}` is a module, not a declaration");
         Diagnostic::error(codes::UNKNOWN_USE, message)
             .label(here, "name one of its declarations")
             .note(format!("it has {}", listed(names.iter().map(String::as_str))))
     }
 }
 
-fn unknown_module(module: &tree::Name, here: Location) -> Diagnostic {
-    let found = Diagnostic::error(codes::UNKNOWN_USE, format!("the standard library has no module `{}`", module.text))
+/// A path behind `std` that begins with no module.
+fn unknown_module(path: &[tree::Name], at: impl Fn(Span) -> Location) -> Diagnostic {
+    let modules = || stdlib::MODULES.iter().map(|module| module.name);
+    let folder = |name: &str| modules().any(|module| module.split_once("::").is_some_and(|(folder, _)| folder == name));
+    // In a folder of modules the part behind its name is the wrong one.
+    let parts = if path.len() > 1 && folder(&path[0].text) { 2 } else { 1 };
+    let named = &path[..parts];
+    let here = at(Span { start: named[0].span.start, end: named[parts - 1].span.end });
+    let name = joined(named);
+    let found = Diagnostic::error(codes::UNKNOWN_USE, format!("the standard library has no module `{name}`"))
         .label(here, "not found")
         .note(module_list());
-    match nearest(&module.text, stdlib::MODULES.iter().map(|module| module.name)) {
+    match nearest(&name, modules()) {
         Some(meant) => found.suggest(here, meant, "did you mean this"),
         None => found,
     }
+}
+
+/// Names with `::` between them.
+fn joined(names: &[tree::Name]) -> String {
+    names.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join("::")
 }
 
 /// A path that does not begin with `std`: a misspelt `std`, or a file of the user's own.

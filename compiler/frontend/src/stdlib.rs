@@ -3,25 +3,60 @@
 use cnasc_grammar::tree::{File, ItemKind, Keyword};
 use std::sync::LazyLock;
 
-/// A module's name, its file's name in diagnostics, and its text.
+/// A module's name, its parts joined by `::`, its file's name in diagnostics, and its text.
 pub(crate) struct Module {
     pub(crate) name: &'static str,
     pub(crate) file: &'static str,
     pub(crate) text: &'static str,
 }
 
+/// The module that a file of the folder `stdlib` is.
+macro_rules! module {
+    ($name:literal, $file:literal) => {
+        Module { name: $name, file: concat!("std/", $file), text: include_str!(concat!("../../../stdlib/", $file)) }
+    };
+}
+
 /// All modules, in the order of their names.
 pub(crate) const MODULES: &[Module] = &[
-    Module { name: "blocks", file: "std/blocks.cnas", text: include_str!("../../../stdlib/blocks.cnas") },
-    Module { name: "devices", file: "std/devices.cnas", text: include_str!("../../../stdlib/devices.cnas") },
-    Module { name: "generators", file: "std/generators.cnas", text: include_str!("../../../stdlib/generators.cnas") },
-    Module { name: "links", file: "std/links.cnas", text: include_str!("../../../stdlib/links.cnas") },
-    Module { name: "stagings", file: "std/stagings.cnas", text: include_str!("../../../stdlib/stagings.cnas") },
+    module!("blocks", "blocks.cnas"),
+    module!("devices", "devices.cnas"),
+    module!("generators", "generators.cnas"),
+    module!("links", "links.cnas"),
+    module!("networks::cifarnet", "networks/cifarnet.cnas"),
+    module!("networks::densenet", "networks/densenet.cnas"),
+    module!("networks::inception", "networks/inception.cnas"),
+    module!("networks::lcp", "networks/lcp.cnas"),
+    module!("networks::mobilenet", "networks/mobilenet.cnas"),
+    module!("networks::randwire", "networks/randwire.cnas"),
+    module!("networks::resnet", "networks/resnet.cnas"),
+    module!("networks::squeezenet", "networks/squeezenet.cnas"),
+    module!("networks::vgg", "networks/vgg.cnas"),
+    module!("stagings", "stagings.cnas"),
 ];
 
 /// The module of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Module> {
     MODULES.iter().find(|module| module.name == name)
+}
+
+/// A declaration of the standard library and the text of its module.
+#[derive(Debug, Clone, Copy)]
+pub struct Library<'a> {
+    /// The module's file as diagnostics call it: `std/networks/resnet.cnas`.
+    pub file: &'static str,
+    /// The module's text.
+    pub text: &'static str,
+    /// The declaration's name; nothing says that there is one.
+    pub item: &'a str,
+}
+
+/// What a path such as `std::networks::resnet::resnet50` names; none where it names no module of the library.
+#[must_use]
+pub fn library(path: &str) -> Option<Library<'_>> {
+    let (module, item) = path.strip_prefix("std::")?.rsplit_once("::")?;
+    let Module { file, text, .. } = find(module)?;
+    Some(Library { file, text, item })
 }
 
 /// Every item as `(module, item)`, for messages. The whole library is read for it, once.

@@ -359,17 +359,17 @@ pub enum Operator {
     Relu,
     /// `sigmoid`
     Sigmoid,
-    /// `conv(kernel, channels, stride)`
+    /// `conv(kernel, channels, stride, padding, groups, bias)`
     Conv,
-    /// `depthwise(kernel, stride)`
+    /// `depthwise(kernel, stride, padding)`
     Depthwise,
-    /// `pointwise(channels)`
+    /// `pointwise(channels, stride, groups, bias)`
     Pointwise,
     /// `bn`
     BatchNorm,
-    /// `maxpool(kernel, stride)`
+    /// `maxpool(kernel, stride, padding)`
     MaxPool,
-    /// `avgpool(kernel, stride)`
+    /// `avgpool(kernel, stride, padding)`
     AvgPool,
     /// `global_avg`
     GlobalAvg,
@@ -377,6 +377,8 @@ pub enum Operator {
     Linear,
     /// The operators of a block, which is its one argument.
     Block,
+    /// `stride(by)`, alone in a `shrink`: the first convolution or pool of the node's own block takes this stride.
+    Stride,
 }
 
 /// How a node's inputs become one.
@@ -408,20 +410,32 @@ pub enum OperatorDefault {
     First,
     /// As many channels as the node has: given by staging.
     NodeChannels,
+    /// Half the first argument, rounded down, which keeps the image as large as it is.
+    HalfKernel,
+    /// `true`, unless a `bn` follows in the pipeline, whose shift would make a bias redundant.
+    Unnormed,
 }
 
 impl Operator {
-    /// Its parameters in order; all are whole numbers of at least 1, but for the block of [`Operator::Block`].
+    /// Its parameters in order; all are whole numbers, but for `bias`, a truth value, and the block of [`Operator::Block`].
     #[must_use]
     pub fn params(self) -> &'static [OperatorParam] {
-        use OperatorDefault::{First, Is, NodeChannels, Required};
+        use OperatorDefault::{First, HalfKernel, Is, NodeChannels, Required, Unnormed};
         match self {
-            Self::Conv => &[("kernel", Required), ("channels", NodeChannels), ("stride", Is(1))],
-            Self::Depthwise => &[("kernel", Required), ("stride", Is(1))],
-            Self::Pointwise => &[("channels", NodeChannels)],
-            Self::MaxPool | Self::AvgPool => &[("kernel", Required), ("stride", First)],
+            Self::Conv => &[
+                ("kernel", Required),
+                ("channels", NodeChannels),
+                ("stride", Is(1)),
+                ("padding", HalfKernel),
+                ("groups", Is(1)),
+                ("bias", Unnormed),
+            ],
+            Self::Depthwise => &[("kernel", Required), ("stride", Is(1)), ("padding", HalfKernel)],
+            Self::Pointwise => &[("channels", NodeChannels), ("stride", Is(1)), ("groups", Is(1)), ("bias", Unnormed)],
+            Self::MaxPool | Self::AvgPool => &[("kernel", Required), ("stride", First), ("padding", Is(0))],
             Self::Linear => &[("outputs", Required)],
             Self::Block => &[("block", Required)],
+            Self::Stride => &[("by", Required)],
             Self::Aggregate(_) | Self::Relu | Self::Sigmoid | Self::BatchNorm | Self::GlobalAvg => &[],
         }
     }

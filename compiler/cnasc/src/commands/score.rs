@@ -49,7 +49,7 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     let mut fleets: Vec<String> = Vec::new();
     for path in &args.files {
-        let draws = if path.extension().is_some_and(|ending| ending == "cnas") { args.count } else { 1 };
+        let draws = if pipeline::is_source(path) { args.count } else { 1 };
         let loaded = model::load(session, path, &args.draw, draws)?;
         let fleet = match (&args.fleet.fleet, args.devices) {
             (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,

@@ -60,6 +60,7 @@ fn operator(name: &str) -> Option<Operator> {
         "avgpool" => Operator::AvgPool,
         "global_avg" => Operator::GlobalAvg,
         "linear" => Operator::Linear,
+        "stride" => Operator::Stride,
         _ => return None,
     })
 }
@@ -81,8 +82,9 @@ pub(super) fn aggregate(name: &str) -> Option<Aggregate> {
 pub(super) fn limit_of(parameter: &str) -> Limit {
     match parameter {
         "kernel" => limits::KERNEL,
-        "stride" => limits::STRIDE,
-        "channels" => limits::CHANNELS,
+        "stride" | "by" => limits::STRIDE,
+        "padding" => limits::PADDING,
+        "channels" | "groups" => limits::CHANNELS,
         _ => limits::OUTPUTS,
     }
 }
@@ -129,6 +131,15 @@ impl Checker<'_> {
         let Some(operator) = operator(&name.text) else {
             return self.block_stage(written, name, scope);
         };
+        if operator == Operator::Stride && place != Place::Shrink {
+            let found = Diagnostic::error(codes::OPERATOR_PLACE, "`stride` alone is for a `shrink` only");
+            self.push(
+                found
+                    .label(here, "not possible here")
+                    .note("convolutions and pools take a stride of their own, as in `conv(3, 16, stride: 2)`"),
+            );
+            return None;
+        }
         if place == Place::Shrink && matches!(operator, Operator::GlobalAvg | Operator::Linear) {
             self.push(
                 Diagnostic::error(codes::OPERATOR_PLACE, format!("`{}` can't be in a `shrink`", name.text))
@@ -272,9 +283,13 @@ impl Checker<'_> {
         whole.then_some(values)
     }
 
-    /// A whole number within the bounds of what it is for.
+    /// A whole number within the bounds of what it is for, or a truth value.
     fn size(&mut self, written: &tree::Expr, scope: &Scope, parameter: &str, owner: &str) -> Option<Expr> {
-        let expr = self.of_type(written, scope, &Type::Int, &format!("`{parameter}` of `{owner}`"))?;
+        let role = format!("`{parameter}` of `{owner}`");
+        if parameter == "bias" {
+            return self.of_type(written, scope, &Type::Bool, &role);
+        }
+        let expr = self.of_type(written, scope, &Type::Int, &role)?;
         self.within(&expr, limit_of(parameter))?;
         Some(expr)
     }
@@ -337,6 +352,7 @@ impl Checker<'_> {
                 OperatorDefault::Is(number) => *value = Some(Expr { kind: ExprKind::Int(*number), location: here }),
                 OperatorDefault::First => value.clone_from(&first),
                 OperatorDefault::NodeChannels if place != Place::Section => {}
+                OperatorDefault::HalfKernel | OperatorDefault::Unnormed => {}
                 OperatorDefault::Required | OperatorDefault::NodeChannels => missing.push(*param),
             }
         }

@@ -1,7 +1,6 @@
 //! Network × what is known of its arguments → whether an image fits through its stems and heads.
 //!
-//! The sizes are those of the operators' own shape rules: convolutions are padded by half their kernel, pools by nothing. What
-//! a drawn body makes of an image is not known before it is drawn.
+//! The sizes are those of the operators' own shape rules. What a drawn body makes of an image is not known before it is drawn.
 
 use super::bounds::Violation;
 use crate::constant::{Known, Value, value};
@@ -150,24 +149,33 @@ fn whole(expr: Option<&Expr>, known: &Known<'_>) -> Option<i64> {
     }
 }
 
+/// A number of at least 0.
+fn natural(expr: &Expr, known: &Known<'_>) -> Option<i64> {
+    match value(expr, known)? {
+        Value::Int(value) if value >= 0 => Some(value),
+        _ => None,
+    }
+}
+
 /// The image behind an operator.
 fn passed(image: &Image, stage: &Stage, known: &Known<'_>) -> Result<Image, Violation> {
     let [channels, height, width] = *image;
-    let arg = |index: usize| whole(stage.args.get(index).and_then(Option::as_ref), known);
-    let windows = |kernel: Option<i64>, stride: Option<i64>, padded: bool| {
-        [height, width].map(|extent| {
-            let (extent, kernel, stride) = (extent?, kernel?, stride?);
-            let padding = if padded { 2 * (kernel / 2) } else { 0 };
-            Some((extent + padding - kernel) / stride + 1)
-        })
+    let written = |index: usize| stage.args.get(index).and_then(Option::as_ref);
+    let arg = |index: usize| whole(written(index), known);
+    let windows = |kernel: Option<i64>, stride: Option<i64>, padding: usize| {
+        // A padding that was not given is half the kernel.
+        let padding = match written(padding) {
+            Some(expr) => natural(expr, known),
+            None => kernel.map(|kernel| kernel / 2),
+        };
+        let padded = [height, width].map(|extent| Some(extent? + 2 * padding?));
+        fits_window(padded, kernel, stage.location)?;
+        Ok(padded.map(|extent| Some((extent? - kernel?) / stride? + 1)))
     };
     let [height, width] = match stage.operator {
-        Operator::Conv => windows(arg(0), arg(2), true),
-        Operator::Depthwise => windows(arg(0), arg(1), true),
-        Operator::MaxPool | Operator::AvgPool => {
-            fits_pool(image, arg(0), stage.location)?;
-            windows(arg(0), arg(1), false)
-        }
+        Operator::Conv => windows(arg(0), arg(2), 3)?,
+        Operator::Pointwise => windows(Some(1), arg(1), usize::MAX)?,
+        Operator::Depthwise | Operator::MaxPool | Operator::AvgPool => windows(arg(0), arg(1), 2)?,
         Operator::GlobalAvg | Operator::Linear => [Some(1), Some(1)],
         _ => [height, width],
     };
@@ -179,9 +187,8 @@ fn passed(image: &Image, stage: &Stage, known: &Known<'_>) -> Result<Image, Viol
     Ok([channels, height, width])
 }
 
-/// A pool needs an image at least as large as its window.
-fn fits_pool(image: &Image, kernel: Option<i64>, location: Location) -> Result<(), Violation> {
-    let [_, height, width] = *image;
+/// A window needs an image, padding included, at least as large as it is.
+fn fits_window([height, width]: [Option<i64>; 2], kernel: Option<i64>, location: Location) -> Result<(), Violation> {
     let (Some(kernel), Some(least)) = (kernel, [height, width].into_iter().flatten().min()) else { return Ok(()) };
     if kernel <= least {
         return Ok(());

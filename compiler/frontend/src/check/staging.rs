@@ -200,10 +200,20 @@ impl<'a> Checker<'a> {
 
     /// Whether a `shrink` may make an image smaller; reports one that never does.
     fn shrinks(&mut self, stages: &[Stage], location: Location) -> Option<()> {
+        if let [_, _, ..] = stages
+            && let Some(stage) = stages.iter().find(|stage| stage.operator == Operator::Stride)
+        {
+            let found = Diagnostic::error(codes::OPERATOR_PLACE, "`stride` stands alone in its `shrink`");
+            self.push(found.label(stage.location, "beside other operators").note(
+                "it gives the stride to the first convolution or pool of the node's own block, so nothing is added",
+            ));
+            return None;
+        }
         let may = stages.iter().any(|stage| {
             let stride = match stage.operator {
                 Operator::Conv => stage.args.get(2),
-                Operator::Depthwise | Operator::MaxPool | Operator::AvgPool => stage.args.get(1),
+                Operator::Depthwise | Operator::Pointwise | Operator::MaxPool | Operator::AvgPool => stage.args.get(1),
+                Operator::Stride => stage.args.first(),
                 _ => None,
             };
             let stride = stride.and_then(Option::as_ref);

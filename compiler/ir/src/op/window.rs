@@ -181,6 +181,7 @@ impl Window {
 }
 
 /// What the text form of a window leaves out.
+#[derive(Clone, Copy)]
 pub(super) struct Usual {
     pub kernel_said: bool,
     pub stride: (u32, u32),
