@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cnasc-expand", &["base", "ir"]),
     ("cnasc-lower", &["base", "ir"]),
     ("cnasc-place", &["base", "ir"]),
+    ("cnasc-onnx", &["base", "ir"]),
     ("cnasc-search", &["base", "ir", "expand", "lower", "place"]),
     ("cnasc-bundle", &["base", "ir"]),
     ("cnasc-kernels", &["base", "bundle", "ir"]),
