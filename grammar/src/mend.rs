@@ -4,14 +4,18 @@
 //! line begins with a word such as `fleet` and goes on as declarations do. Where plain matching finds an item's brackets wrong,
 //! a second matching that heeds indentation may find the better place; the one with fewer errors holds.
 //!
-//! In the mended text an unmatched bracket is `$`, which the grammar takes nowhere, and a literal that is none is zeros. What
-//! is covered by an error here gets no second one from the grammar.
+//! In the mended text an unmatched bracket is `$`, which the grammar takes nowhere, or [`OPEN_BODY`], and a literal that is
+//! none is zeros. What is covered by an error here gets no second one from the grammar.
 
 use crate::error::{SyntaxError, SyntaxErrorKind};
 use crate::lexis::{ITEM_WORDS, RESERVED_WORDS, Token, TokenKind, tokens};
 use crate::parse::{MAX_NESTING, MAX_NUMBER, span};
 use crate::tree::Span;
 use std::collections::BTreeSet;
+
+/// Stands for the brace of a declaration that nothing closes: the grammar knows how to go on without its end, and sees all other
+/// brackets in pairs.
+const OPEN_BODY: u8 = 0x0e;
 
 /// A text the grammar can recover in.
 pub struct Mended {
@@ -37,6 +41,9 @@ pub fn mend(text: &str, tokens: &[Token]) -> Mended {
         bad_literals: BTreeSet::new(),
     };
     let mut bytes = text.as_bytes().to_vec();
+    for byte in bytes.iter_mut().filter(|byte| **byte == OPEN_BODY) {
+        *byte = b'$';
+    }
     if text.starts_with('\u{feff}') {
         bytes[.."\u{feff}".len()].fill(b' ');
     }
@@ -122,6 +129,9 @@ impl Mended {
         for at in matched.replaced {
             bytes[at] = b'$';
         }
+        if let Some(at) = matched.open_body {
+            bytes[at] = OPEN_BODY;
+        }
         self.errors.append(&mut matched.errors);
         self.covered.append(&mut matched.covered);
         self.headless.append(&mut matched.headless);
@@ -170,6 +180,8 @@ struct Matching<'a> {
     covered: Vec<Span>,
     headless: Vec<Span>,
     replaced: Vec<usize>,
+    /// The brace of a declaration that nothing closes.
+    open_body: Option<usize>,
 }
 
 impl<'a> Matching<'a> {
@@ -189,6 +201,7 @@ impl<'a> Matching<'a> {
             covered: Vec::new(),
             headless: Vec::new(),
             replaced: Vec::new(),
+            open_body: None,
         }
     }
 
@@ -356,11 +369,12 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// What is open at the end: a declaration's brace stays, as the grammar knows how to go on without its end.
+    /// What is open at the end: a declaration's brace stays, in its own way.
     fn finish(&mut self, end: usize) {
         let noticed = span(end, end);
         let body = self.open.first().copied().filter(|opening| opening.bracket == '{');
         self.give_up(usize::from(body.is_some()), noticed);
+        self.open_body = body.map(|body| body.token.start);
         self.errors.extend(body.map(|body| unclosed(body, noticed)));
     }
 }

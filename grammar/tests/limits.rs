@@ -63,6 +63,7 @@ fn closing_brackets_and_quotes_are_bounded() {
         "/// d\n",
         "a +\n",
         "a b\n",
+        "a {\ntest \"b\n",
     ] {
         let _ = parse(&part.repeat(MANY_ERRORS));
         let _ = parse(&format!("search s {{\n{}", part.repeat(MANY_ERRORS)));
