@@ -24,6 +24,7 @@ pub(crate) const MODULES: &[Module] = &[
     module!("generators", "generators.cnas"),
     module!("links", "links.cnas"),
     module!("networks::cifarnet", "networks/cifarnet.cnas"),
+    module!("networks::concurrent", "networks/concurrent.cnas"),
     module!("networks::densenet", "networks/densenet.cnas"),
     module!("networks::inception", "networks/inception.cnas"),
     module!("networks::lcp", "networks/lcp.cnas"),
