@@ -92,16 +92,17 @@ impl Conv {
             let (block, rest) = (section * self.lanes() / View::PIXEL, section * self.lanes() % View::PIXEL);
             [self.first_block(section) * self.input.block_pitch(), block * self.output.block_pitch() + rest]
         });
-        let entries = chunks.chain(sections).chain(self.pixels(0..self.output.height()));
+        let entries = chunks.chain(sections).chain(self.pixels(0..self.output.height(), None));
         entries.map(word).collect()
     }
 
-    /// For each pixel of these output rows, where its window starts and where it lies.
-    pub fn pixels(&self, rows: Range<u64>) -> impl Iterator<Item = u64> + '_ {
+    /// For each pixel of these output rows, where its window starts and where it lies; the input's rows may be so many floats apart.
+    pub fn pixels(&self, rows: Range<u64>, row_pitch: Option<u64>) -> impl Iterator<Item = u64> + '_ {
+        let row_pitch = row_pitch.unwrap_or(self.input.row_pitch());
         rows.flat_map(move |row| {
             (0..self.output.width()).flat_map(move |column| {
                 let (down, right) = self.strides();
-                let from = row * down * self.input.row_pitch() + column * right * View::PIXEL;
+                let from = row * down * row_pitch + column * right * View::PIXEL;
                 [from, row * self.output.row_pitch() + column * View::PIXEL]
             })
         })

@@ -27,12 +27,14 @@ pub struct Gemm {
     pub rows: (u32, u32),
     /// Whether sums start from a second input, held as the output is.
     pub adds: bool,
+    /// From a row of the input to the next, where it isn't held as `conv` says.
+    pub row_pitch: Option<u64>,
 }
 
 impl Gemm {
     pub fn new(conv: Conv, isa: Isa) -> Self {
         let rows = (0, conv.output.shape.height);
-        Self { conv, isa, rows, adds: false }
+        Self { conv, isa, rows, adds: false, row_pitch: None }
     }
 
     /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`.
@@ -87,7 +89,7 @@ impl Gemm {
             entry
         });
         let panels: Vec<u64> = panels.collect();
-        head.into_iter().chain(chunks).chain(panels).chain(self.conv.pixels(rows)).map(word).collect()
+        head.into_iter().chain(chunks).chain(panels).chain(self.conv.pixels(rows, self.row_pitch)).map(word).collect()
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {

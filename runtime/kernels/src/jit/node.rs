@@ -68,9 +68,15 @@ impl Node {
         if self.sum.is_some() { self.ring_rows() * self.ring_view().row_pitch() } else { 0 }
     }
 
+    /// How the strip holds its rows: in each block one behind the other, so that tiles run across them.
     fn strip_view(&self) -> View {
         let Shape { channels, width, .. } = self.depthwise.depthwise.output.shape;
-        View::plain(Shape::new(channels, self.strip_rows(), width))
+        View::plain(Shape::new(channels, 1, self.strip_rows() * width))
+    }
+
+    /// From a row of the strip to the next.
+    fn strip_pitch(&self) -> u64 {
+        self.depthwise.depthwise.output.width() * View::PIXEL
     }
 
     fn strip_rows(&self) -> u32 {
@@ -83,7 +89,7 @@ impl Node {
     /// The pointwise convolution of the first so many rows of the strip.
     fn pointwise_of(&self, rows: u32) -> Gemm {
         let conv = Conv { input: self.strip_view(), ..self.pointwise.conv.clone() };
-        Gemm { conv, rows: (0, rows), ..self.pointwise.clone() }
+        Gemm { conv, rows: (0, rows), row_pitch: Some(self.strip_pitch()), ..self.pointwise.clone() }
     }
 
     pub fn table(&self) -> Vec<u32> {
@@ -103,7 +109,7 @@ impl Node {
             None => (NO_RING, depthwise.input),
         };
         let start = words.len() as u64;
-        words.extend(self.depthwise.table_of(ring, &input, &self.strip_view()));
+        words.extend(self.depthwise.table_of(ring, &input, self.strip_view().block_pitch()));
         let strip = words.len() as u64;
         words.extend(self.pointwise_of(self.strip_rows()).table());
         let rest = words.len() as u64;
@@ -201,7 +207,7 @@ impl Walk<'_> {
             Some(_) => (self.arguments.scratch, emit.offset(self.arguments.weights, self.node.weights.0)),
             None => (self.input, self.arguments.weights),
         };
-        let moving = [(self.strip, self.node.strip_view().row_pitch())];
+        let moving = [(self.strip, self.node.strip_pitch())];
         let next = emit.repeat(rows, &moving, &[first], |emit, to, first| {
             for new in kernel - stride..kernel {
                 let row = emit.add_count(first[0], new);

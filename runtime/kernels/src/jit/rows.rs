@@ -41,15 +41,15 @@ impl DepthwiseRows {
     }
 
     pub fn table(&self) -> Vec<u32> {
-        self.table_of(NO_RING, &self.depthwise.input, &self.depthwise.output)
+        self.table_of(NO_RING, &self.depthwise.input, self.depthwise.output.block_pitch())
     }
 
-    /// For an input of which `ring` rows are kept, laid out as `input`'s, and an output laid out as `output`.
-    pub fn table_of(&self, ring: u64, input: &View, output: &View) -> Vec<u32> {
+    /// For an input of which `ring` rows are kept, laid out as `input`'s, and an output whose blocks are so many floats apart.
+    pub fn table_of(&self, ring: u64, input: &View, output_pitch: u64) -> Vec<u32> {
         let kernel = u64::from(self.depthwise.kernel());
         let head = [
-            output.width(),
-            output.blocks(),
+            self.depthwise.output.width(),
+            self.depthwise.output.blocks(),
             kernel,
             kernel,
             u64::from(self.depthwise.stride()) * View::PIXEL,
@@ -58,7 +58,7 @@ impl DepthwiseRows {
             ring,
             input.row_pitch(),
             input.block_pitch(),
-            output.block_pitch(),
+            output_pitch,
             u64::from(self.depthwise.relu),
         ];
         assert_eq!(head.len() * 4, size_of::<Head>(), "the head has these words");

@@ -1,6 +1,6 @@
 //! One output row of a depthwise convolution: vectors of channels on their own, taps held in registers where they fit.
 
-use super::vector::Vector;
+use super::vector::{Vector, each};
 
 /// Where the taps of a row lie. Distances are in floats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,9 +32,7 @@ pub struct Depthwise {
     pub relu: u32,
 }
 
-/// Pixels of a tile beside nine held taps.
-const BESIDE_TAPS: usize = 4;
-/// Pixels of a tile where taps are loaded.
+/// The most pixels of a tile: as many sums, and beside them the taps of one row of a window and a column.
 const PIXELS: usize = 8;
 /// The most rows of a window; higher ones have no microkernel.
 pub const MOST_ROWS: usize = 16;
@@ -60,16 +58,16 @@ pub unsafe fn depthwise<V: Vector>(
             let place = (first + index as u64 * u64::from(row.row_step)) % u64::from(row.ring);
             *start = input.add(place as usize * row.row_pitch as usize);
         }
-        let small = (row.rows, row.columns) == (3, 3);
+        let small = (row.rows, row.columns, row.column_step) == (3, 3, 16);
         let mut weights = weights;
         for block in 0..row.blocks as usize {
             for vector in 0..16 / V::LANES {
                 let from = block * row.block_pitch as usize + vector * V::LANES;
                 let to = output.add(block * row.output_pitch as usize + vector * V::LANES);
-                if small {
-                    nine_taps::<V>(&row, &rows, from, to, weights);
-                } else {
-                    many_taps::<V>(&row, &rows, from, to, weights);
+                match row.stride {
+                    16 if small => nine_taps::<V, 1>(&row, &rows, from, to, weights),
+                    32 if small => nine_taps::<V, 2>(&row, &rows, from, to, weights),
+                    _ => many_taps::<V>(&row, &rows, from, to, weights),
                 }
                 weights = weights.add((1 + row.rows as usize * row.columns as usize) * V::LANES);
             }
@@ -77,55 +75,83 @@ pub unsafe fn depthwise<V: Vector>(
     }
 }
 
+/// Three rows of three columns without gaps: each column of the input is loaded once for all the pixels of a tile that see it.
 #[inline(always)]
-unsafe fn nine_taps<V: Vector>(
+unsafe fn nine_taps<V: Vector, const STRIDE: usize>(
     row: &Depthwise,
     rows: &[*const f32; MOST_ROWS],
     from: usize,
     to: *mut f32,
     weights: *const f32,
 ) {
-    // SAFETY: the caller's.
-    unsafe {
-        let bias = V::load(weights);
-        let taps: [V; 9] = std::array::from_fn(|tap| V::load(weights.add((tap + 1) * V::LANES)));
-        let (stride, step) = (row.stride as usize, row.column_step as usize);
-        let mut rows = [rows[0].add(from), rows[1].add(from), rows[2].add(from)];
-        let mut to = to;
-        let mut left = row.width as usize;
-        while left > 0 {
-            let pixels = if left >= BESIDE_TAPS { BESIDE_TAPS } else { 1 };
-            if pixels == BESIDE_TAPS {
-                held::<V, BESIDE_TAPS>(&rows, (stride, step), &taps, bias, to, row.relu != 0);
-            } else {
-                held::<V, 1>(&rows, (stride, step), &taps, bias, to, row.relu != 0);
+    /// One arm for each size of a tile.
+    macro_rules! arms {
+        ($size:expr, $rows:expr, $to:expr; $($p:literal)*) => {
+            match $size {
+                $($p => nine_taps_of::<V, STRIDE, $p>(row, $rows, $to, weights),)*
+                _ => {}
             }
-            rows = rows.map(|row| row.wrapping_add(pixels * stride));
-            to = to.wrapping_add(pixels * 16);
-            left -= pixels;
+        };
+    }
+    // As even as can be: `large` tiles of `size`, the others of one less.
+    let width = row.width as usize;
+    let tiles = width.div_ceil(PIXELS);
+    let size = width.div_ceil(tiles.max(1));
+    let large = width - tiles * size.saturating_sub(1);
+    let mut done = 0;
+    for tile in 0..tiles {
+        let size = if tile < large { size } else { size - 1 };
+        // SAFETY: the caller's; tiles cover the width.
+        unsafe {
+            let place = from + done * STRIDE * 16;
+            let rows = [rows[0].add(place), rows[1].add(place), rows[2].add(place)];
+            let to = to.add(done * 16);
+            arms!(size, rows, to; 1 2 3 4 5 6 7 8);
         }
+        done += size;
     }
 }
 
+/// The pixel whose window has this column under this tap, if there is one.
+const fn pixel_under(column: usize, tap: usize, stride: usize) -> Option<usize> {
+    if column < tap || !(column - tap).is_multiple_of(stride) {
+        return None;
+    }
+    Some((column - tap) / stride)
+}
+
+#[allow(clippy::out_of_bounds_indexing, reason = "unrolled steps beyond the bound are compiled, not run")]
 #[inline(always)]
-unsafe fn held<V: Vector, const PX: usize>(
-    rows: &[*const f32; 3],
-    (stride, step): (usize, usize),
-    taps: &[V; 9],
-    bias: V,
+unsafe fn nine_taps_of<V: Vector, const STRIDE: usize, const PX: usize>(
+    row: &Depthwise,
+    rows: [*const f32; 3],
     to: *mut f32,
-    relu: bool,
+    weights: *const f32,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let mut sums = [bias; PX];
-        for tap in 0..9 {
-            for (pixel, sum) in sums.iter_mut().enumerate() {
-                let value = V::load(rows[tap / 3].add(pixel * stride + tap % 3 * step));
-                *sum = value.multiply_add(taps[tap], *sum);
-            }
+        let mut sums = [V::load(weights); PX];
+        let mut weights = weights.add(V::LANES);
+        for row in rows {
+            let mut taps = [V::zero(); 3];
+            each!(TAP < 3 => { taps[TAP] = V::load(weights.add(TAP * V::LANES)); });
+            each!(COLUMN < (PX - 1) * STRIDE + 3 => {
+                let value = V::load(row.add(COLUMN * 16));
+                each!(TAP < 3 => {
+                    // Of the pixel that has this column under this tap.
+                    if let Some(pixel) = const { pixel_under(COLUMN, TAP, STRIDE) }
+                        && pixel < PX
+                    {
+                        sums[pixel] = value.multiply_add(taps[TAP], sums[pixel]);
+                    }
+                });
+            });
+            weights = weights.add(3 * V::LANES);
         }
-        store(&sums, to, relu);
+        each!(PIXEL < PX => {
+            let sum = if row.relu != 0 { sums[PIXEL].relu() } else { sums[PIXEL] };
+            sum.store(to.add(PIXEL * 16));
+        });
     }
 }
 

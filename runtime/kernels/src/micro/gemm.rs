@@ -4,7 +4,7 @@
 //! lanes of a register, loads `N` vectors of weights, and multiplies and adds all with all. Where the lanes and pixels lie is in the
 //! table behind [`Gemm`], so that one kernel serves windows of every kind.
 
-use super::vector::Vector;
+use super::vector::{Vector, each};
 
 /// Input lanes of one full chunk: the channels of a block.
 pub const CHUNK: usize = 16;
@@ -140,60 +140,22 @@ unsafe fn run<V: Vector>(
 ) {
     /// One arm for each tile that some register width allows.
     macro_rules! arms {
-        ($(($n:literal, $p:literal)),*) => {
+        ($([$n:literal: $($p:literal),*]),*) => {
             match (vectors, pixels) {
-                $(($n, $p) if $p <= most_pixels(V::LANES, $n) => {
+                $($(($n, $p) if const { $p <= most_pixels(V::LANES, $n) } => {
                     // SAFETY: the caller's.
                     unsafe { tiles::<V, $p, $n>(context, weights, table, count) }
-                })*
-                _ => unreachable!("tiles are cut to sizes that there are"),
+                })*)*
+                _ => {}
             }
         };
     }
     arms!(
-        (2, 6),
-        (2, 5),
-        (2, 4),
-        (2, 3),
-        (2, 2),
-        (2, 1),
-        (2, 7),
-        (2, 8),
-        (2, 9),
-        (2, 10),
-        (2, 11),
-        (2, 12),
-        (2, 13),
-        (2, 14),
-        (1, 6),
-        (1, 5),
-        (1, 4),
-        (1, 3),
-        (1, 2),
-        (1, 1),
-        (1, 7),
-        (1, 8),
-        (1, 9),
-        (1, 10),
-        (1, 11),
-        (1, 12),
-        (1, 13),
-        (1, 14),
-        (3, 8),
-        (3, 7),
-        (3, 6),
-        (3, 5),
-        (3, 4),
-        (3, 3),
-        (3, 2),
-        (3, 1),
-        (4, 6),
-        (4, 5),
-        (4, 4),
-        (4, 3),
-        (4, 2),
-        (4, 1),
-        (8, 1)
+        [1: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+        [2: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+        [3: 1, 2, 3, 4, 5, 6, 7, 8],
+        [4: 1, 2, 3, 4, 5, 6],
+        [8: 1]
     );
 }
 
@@ -206,61 +168,107 @@ unsafe fn tiles<V: Vector, const PX: usize, const N: usize>(
 ) {
     for tile in 0..count {
         // SAFETY: the caller's.
-        unsafe { one_tile::<V, PX, N>(context, weights, pixels.add(2 * PX * tile)) };
+        unsafe {
+            let pixels = pixels.add(2 * PX * tile);
+            let (first, last) = (*pixels as usize, *pixels.add(2 * (PX - 1)) as usize);
+            // Places grow by a pixel at least, so that this distance means one pixel beside the other.
+            if last - first == (PX - 1) * 16 {
+                one_tile::<V, PX, N, _>(context, weights, pixels, Beside(context.input.add(first)));
+            } else {
+                let mut from = [context.input; PX];
+                for (pixel, from) in from.iter_mut().enumerate() {
+                    *from = from.add(*pixels.add(2 * pixel) as usize);
+                }
+                one_tile::<V, PX, N, _>(context, weights, pixels, Apart(from));
+            }
+        }
+    }
+}
+
+/// Where the pixels of a tile start.
+trait Pixels: Copy {
+    /// # Safety
+    /// What the result points to is inside the input.
+    unsafe fn pixel(&self, index: usize) -> *const f32;
+}
+
+/// One beside the other in a block: a single register holds the place of all.
+#[derive(Clone, Copy)]
+struct Beside(*const f32);
+
+impl Pixels for Beside {
+    #[inline(always)]
+    unsafe fn pixel(&self, index: usize) -> *const f32 {
+        // SAFETY: the caller's.
+        unsafe { self.0.add(index * 16) }
+    }
+}
+
+/// Anywhere.
+#[derive(Clone, Copy)]
+struct Apart<const PX: usize>([*const f32; PX]);
+
+impl<const PX: usize> Pixels for Apart<PX> {
+    #[inline(always)]
+    unsafe fn pixel(&self, index: usize) -> *const f32 {
+        self.0[index]
     }
 }
 
 #[inline(always)]
-unsafe fn one_tile<V: Vector, const PX: usize, const N: usize>(
+unsafe fn one_tile<V: Vector, const PX: usize, const N: usize, P: Pixels>(
     context: &Context,
     mut weights: *const f32,
     pixels: *const u32,
+    from: P,
 ) {
     // SAFETY: the caller's; each offset of the table leads to lanes inside the input.
     unsafe {
-        let from: [*const f32; PX] = std::array::from_fn(|pixel| context.input.add(*pixels.add(2 * pixel) as usize));
-        let bias: [V; N] = std::array::from_fn(|vector| V::load(weights.add(vector * V::LANES)));
-        let mut sums = [bias; PX];
+        let mut sums = [[V::zero(); N]; PX];
+        each!(VECTOR < N => {
+            let bias = V::load(weights.add(VECTOR * V::LANES));
+            each!(PIXEL < PX => { sums[PIXEL][VECTOR] = bias; });
+        });
         weights = weights.add(N * V::LANES);
-        let mut chunk = context.chunks;
-        let end = chunk.add(context.gemm.full as usize);
-        while chunk < end {
-            let offset = *chunk as usize;
-            for lane in 0..CHUNK {
-                step(&from, offset + lane, weights.add(lane * N * V::LANES), &mut sums);
-            }
-            weights = weights.add(CHUNK * N * V::LANES);
-            chunk = chunk.add(1);
-        }
-        let end = chunk.add(context.gemm.tails as usize);
-        while chunk < end {
-            let offset = *chunk as usize;
-            for lane in 0..context.gemm.tail_lanes as usize {
-                step(&from, offset + lane, weights, &mut sums);
-                weights = weights.add(N * V::LANES);
-            }
-            chunk = chunk.add(1);
+        let full = context.gemm.full as usize;
+        for chunk in 0..full + context.gemm.tails as usize {
+            let count = if chunk < full { CHUNK } else { context.gemm.tail_lanes as usize };
+            let offset = *context.chunks.add(chunk) as usize;
+            weights = lanes::<V, PX, N, P>(&from, offset, count, weights, &mut sums);
         }
         finish(context, pixels, &mut sums);
     }
 }
 
-/// Adds the products of one input lane.
+/// Adds the products of the input lanes of a chunk, at least one; returns where the next chunk's weights are.
+///
+/// Pixels and vectors are written out: in a loop, sums of many pixels would be kept in memory.
 #[inline(always)]
-unsafe fn step<V: Vector, const PX: usize, const N: usize>(
-    from: &[*const f32; PX],
-    lane: usize,
-    weights: *const f32,
+unsafe fn lanes<V: Vector, const PX: usize, const N: usize, P: Pixels>(
+    from: &P,
+    offset: usize,
+    count: usize,
+    mut weights: *const f32,
     sums: &mut [[V; N]; PX],
-) {
+) -> *const f32 {
     // SAFETY: the caller's.
     unsafe {
-        let weights: [V; N] = std::array::from_fn(|vector| V::load(weights.add(vector * V::LANES)));
-        for pixel in 0..PX {
-            let value = V::broadcast(from[pixel].add(lane));
-            for vector in 0..N {
-                sums[pixel][vector] = value.multiply_add(weights[vector], sums[pixel][vector]);
+        let end = weights.add(count * N * V::LANES);
+        let mut lane = offset;
+        loop {
+            let mut row = [V::zero(); N];
+            each!(VECTOR < N => { row[VECTOR] = V::load(weights.add(VECTOR * V::LANES)); });
+            each!(PIXEL < PX => {
+                let value = V::broadcast(from.pixel(PIXEL).add(lane));
+                each!(VECTOR < N => {
+                    sums[PIXEL][VECTOR] = value.multiply_add(row[VECTOR], sums[PIXEL][VECTOR]);
+                });
+            });
+            weights = weights.add(N * V::LANES);
+            if weights >= end {
+                return weights;
             }
+            lane = lane.wrapping_add(1);
         }
     }
 }
@@ -273,23 +281,20 @@ unsafe fn finish<V: Vector, const PX: usize, const N: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        for (pixel, sums) in sums.iter_mut().enumerate() {
-            let place = *pixels.add(2 * pixel + 1) as usize;
-            let pitch = context.gemm.block_pitch as usize;
-            let place = |vector: usize| place + vector * V::LANES / 16 * pitch + vector * V::LANES % 16;
-            if context.gemm.adds != 0 {
-                for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = sum.add(V::load(context.other.add(place(vector))));
+        let pitch = context.gemm.block_pitch as usize;
+        each!(PIXEL < PX => {
+            let place = *pixels.add(2 * PIXEL + 1) as usize;
+            each!(VECTOR < N => {
+                let place = place.wrapping_add((VECTOR * V::LANES / 16).wrapping_mul(pitch)) + VECTOR * V::LANES % 16;
+                let mut sum = sums[PIXEL][VECTOR];
+                if context.gemm.adds != 0 {
+                    sum = sum.add(V::load(context.other.add(place)));
                 }
-            }
-            if context.gemm.relu != 0 {
-                for sum in sums.iter_mut() {
-                    *sum = sum.relu();
+                if context.gemm.relu != 0 {
+                    sum = sum.relu();
                 }
-            }
-            for (vector, sum) in sums.iter().enumerate() {
-                sum.store(context.output.add(place(vector)));
-            }
-        }
+                sum.store(context.output.add(place));
+            });
+        });
     }
 }

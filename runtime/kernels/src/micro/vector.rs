@@ -1,5 +1,20 @@
 //! Vectors of floats as each instruction set has them, behind one trait, so that every microkernel is written once.
 
+/// The block for each number below a constant, written out. An array that only such constants index can live in registers; whether one indexed in
+/// a loop does depends on how the compiler judges the loop.
+macro_rules! each {
+    ($index:ident < $count:expr => $body:block) => {
+        each!($index, $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($index:ident, $count:expr, $body:block, $($value:literal)*) => {
+        $(if $value < $count {
+            const $index: usize = $value;
+            $body
+        })*
+    };
+}
+pub(super) use each;
+
 /// A vector register. All operations need the CPU feature that the type is for; loads and stores need memory for
 /// [`LANES`](Self::LANES) floats, of any alignment.
 pub trait Vector: Copy {
