@@ -282,7 +282,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
+    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
+    /// or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -387,7 +388,8 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// For which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
+    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
+    /// or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -421,7 +423,8 @@ pub struct RunArgs {
     /// On so many equal devices, threads of this process.
     #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub local: Option<u32>,
-    /// How to place: single, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best or optimal.
+    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
+    /// or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -470,6 +473,9 @@ pub struct BenchArgs {
     /// Placed over so many threads.
     #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Vec<u32>,
+    /// How it is placed over them, as for `cnasc plan`.
+    #[arg(long, default_value = "best")]
+    pub strategy: String,
     /// What executes it.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
     pub backend: Vec<BackendArg>,

@@ -256,6 +256,53 @@ fn the_answer_is_the_same_on_any_number_of_devices() {
     }
 }
 
+/// Whole images on each device: as many answers, the same ones, dealt evenly; one is not there sooner.
+#[test]
+fn data_parallelism_deals_images() {
+    let example = quickstart();
+    let plan = json(0, &["plan", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "data-parallel"]);
+    let single = json(0, &["plan", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "single"]);
+    assert_eq!((&plan["latency_ms"], &plan["sent_bytes"]), (&single["latency_ms"], &serde_json::json!(0)));
+    let devices = plan["fleet"]["devices"].as_array().expect("a list").len();
+    assert_eq!(plan["plan"]["replicas"].as_array().map(Vec::len), Some(devices));
+    let rate = |plan: &Value| plan["images_per_second"].as_f64().expect("a rate");
+    assert!((rate(&plan) / rate(&single) - devices as f64).abs() < 1e-9, "equal boards");
+    let table = text(0, &["plan", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "data-parallel"]);
+    assert!(table.contains("one image takes as long as on one device"), "{table}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let images: Vec<String> = (0..4)
+        .map(|index| root().join(format!("examples/data/t10k-images-idx3-ubyte.gz#{index}")).display().to_string())
+        .collect();
+    let run = |extra: &[&str]| {
+        let mut args = vec!["run"];
+        args.extend(extra);
+        args.extend(["--verify", "--input"]);
+        args.extend(images.iter().map(String::as_str));
+        json(0, &args)
+    };
+    let alone = run(&[&example, "--seed", "3"]);
+    let dealt = run(&[&example, "--seed", "3", "--local", "2", "--strategy", "data-parallel"]);
+    let trace = path("trace.json");
+    text(
+        0,
+        &["build", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "data-parallel", "-o", &path("a.bundle")],
+    );
+    let shipped = run(&[&path("a.bundle"), "--trace", &trace]);
+    for index in 0..4 {
+        assert_eq!(dealt[index]["output"], alone[index]["output"], "image {index}");
+        assert_eq!(shipped[index]["output"], alone[index]["output"], "image {index}");
+        let device = |rows: &Value| rows[index]["devices"][0]["device"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(device(&dealt), format!("core[{}]", index % 2));
+    }
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(&trace).expect("the trace")).expect("JSON");
+    assert!(trace["traceEvents"].as_array().is_some_and(|events| events.len() > 2));
+    let rows = json(0, &["bench", &example, "--threads", "2", "--strategy", "data-parallel", "--runs", "6"]);
+    assert_eq!(rows[0]["strategy"], "data-parallel");
+    assert!(rows[0]["images_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{rows}");
+}
+
 #[test]
 fn tensors_and_bundles_go_through_files() {
     let folder = tempfile::tempdir().expect("a folder");

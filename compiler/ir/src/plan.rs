@@ -30,6 +30,20 @@ pub struct Plan {
     pub connectivity: u64,
     /// Bytes sent over links.
     pub sent_bytes: u64,
+    /// Devices that hold the whole network each and take whole images, so that several are computed at once; ascending. The plan is
+    /// that of one image on one of them: more of them give more answers a second, none sooner. Empty for all other plans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Replica>,
+}
+
+/// A device that takes whole images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replica {
+    /// Which.
+    pub device: DeviceId,
+    /// Seconds that it takes for one image.
+    pub latency: f64,
 }
 
 impl Plan {
@@ -50,6 +64,18 @@ impl Plan {
     #[must_use]
     pub fn gap(&self) -> f64 {
         if self.latency > self.bound { self.latency / self.bound - 1.0 } else { 0.0 }
+    }
+
+    /// Images a second where they come without a pause: one at a time, but for replicas, each of which takes one. None where an
+    /// image takes no time.
+    #[must_use]
+    pub fn throughput(&self) -> Option<f64> {
+        let throughput = if self.replicas.is_empty() {
+            1.0 / self.latency
+        } else {
+            self.replicas.iter().map(|replica| 1.0 / replica.latency).sum()
+        };
+        throughput.is_finite().then_some(throughput)
     }
 
     /// Whether no placement is faster, but for rounding.

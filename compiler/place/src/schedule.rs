@@ -157,6 +157,7 @@ pub fn finish(workload: &Workload, fleet: &Fleet, strategy: &str, placement: &Pl
         sent_bytes: trace.transfers.iter().map(|transfer| transfer.bytes).sum(),
         transfers: trace.transfers,
         device_of: device_of.clone(),
+        replicas: Vec::new(),
     };
     if cfg!(any(test, debug_assertions)) {
         assert_eq!(crate::verify::verify(&plan, workload, fleet), Ok(()), "{strategy} made a wrong plan");

@@ -15,6 +15,7 @@ mod hypergraph;
 mod interval;
 mod list;
 mod peft;
+mod replicas;
 mod single;
 
 use crate::memory::{self, Shortage};
@@ -34,6 +35,8 @@ use std::str::FromStr;
 pub enum Strategy {
     /// Everything on the fastest device that has the memory.
     Single,
+    /// The same, and on every other device that has the memory too: each takes whole images.
+    DataParallel,
     /// The paper's own: components to the least loaded units, the output on a unit that merges.
     Components,
     /// The balanced partition that sends least.
@@ -103,8 +106,9 @@ impl PlaceError {
 
 impl Strategy {
     /// All of them, in the order of the listing.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Single,
+        Self::DataParallel,
         Self::Components,
         Self::Hypergraph,
         Self::Heft,
@@ -123,6 +127,7 @@ impl Strategy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
+            Self::DataParallel => "data-parallel",
             Self::Components => "components",
             Self::Hypergraph => "hypergraph",
             Self::Heft => "heft",
@@ -146,19 +151,10 @@ impl fmt::Display for Strategy {
 
 /// A name that is no strategy's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StrategyError {
-    /// A strategy that this release does not have.
-    #[error("strategy `{name}` is not there yet; there are {}", names())]
-    Missing {
-        /// What was asked for.
-        name: String,
-    },
-    /// No strategy at all.
-    #[error("there is no strategy `{name}`; there are {}", names())]
-    Unknown {
-        /// What was asked for.
-        name: String,
-    },
+#[error("there is no strategy `{name}`; there are {}", names())]
+pub struct StrategyError {
+    /// What was asked for.
+    pub name: String,
 }
 
 fn names() -> String {
@@ -169,14 +165,8 @@ impl FromStr for Strategy {
     type Err = StrategyError;
 
     fn from_str(name: &str) -> Result<Self, StrategyError> {
-        if let Some(found) = Self::ALL.into_iter().find(|strategy| strategy.name() == name) {
-            return Ok(found);
-        }
-        let name = name.to_owned();
-        match name.as_str() {
-            "model-parallel" | "data-parallel" => Err(StrategyError::Missing { name }),
-            _ => Err(StrategyError::Unknown { name }),
-        }
+        let found = Self::ALL.into_iter().find(|strategy| strategy.name() == name);
+        found.ok_or_else(|| StrategyError { name: name.to_owned() })
     }
 }
 
@@ -187,7 +177,7 @@ impl FromStr for Strategy {
 pub fn plan(workload: &Workload, fleet: &Fleet, strategy: Strategy, seed: &Seed) -> Result<Plan, PlaceError> {
     fleet.verify().map_err(PlaceError::Fleet)?;
     let found: Found = match strategy {
-        Strategy::Single => single::place(workload, fleet)?.into(),
+        Strategy::Single | Strategy::DataParallel => single::place(workload, fleet)?.into(),
         Strategy::Components => components::place(workload, fleet).into(),
         Strategy::Hypergraph => hypergraph::place(workload, fleet, Care::FULL, seed).into(),
         Strategy::Heft => heft::place(workload, fleet).into(),
@@ -205,6 +195,9 @@ pub fn plan(workload: &Workload, fleet: &Fleet, strategy: Strategy, seed: &Seed)
     };
     let mut plan = finish(workload, fleet, strategy.name(), &found.placement)?;
     plan.bound = plan.bound.max(found.bound).min(plan.latency);
+    if strategy == Strategy::DataParallel {
+        plan.replicas = replicas::of(workload, fleet);
+    }
     Ok(plan)
 }
 

@@ -8,6 +8,8 @@
 //! - keeps the devices' memory;
 //! - has times that can be: nothing starts before its inputs are there, a device computes one node and a card carries one
 //!   message a direction at a time, durations are those of the fleet;
+//! - names devices that take whole images only where one device computes the whole network, in ascending order, each with the memory and the
+//!   time that it takes;
 //! - says the latency, Λ and the bytes sent that follow from the rest, and no bound below the one that is easily found or above
 //!   the latency.
 
@@ -38,6 +40,7 @@ pub fn verify(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), Str
     }
     check_transfers(plan, &placement, workload, fleet)?;
     check_spans(plan, workload, fleet)?;
+    check_replicas(plan, workload, fleet)?;
     check_figures(plan, workload, fleet)
 }
 
@@ -195,6 +198,29 @@ fn computed(plan: &Plan) -> BTreeMap<(NodeId, DeviceId), Span> {
     let own = plan.device_of.iter().zip(&plan.spans).enumerate();
     let own = own.map(|(node, (&device, &span))| ((NodeId::new(node), device), span));
     own.chain(plan.copies.iter().map(|copy| ((copy.node, copy.device), copy.span))).collect()
+}
+
+fn check_replicas(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), String> {
+    if plan.replicas.is_empty() {
+        return Ok(());
+    }
+    if !plan.transfers.is_empty() || !plan.replicas.windows(2).all(|pair| pair[0].device < pair[1].device) {
+        return Err("the devices that take whole images do not ascend, or an image is spread over several".to_owned());
+    }
+    for replica in &plan.replicas {
+        let index = replica.device.index();
+        if index >= fleet.devices.len() {
+            return Err(format!("device {index} takes whole images, the fleet has {}", fleet.devices.len()));
+        }
+        let alone = Placement::new(vec![replica.device; workload.len()], workload.ids().collect());
+        if memory::shortage(workload, fleet, &alone).is_some() {
+            return Err(format!("device {index} takes whole images and lacks the memory"));
+        }
+        let seconds = workload.costs().iter().map(|cost| cost.flops as f64).sum::<f64>() / fleet.devices[index].compute;
+        check_duration(Span { start: 0.0, end: replica.latency }, seconds)
+            .map_err(|problem| format!("an image on device {index} {problem}"))?;
+    }
+    Ok(())
 }
 
 fn check_figures(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), String> {

@@ -13,8 +13,19 @@ impl Bundle {
     /// # Errors
     /// Where this bundle was changed so that it no longer fits together.
     pub fn alone(&self, backend: Backend) -> Result<Self, BundleError> {
-        let first = self.fleet.devices.first().cloned();
-        let device = first.map(|device| Device { backend, memory: f64::MAX, ..device });
+        self.on_one(self.fleet.devices.first().map(|device| Device { backend, ..device.clone() }))
+    }
+
+    /// The same on one device like `device` of the fleet, executed as that is.
+    ///
+    /// # Errors
+    /// As [`alone`](Self::alone), and where the fleet has no such device.
+    pub fn alone_on(&self, device: DeviceId) -> Result<Self, BundleError> {
+        self.on_one(self.fleet.devices.get(device.index()).cloned())
+    }
+
+    fn on_one(&self, device: Option<Device>) -> Result<Self, BundleError> {
+        let device = device.map(|device| Device { memory: f64::MAX, ..device });
         let nodes = self.nodes.len();
         let plan = Plan {
             strategy: "single".to_owned(),
@@ -27,6 +38,7 @@ impl Bundle {
             bound: 0.0,
             connectivity: 0,
             sent_bytes: 0,
+            replicas: Vec::new(),
         };
         let name = self.fleet.name.clone();
         let fleet =

@@ -220,6 +220,7 @@ fn place(graph: &TensorGraph, devices: usize, seed: &Seed) -> Plan {
         bound: 0.0,
         connectivity: sent_bytes,
         sent_bytes,
+        replicas: Vec::new(),
     }
 }
 

@@ -32,15 +32,27 @@ pub fn plan(graph: &TensorGraph, plan: &Plan, fleet: &Fleet) -> Result<(), Strin
     check_figures(plan)?;
     check_copies(plan)?;
     check_order(plan)?;
-    check_transfers(graph, plan, fleet)
+    check_transfers(graph, plan, fleet)?;
+    check_replicas(plan, fleet)
 }
 
 /// Numbers that are not finite could not be written and read back.
 fn check_figures(plan: &Plan) -> Result<(), String> {
     let copies = plan.copies.iter().map(|copy| &copy.span);
     let spans = plan.spans.iter().chain(copies).chain(plan.transfers.iter().map(|transfer| &transfer.span));
-    let mut figures = spans.flat_map(|span| [span.start, span.end]).chain([plan.latency, plan.bound]);
+    let whole = plan.replicas.iter().map(|replica| replica.latency);
+    let mut figures = spans.flat_map(|span| [span.start, span.end]).chain([plan.latency, plan.bound]).chain(whole);
     if figures.all(f64::is_finite) { Ok(()) } else { Err("a time of the plan is not a finite number".to_owned()) }
+}
+
+/// Devices that take whole images are distinct devices of the fleet, and no image is spread over several.
+fn check_replicas(plan: &Plan, fleet: &Fleet) -> Result<(), String> {
+    let ascending = plan.replicas.windows(2).all(|pair| pair[0].device < pair[1].device);
+    let known = plan.replicas.iter().all(|replica| replica.device.index() < fleet.devices.len());
+    if ascending && known && (plan.replicas.is_empty() || plan.transfers.is_empty()) {
+        return Ok(());
+    }
+    Err("the devices that take whole images are not distinct ones of the fleet, or images are spread too".to_owned())
 }
 
 /// The image is given to one device, and the answer asked of one, so neither has copies.

@@ -1,11 +1,12 @@
 //! Devices that execute one bundle together: bundle × images → answers, with what each device did and when.
 //!
-//! [`Local`] is a fleet of threads in this process. [`measure`] times it, [`trace`] draws one of its answers. An answer is given only
+//! [`Local`] is a fleet of threads in this process; [`Replicas`] are such fleets of one device each, which take whole images. [`measure`] times it, [`trace`] draws one of its answers. An answer is given only
 //! where every device reports exactly the operators and bytes that the plan gives it: a distribution that did not happen is an
 //! error, not a slow success.
 
 pub mod local;
 pub mod promise;
+pub mod replicas;
 pub mod worker;
 
 pub mod measure;
@@ -14,6 +15,7 @@ pub mod trace;
 pub use cnasc_node::Timing;
 pub use local::Local;
 pub use measure::{Latency, latency};
+pub use replicas::{Batch, Replicas};
 
 use cnasc_bundle::BundleError;
 use cnasc_ir::DeviceId;
@@ -108,6 +110,9 @@ pub enum FleetError {
         /// Which.
         device: DeviceId,
     },
+    /// The plan spreads each image over devices: none takes whole images.
+    #[error("no device of the plan takes whole images: it was not made by `data-parallel`")]
+    NoReplicas,
     /// A device did something else than the plan says.
     #[error("device {} reports {found} {what}, the plan gives it {wanted}", device.0)]
     Distribution {
@@ -120,4 +125,19 @@ pub enum FleetError {
         /// As reported.
         found: u64,
     },
+}
+
+impl FleetError {
+    /// The same of a device that was the only one of its fleet and has this number in a larger one.
+    fn on(mut self, number: DeviceId) -> Self {
+        match &mut self {
+            Self::Thread { device, .. }
+            | Self::Node { device, .. }
+            | Self::Panic { device, .. }
+            | Self::Stopped { device }
+            | Self::Distribution { device, .. } => *device = number,
+            Self::Bundle(_) | Self::Endpoints { .. } | Self::Image { .. } | Self::NoReplicas => {}
+        }
+        self
+    }
 }

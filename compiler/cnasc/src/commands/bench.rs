@@ -2,15 +2,15 @@
 
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
+use crate::commands::plan::strategy;
 use crate::commands::refuse;
-use crate::commands::run::{drawn_already, start};
+use crate::commands::run::{drawn_already, start, start_replicas};
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::{milliseconds, table};
 use crate::{model, pipeline};
 use cnasc_bundle::Bundle;
-use cnasc_fleet::measure::latency;
-use cnasc_place::Strategy;
+use cnasc_fleet::measure::{Latency, latency};
 use serde::Serialize;
 
 /// One measurement; the fields are the command line's contract.
@@ -22,6 +22,8 @@ struct Row {
     median_ms: f64,
     min_ms: f64,
     gflops: f64,
+    strategy: String,
+    images_per_second: f64,
 }
 
 /// Inferences before counting starts.
@@ -30,14 +32,16 @@ const MAX_WARMUP: u32 = 20;
 /// Measures each backend on each number of threads.
 pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
     refuse("--against", args.against.as_ref())?;
-    if pipeline::is_bundle(&args.file) && (args.draw.is_given() || args.threads != [1]) {
+    if pipeline::is_bundle(&args.file) && (args.draw.is_given() || args.threads != [1] || args.strategy != "best") {
         return Err(drawn_already());
     }
+    let strategy = strategy(&args.strategy)?;
     let mut rows = Vec::new();
     for &word in &args.backend {
         if pipeline::is_bundle(&args.file) {
             let mut bundle = pipeline::read_bundle(&args.file)?;
             let used = bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
+            let used = used.max(bundle.plan.replicas.len());
             let threads = u32::try_from(used).expect("a fleet has at most 256 devices");
             rows.push(measure(args, &mut bundle, word, threads)?);
             continue;
@@ -45,7 +49,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         for &threads in &args.threads {
             let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
             let fleet = model::local_fleet(session, threads)?;
-            let mut bundle = pipeline::compile(&architecture, &fleet, Strategy::Best)?;
+            let mut bundle = pipeline::compile(&architecture, &fleet, strategy)?;
             rows.push(measure(args, &mut bundle, word, threads)?);
         }
     }
@@ -63,21 +67,18 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
                 milliseconds(row.median_ms / 1e3),
                 milliseconds(row.min_ms / 1e3),
                 format!("{:.2}", row.gflops),
+                format!("{:.1}", row.images_per_second),
             ]
         })
         .collect();
-    let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s"];
+    let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s", "images/s"];
     session.output.text(&table(&headings, &[0, 1], &cells));
     Ok(Exit::Done)
 }
 
 fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32) -> Result<Row, Failure> {
     bundle.fleet.devices.iter_mut().for_each(|device| device.backend = word.into());
-    let mut fleet = start(bundle)?;
-    let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
-    let warmup = args.runs.min(MAX_WARMUP);
-    let found = latency(&mut fleet, &image, warmup as usize, args.runs as usize)
-        .map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    let (found, images_per_second) = time(args, bundle)?;
     Ok(Row {
         model: format!("{}-{}", bundle.name, &bundle.hash[..12]),
         backend: match word {
@@ -89,5 +90,24 @@ fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32
         median_ms: found.median * 1e3,
         min_ms: found.min * 1e3,
         gflops: bundle.graph.total_flops() as f64 / found.median / 1e9,
+        strategy: bundle.plan.strategy.clone(),
+        images_per_second,
     })
+}
+
+/// Latencies of single inferences, and images a second: one image after the other, or as many at a time as the plan has replicas.
+fn time(args: &BenchArgs, bundle: &Bundle) -> Result<(Latency, f64), Failure> {
+    let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
+    let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
+    let (warmup, runs) = (args.runs.min(MAX_WARMUP) as usize, args.runs as usize);
+    if bundle.plan.replicas.is_empty() {
+        let found = latency(&mut start(bundle)?, &image, warmup, runs).map_err(failed)?;
+        let total: f64 = found.runs.iter().sum();
+        let rate = found.runs.len() as f64 / total.max(f64::MIN_POSITIVE);
+        return Ok((found, rate));
+    }
+    let mut replicas = start_replicas(bundle)?;
+    replicas.infer(&vec![image.clone(); warmup]).map_err(failed)?;
+    let batch = replicas.infer(&vec![image; runs]).map_err(failed)?;
+    Ok((Latency::of(batch.answers.iter().map(|answer| answer.seconds).collect()), batch.throughput()))
 }

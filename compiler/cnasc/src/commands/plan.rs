@@ -8,7 +8,7 @@ use crate::output::{bytes, milliseconds, table};
 use crate::pipeline;
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::architecture::NodeId;
-use cnasc_ir::plan::Span;
+use cnasc_ir::plan::{Replica, Span};
 use cnasc_ir::{Architecture, DeviceId, Fleet, Plan};
 use cnasc_place::hypergraph::hmetis;
 use cnasc_place::{Hypergraph, Strategy, Workload, plan};
@@ -26,6 +26,7 @@ struct Document<'a> {
     connectivity: u64,
     device_of: BTreeMap<&'a str, &'a str>,
     sent_bytes: u64,
+    images_per_second: Option<f64>,
     network: &'a str,
     hash: &'a str,
     fleet: &'a Fleet,
@@ -74,6 +75,7 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Pl
         connectivity: placed.connectivity,
         device_of: pairs.map(|(node, &device)| (node.name.as_str(), fleet.device(device).name.as_str())).collect(),
         sent_bytes: placed.sent_bytes,
+        images_per_second: placed.throughput(),
         network: &architecture.name,
         hash: &architecture.hash,
         fleet,
@@ -115,7 +117,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
         count => format!("; computed again rather than sent: {count}"),
     };
     format!(
-        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}\n",
+        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}\n{}",
         architecture.name,
         &architecture.hash[..12],
         fleet.name,
@@ -124,6 +126,27 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
         milliseconds(placed.latency),
         placed.transfers.len(),
         bytes(placed.sent_bytes),
+        whole_images(fleet, placed),
+    )
+}
+
+/// What data parallelism is good for, and what it is not; nothing where no device takes whole images.
+fn whole_images(fleet: &Fleet, placed: &Plan) -> String {
+    if placed.replicas.is_empty() {
+        return String::new();
+    }
+    let row = |replica: &Replica| {
+        let device = fleet.device(replica.device);
+        let rate = if replica.latency > 0.0 { format!("{:.2}", 1.0 / replica.latency) } else { "-".to_owned() };
+        vec![device.name.clone(), device.kind.clone(), milliseconds(replica.latency), rate]
+    };
+    let rows: Vec<Vec<String>> = placed.replicas.iter().map(row).collect();
+    let rate = placed.throughput().map_or_else(|| "any number of".to_owned(), |rate| format!("{rate:.2}"));
+    format!(
+        "\nwhole images on {} of {} devices, {rate} images a second; one image takes as long as on one device\n\n{}",
+        placed.replicas.len(),
+        fleet.devices.len(),
+        table(&["device", "kind", "ms an image", "images/s"], &[0, 1], &rows),
     )
 }
 

@@ -9,7 +9,7 @@ use crate::output::{bytes, milliseconds, table, write_file};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
-use cnasc_fleet::{Answer, Local};
+use cnasc_fleet::{Answer, Batch, Local, Replicas};
 use cnasc_ir::fleet::{Backend, Precision};
 use serde::Serialize;
 use std::path::Path;
@@ -43,28 +43,53 @@ struct DeviceRow {
 /// Starts the fleet, classifies every input, prints.
 pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
     let bundle = load(session, args)?;
-    let started = Instant::now();
-    let mut fleet = start(&bundle)?;
-    session.output.detail(&format!("compiled for {} devices in {:.1?}", bundle.fleet.devices.len(), started.elapsed()));
+    let inputs: Vec<Input> =
+        args.input.iter().map(|path| images::read(path, bundle.input())).collect::<Result<_, _>>()?;
+    let batch = answers(session, &bundle, &inputs)?;
     let mut oracle = args.verify.then(|| pipeline::whole(&bundle, Backend::Reference)).transpose()?;
+    if let Some(first) = batch.answers.first() {
+        write_first(args, &bundle, first)?;
+    }
     let mut rows = Vec::new();
-    for path in &args.input {
-        let input = images::read(path, bundle.input())?;
-        let answer = infer(&mut fleet, &bundle, &input)?;
-        let difference = oracle.as_mut().map(|oracle| check(oracle, &bundle, &input, &answer)).transpose()?;
-        if rows.is_empty() {
-            write_first(args, &bundle, &answer)?;
-        }
+    for ((path, input), answer) in args.input.iter().zip(&inputs).zip(&batch.answers) {
+        let difference = oracle.as_mut().map(|oracle| check(oracle, &bundle, input, answer)).transpose()?;
         let names = images::class_names(path.parent().unwrap_or(Path::new(".")));
-        rows.push(row(&bundle, &input, &answer, &names, difference));
+        rows.push(row(&bundle, input, answer, &names, difference));
     }
     if session.output.is_json() {
         session.output.json(&rows);
     } else {
         session.output.text(&for_people(&bundle, &rows));
+        if !bundle.plan.replicas.is_empty() {
+            let (count, devices) = (rows.len(), bundle.plan.replicas.len());
+            let (seconds, rate) = (milliseconds(batch.seconds), batch.throughput());
+            session
+                .output
+                .text(&format!("\n{count} images on {devices} devices in {seconds} ms: {rate:.1} a second\n"));
+        }
         session.output.remark(pipeline::UNTRAINED);
     }
     Ok(Exit::Done)
+}
+
+/// The answers to all inputs: one after the other, or where the plan has replicas, dealt to them.
+fn answers(session: &mut Session, bundle: &Bundle, inputs: &[Input]) -> Result<Batch, Failure> {
+    let started = Instant::now();
+    let devices = bundle.fleet.devices.len();
+    if bundle.plan.replicas.is_empty() {
+        let mut fleet = start(bundle)?;
+        session.output.detail(&format!("compiled for {devices} devices in {:.1?}", started.elapsed()));
+        let began = Instant::now();
+        let answers = inputs.iter().map(|input| infer(&mut fleet, bundle, input)).collect::<Result<_, _>>()?;
+        return Ok(Batch { answers, seconds: began.elapsed().as_secs_f64() });
+    }
+    let mut replicas = start_replicas(bundle)?;
+    session.output.detail(&format!("compiled for {devices} devices in {:.1?}", started.elapsed()));
+    let images: Vec<Vec<f32>> =
+        inputs.iter().map(|input| pipeline::prepare(bundle, input)).collect::<Result<_, _>>()?;
+    let batch = replicas.infer(&images).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    inputs.iter().zip(&batch.answers).try_for_each(|(input, answer)| finite(input, answer))?;
+    Ok(batch)
 }
 
 /// The bundle to run: read from a file, or compiled here from an architecture or source file.
@@ -113,16 +138,25 @@ pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
     Local::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 
+/// The devices of a bundle that take whole images, each with the whole network compiled.
+pub fn start_replicas(bundle: &Bundle) -> Result<Replicas, Failure> {
+    pipeline::has_backends(&bundle.fleet)?;
+    Replicas::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+}
+
 /// One inference.
 pub fn infer(fleet: &mut Local, bundle: &Bundle, input: &Input) -> Result<Answer, Failure> {
     let image = pipeline::prepare(bundle, input)?;
     let answer = fleet.infer(&image).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
-    // No class can be read off such an answer, and no comparison would notice it.
-    if let Some(place) = answer.output.iter().position(|value| !value.is_finite()) {
-        let message = format!("`{}`: output {place} is not a finite number", input.name);
-        return Err(Failure::running(codes::RUN, message));
-    }
+    finite(input, &answer)?;
     Ok(answer)
+}
+
+/// No class can be read off an answer that is not finite, and no comparison would notice it.
+fn finite(input: &Input, answer: &Answer) -> Result<(), Failure> {
+    let Some(place) = answer.output.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let message = format!("`{}`: output {place} is not a finite number", input.name);
+    Err(Failure::running(codes::RUN, message))
 }
 
 /// The largest difference to the oracle's answer, relative to its largest output; more than what is promised is a failure.
@@ -149,10 +183,17 @@ fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), F
     if let Some(path) = &args.output {
         images::write_npy(path, &answer.output)?;
     }
-    if let Some(path) = &args.trace {
-        write_file(path, cnasc_fleet::trace::chrome(bundle, answer).as_bytes())?;
-    }
-    Ok(())
+    let Some(path) = &args.trace else { return Ok(()) };
+    let trace = match answer.devices.as_slice() {
+        // A whole image on one device of several is drawn as what it was there: all of the network.
+        [only] if !bundle.plan.replicas.is_empty() => {
+            let alone = bundle.alone_on(only.device);
+            let alone = alone.map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+            cnasc_fleet::trace::chrome(&alone, answer)
+        }
+        _ => cnasc_fleet::trace::chrome(bundle, answer),
+    };
+    write_file(path, trace.as_bytes())
 }
 
 fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], difference: Option<f64>) -> Row {

@@ -31,6 +31,7 @@ fn plan(architecture: &Architecture, devices: usize) -> Plan {
         bound: 0.008,
         connectivity: 0,
         sent_bytes: 3 << 19,
+        replicas: Vec::new(),
     }
 }
 

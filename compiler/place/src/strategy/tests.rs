@@ -33,14 +33,9 @@ fn names_are_read_back_and_others_are_explained() {
     for strategy in Strategy::ALL {
         assert_eq!(strategy.to_string().parse(), Ok(strategy));
     }
-    let said = ["fastest", "model-parallel", "data-parallel"].map(|name| {
-        let error = name.parse::<Strategy>().expect_err("it is not one of them");
-        error.to_string()
-    });
-    insta::assert_snapshot!(said.join("\n"), @"
-    there is no strategy `fastest`; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
-    strategy `model-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
-    strategy `data-parallel` is not there yet; there are `single`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
+    let error = "fastest".parse::<Strategy>().expect_err("it is not one of them");
+    insta::assert_snapshot!(error, @"
+    there is no strategy `fastest`; there are `single`, `data-parallel`, `components`, `hypergraph`, `heft`, `peft`, `cpop`, `earliest`, `clusters`, `interval`, `portfolio`, `best`, `optimal`
     ");
 }
 
