@@ -183,7 +183,9 @@ impl<'a> Writer<'a> {
     fn gather<'b>(&mut self, entries: &'b [Entry], end: usize, indent: usize, lines: &mut Vec<Line<'a, 'b>>) {
         for entry in entries {
             match &entry.kind {
-                EntryKind::Repeat { entries, .. } | EntryKind::Residual { entries } => {
+                EntryKind::Repeat { entries, .. }
+                | EntryKind::Residual { entries }
+                | EntryKind::Fidelity { entries } => {
                     self.groups(entry, &[entries], indent, lines);
                 }
                 EntryKind::Branch { branches, .. } => {
@@ -218,7 +220,7 @@ impl<'a> Writer<'a> {
             EntryKind::Branch { joined, .. } => {
                 ("branch {".to_owned(), entry.span.start, format!("}} joined by {}", joined.text))
             }
-            _ => ("residual {".to_owned(), entry.span.start, "}".to_owned()),
+            kind => (format!("{} {{", lines::word(kind)), entry.span.start, "}".to_owned()),
         };
         for (place, group) in groups.iter().enumerate() {
             let (open, close) = self.braces(from as usize);

@@ -232,6 +232,11 @@ pub enum EntryKind {
         /// The word behind `joined by`.
         joined: Name,
     },
+    /// `fidelity { minimize params keep 32 }`
+    Fidelity {
+        /// The entries between the braces.
+        entries: Vec<Entry>,
+    },
     /// `sample 200 of local(n: 32, reach: 4.0) seed 1`
     Sample {
         /// How many.

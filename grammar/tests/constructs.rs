@@ -115,6 +115,7 @@ fn nested(entries: &[cnasc_grammar::tree::Entry]) -> String {
             let branches: Vec<String> = branches.iter().map(|entries| format!("({})", nested(entries))).collect();
             format!("branch {} {}", branches.join(" "), joined.text)
         }
+        EntryKind::Fidelity { entries } => format!("fidelity ({})", nested(entries)),
         _ => "other".to_owned(),
     };
     entries.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -130,6 +131,15 @@ fn sections_stand_inside_sections() {
     let expected = "repeat (+ n 1) (residual (layer relu), layer a), \
         branch () (layer (-> b c)) (repeat 2 ()) concat, head d";
     assert_eq!(nested(&network.entries), expected);
+}
+
+#[test]
+fn a_fidelity_has_entries_of_its_own() {
+    let text = "search s {\n    fidelity { minimize params keep 3 }\n    fidelity{}\n    seed 1\n}\n";
+    let (file, errors) = parse(text);
+    assert_eq!(errors, []);
+    let ItemKind::Declaration(search) = &file.items[0].kind else { panic!("a search: {file:?}") };
+    assert_eq!(nested(&search.entries), "fidelity (minimize params, keep 3), fidelity (), seed 1");
 }
 
 #[test]

@@ -132,6 +132,24 @@ network f(first_parameter: generator, second_parameter: staging, third_parameter
 }
 
 #[test]
+fn a_fidelity_is_padded_by_itself() {
+    let text = "search s {\n over x\n fidelity{minimize params // small\n keep 32 } // first\n minimize latency\n budget 3 candidates\n}\n";
+    let formatted = format(text).expect("no errors");
+    assert_eq!(format(&formatted).as_ref(), Ok(&formatted));
+    insta::assert_snapshot!(formatted, @r"
+    search s {
+        over x
+        fidelity {
+            minimize params    // small
+            keep     32
+        }    // first
+        minimize latency
+        budget   3 candidates
+    }
+    ");
+}
+
+#[test]
 fn sections_inside_sections_keep_their_comments() {
     let text = "network f {\n  // before\n  repeat 3 {   // open\n  residual { // in\n layer conv(3, 16) -> bn\n\n\n layer relu\n   // last\n }\n \
         layer relu // behind\n } // closed\n branch { layer a } // first\n {\n body  a of b\n } { }\n joined by concat // end\n head b\n}\n";

@@ -109,7 +109,8 @@ fn section() -> BoxedStrategy<String> {
             let groups = prop::collection::vec(group.clone(), 2..4);
             prop_oneof![
                 (value(), group.clone()).prop_map(|(count, group)| format!("repeat{GAP}{count}{MAYBE}{group}")),
-                group.prop_map(|group| format!("residual{MAYBE}{group}")),
+                group.clone().prop_map(|group| format!("residual{MAYBE}{group}")),
+                group.prop_map(|group| format!("fidelity{MAYBE}{group}")),
                 groups.prop_map(|all| {
                     format!("branch{MAYBE}{}{MAYBE}joined{GAP}by{GAP}concat", all.join(&MAYBE.to_string()))
                 }),

@@ -222,6 +222,31 @@ fn a_search_does_not_depend_on_its_workers() {
 }
 
 #[test]
+fn a_search_tells_what_each_fidelity_judged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let example = root().join("examples/fidelity.cnas").display().to_string();
+    let args = ["search", &example, "--budget", "300", "--top", "1", "-o", &out];
+    let found = json(0, &args);
+    let looks: Vec<(u64, Option<u64>)> = found["looks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|look| (look["judged"].as_u64().expect("a count"), look["keep"].as_u64()))
+        .collect();
+    assert_eq!(looks[1..], [(200, Some(40)), (40, None)]);
+    assert_eq!((found["evaluated"].as_u64(), looks[0].1), (Some(300), Some(200)));
+    assert!(found["front"].as_array().is_some_and(|front| !front.is_empty() && front.len() <= 40));
+    assert!(found["front"][0]["values"]["concurrency_score"].as_f64().is_some_and(|score| score > 0.0));
+    let shown = text(0, &args);
+    assert!(
+        shown.contains("fidelity 2: 200 judged by concurrency_score, flops, 200 keep its constraints, 40 go on"),
+        "{shown}"
+    );
+    assert!(shown.contains("in full: 40 judged by latency, flops"), "{shown}");
+}
+
+#[test]
 fn constraints_that_nothing_keeps() {
     let program = std::fs::read_to_string(quickstart()).expect("the example").replace("params <= 1.5 M", "params <= 1");
     let (_folder, path) = file("tight.cnas", program);

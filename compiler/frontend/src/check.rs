@@ -10,6 +10,7 @@ mod devices;
 mod domain;
 mod entries;
 mod expression;
+mod fidelity;
 mod fleet;
 mod generator;
 mod network;

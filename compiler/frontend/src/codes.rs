@@ -171,6 +171,8 @@ codes! {
     GRAPH_FILE = "E0419";
     /// More than one branch that does nothing.
     EMPTY_BRANCHES = "E0420";
+    /// A fidelity that spares nothing.
+    FIDELITY = "E0421";
 
     // ---- 09: not there yet ----
     /// Aggregation by attention.

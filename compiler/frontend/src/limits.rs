@@ -33,6 +33,7 @@ pub(crate) const DEVICES: Limit = limit("the number of a fleet's devices", 1, cn
 pub(crate) const SETTING: Limit = limit("a strategy's setting", 1, 1_000_000);
 pub(crate) const SEED: Limit = limit("a seed", 0, i64::MAX);
 pub(crate) const SAMPLES: Limit = limit("a number of samples", 1, 1_000_000);
+pub(crate) const KEEP: Limit = limit("how many candidates a fidelity keeps", 1, 1_000_000_000);
 pub(crate) const BUDGET: Limit = limit("a number of candidates", 1, 1_000_000_000);
 
 pub(crate) const REPEATS: Limit = limit("how often sections are repeated", 0, 1_000);

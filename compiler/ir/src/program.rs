@@ -6,7 +6,7 @@
 mod search;
 mod test;
 
-pub use search::{Budget, Constraint, Measure, Objective, Search, Strategy};
+pub use search::{Budget, Constraint, Cost, Fidelity, Measure, Objective, Search, Strategy};
 pub use test::{Expectation, Expected, Figure, Sample, Statistic, Test};
 
 use crate::fleet::Fleet;

@@ -1,29 +1,39 @@
-//! One candidate: drawn, measured and held against the constraints, the cheapest figure first.
+//! One candidate: drawn, measured and held against the constraints, the cheapest figure first and no dearer one than is asked for.
 
-use crate::constraint::violation;
-use crate::study::Study;
+use crate::constraint;
+use crate::look::Look;
+use crate::study::{PLACE, Study};
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_expand::expand;
 use cnasc_expand::space::{self, Setting};
-use cnasc_ir::program::{Make, Measure, Program};
+use cnasc_ir::program::{Cost, Make, Measure, Program};
 use cnasc_ir::score::Score;
 use cnasc_ir::{Architecture, Fleet, Plan, TensorGraph};
 use cnasc_lower::lower;
 use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure, verify};
 use std::collections::BTreeMap;
 
+/// What makes a candidate: everything else about it follows from this.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// Its place in the study, from 0.
+    pub index: u64,
+    /// What every draw of its graph, and every variable that is not set, grows from.
+    pub seed: u64,
+    /// The search variables that are set instead of drawn.
+    pub settings: BTreeMap<String, Setting>,
+}
+
 /// A candidate's identity and figures, small enough to keep thousands of; [`draw`] makes its network again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// Its place in the study, from 0.
-    pub index: u64,
-    /// The number that reproduces it.
-    pub seed: u64,
+    /// What reproduces it.
+    pub proposal: Proposal,
     /// Its network's arguments, search variables with the values they took.
     pub arguments: BTreeMap<String, String>,
     /// Its architecture's hash.
     pub hash: String,
-    /// What it measures.
+    /// What it measures, as far as it was asked for.
     pub figures: Figures,
 }
 
@@ -32,8 +42,15 @@ pub struct Candidate {
 pub struct Figures {
     /// What is counted in the network alone.
     pub counts: Counts,
-    /// [`Measure::ConcurrencyScore`] and its parts
-    pub score: Score,
+    /// [`Measure::ConcurrencyScore`] and its parts, where a partition was made.
+    pub score: Option<Score>,
+    /// What a placement on the fleet says, where there was one.
+    pub placed: Option<Placed>,
+}
+
+/// The figures of a placement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed {
     /// [`Measure::Latency`]
     pub latency: f64,
     /// [`Measure::Memory`]
@@ -56,6 +73,12 @@ pub enum Evaluated {
     },
     /// Its arguments give no network, or no network that fits the fleet.
     Impossible(Box<Diagnostic>),
+}
+
+impl Evaluated {
+    fn impossible(why: String) -> Self {
+        Self::Impossible(Box::new(Diagnostic::error(PLACE, why)))
+    }
 }
 
 /// A network drawn from a space.
@@ -84,68 +107,60 @@ pub fn draw(
     Ok(Draw { architecture, arguments: sampled.arguments })
 }
 
-/// How dear a figure is to come by: constraints on cheap ones are decided first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cost {
-    /// Counted in the drawn network.
-    Count,
-    /// Needs a partition.
-    Score,
-    /// Needs a placement on the fleet.
-    Plan,
+/// A candidate whose network is at hand, so that dearer figures can be had.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawn {
+    pub(crate) candidate: Candidate,
+    workload: Workload,
 }
 
-fn cost(measure: Measure) -> Cost {
-    match measure {
-        Measure::Params
-        | Measure::Flops
-        | Measure::Macs
-        | Measure::Depth
-        | Measure::Width
-        | Measure::Nodes
-        | Measure::Accuracy
-        | Measure::Energy => Cost::Count,
-        Measure::ConcurrencyScore => Cost::Score,
-        Measure::Latency | Measure::Memory | Measure::Communication => Cost::Plan,
+impl Drawn {
+    /// Draws what `proposal` says and counts it.
+    pub(crate) fn new(study: &Study<'_>, proposal: Proposal) -> Result<Self, Evaluated> {
+        let drawn = draw(study.program, study.over(), &proposal.settings, proposal.seed);
+        let Draw { architecture, arguments } = drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
+        let graph = lower(&architecture);
+        let workload =
+            Workload::new(&architecture, &graph).map_err(|error| Evaluated::impossible(error.to_string()))?;
+        let figures = Figures { counts: Counts::new(&graph, &workload), score: None, placed: None };
+        Ok(Self { candidate: Candidate { proposal, arguments, hash: architecture.hash, figures }, workload })
     }
-}
 
-/// Evaluates candidate `index` of `study`.
-pub(crate) fn evaluate(study: &Study<'_>, index: u64) -> Evaluated {
-    let seed = crate::random::candidate_seed(study.seed, index);
-    let Draw { architecture, arguments } = match draw(study.program, &study.search.over, &BTreeMap::new(), seed) {
-        Ok(draw) => draw,
-        Err(diagnostic) => return Evaluated::Impossible(Box::new(diagnostic)),
-    };
-    let graph = lower(&architecture);
-    let workload = match Workload::new(&architecture, &graph) {
-        Ok(workload) => workload,
-        Err(error) => return Evaluated::impossible(error.to_string()),
-    };
-    let counts = Counts::new(&graph, &workload);
-    if let Some(broken) = study.decide(Cost::Count, |measure| counts.value(measure)) {
-        return broken;
+    /// What the look says of it; figures that it has already are not computed again.
+    pub(crate) fn judge(mut self, study: &Study<'_>, look: &Look<'_>) -> Evaluated {
+        for cost in [Cost::Count, Cost::Score, Cost::Plan] {
+            if cost > look.cost {
+                break;
+            }
+            if look.needs(cost)
+                && let Err(impossible) = self.measure(study, cost)
+            {
+                return impossible;
+            }
+            if let Some(broken) = look.broken(cost, &self.candidate.figures) {
+                return broken;
+            }
+        }
+        Evaluated::Feasible(Box::new(self.candidate))
     }
-    let root = Seed::new(seed);
-    let score = score(&workload, study.devices(), &ScoreOptions::new(root.child("score")));
-    if let Some(broken) = study.decide(Cost::Score, |_| score.cs) {
-        return broken;
-    }
-    let placed = match plan(&workload, study.fleet(), Strategy::Portfolio, &root.child("place")) {
-        Ok(placed) => placed,
-        Err(error) => return Evaluated::impossible(error.to_string()),
-    };
-    let memory = fullest(&workload, study.fleet(), &placed);
-    if let Some(broken) = study.decide(Cost::Plan, |measure| planned(measure, &placed, memory)) {
-        return broken;
-    }
-    let figures = Figures { counts, score, latency: placed.latency, memory, communication: placed.sent_bytes };
-    Evaluated::Feasible(Box::new(Candidate { index, seed, arguments, hash: architecture.hash, figures }))
-}
 
-impl Evaluated {
-    fn impossible(why: String) -> Self {
-        Self::Impossible(Box::new(Diagnostic::error(crate::study::PLACE, why)))
+    /// Computes the figures of this cost.
+    fn measure(&mut self, study: &Study<'_>, cost: Cost) -> Result<(), Evaluated> {
+        let root = Seed::new(self.candidate.proposal.seed);
+        let Figures { score: rated, placed, .. } = &mut self.candidate.figures;
+        match cost {
+            Cost::Score if rated.is_none() => {
+                *rated = Some(score(&self.workload, study.devices(), &ScoreOptions::new(root.child("score"))));
+            }
+            Cost::Plan if placed.is_none() => {
+                let found = plan(&self.workload, study.fleet(), Strategy::Portfolio, &root.child("place"));
+                let found = found.map_err(|error| Evaluated::impossible(error.to_string()))?;
+                let memory = fullest(&self.workload, study.fleet(), &found);
+                *placed = Some(Placed { latency: found.latency, memory, communication: found.sent_bytes });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 
@@ -154,14 +169,6 @@ fn fullest(workload: &Workload, fleet: &Fleet, placed: &Plan) -> u64 {
     let placement = verify::placement(placed, workload);
     let needs = placement.map(|placement| memory::needs(workload, fleet.devices.len(), &placement));
     needs.into_iter().flatten().max().unwrap_or(0)
-}
-
-fn planned(measure: Measure, placed: &Plan, memory: u64) -> f64 {
-    match measure {
-        Measure::Latency => placed.latency,
-        Measure::Memory => memory as f64,
-        _ => placed.sent_bytes as f64,
-    }
 }
 
 /// A drawn network's figures that need neither partition nor fleet.
@@ -196,49 +203,43 @@ impl Counts {
             width: widths.into_iter().max().unwrap_or(0) as u64,
         }
     }
+}
 
-    fn value(self, measure: Measure) -> f64 {
-        let value = match measure {
-            Measure::Params => self.params,
-            Measure::Flops => self.flops,
-            Measure::Macs => self.macs,
-            Measure::Depth => self.depth,
-            Measure::Width => self.width,
-            _ => self.nodes,
+impl Figures {
+    /// The value of `measure`, or none where it was not computed or this release can't tell it.
+    #[must_use]
+    pub fn value(&self, measure: Measure) -> Option<f64> {
+        let counts = &self.counts;
+        let count = match measure {
+            Measure::Accuracy | Measure::Energy => return None,
+            Measure::ConcurrencyScore => return self.score.as_ref().map(|score| score.cs),
+            Measure::Latency => return self.placed.map(|placed| placed.latency),
+            Measure::Memory => self.placed?.memory,
+            Measure::Communication => self.placed?.communication,
+            Measure::Params => counts.params,
+            Measure::Flops => counts.flops,
+            Measure::Macs => counts.macs,
+            Measure::Depth => counts.depth,
+            Measure::Width => counts.width,
+            Measure::Nodes => counts.nodes,
         };
-        value as f64
+        Some(count as f64)
     }
 }
 
-impl Study<'_> {
+impl Look<'_> {
     /// The verdict of the constraints of one cost, where any of them is broken.
-    fn decide(&self, at: Cost, value: impl Fn(Measure) -> f64) -> Option<Evaluated> {
+    fn broken(&self, at: Cost, figures: &Figures) -> Option<Evaluated> {
         let mut broken = None;
         let mut total = 0.0;
-        for constraint in self.search.constraints.iter().filter(|constraint| cost(constraint.measure) == at) {
-            let missed = violation(constraint, value(constraint.measure));
+        for constraint in self.constraints.iter().filter(|constraint| constraint.measure.cost() == at) {
+            let missed =
+                figures.value(constraint.measure).map_or(0.0, |value| constraint::violation(constraint, value));
             if missed > 0.0 {
                 total += missed;
                 broken = broken.or(Some(constraint.measure));
             }
         }
         broken.map(|broken| Evaluated::Infeasible { violation: total, broken })
-    }
-}
-
-impl Figures {
-    /// The value of `measure`, or none where this release can't tell it.
-    #[must_use]
-    pub fn value(&self, measure: Measure) -> Option<f64> {
-        match measure {
-            Measure::Accuracy | Measure::Energy => None,
-            Measure::ConcurrencyScore => Some(self.score.cs),
-            Measure::Latency => Some(self.latency),
-            Measure::Memory => Some(self.memory as f64),
-            Measure::Communication => Some(self.communication as f64),
-            Measure::Params | Measure::Flops | Measure::Macs | Measure::Depth | Measure::Width | Measure::Nodes => {
-                Some(self.counts.value(measure))
-            }
-        }
     }
 }

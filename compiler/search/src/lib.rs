@@ -1,15 +1,19 @@
 //! From a space of networks to the best of them.
 //!
-//! A [`Study`] is a typed search with a seed. Candidate number k is a pure function of the study and k: the strategy proposes it
-//! ([`random`]), `expand`, `lower` and `place` make and score it ([`candidate`]), constraints are decided from the cheapest
-//! figure to the dearest ([`constraint`]), and [`Study::conclude`] ranks what was found ([`pareto`]). So any number of threads
-//! may evaluate candidates in any order, and the outcome is the same. This crate starts no thread, reads no clock and writes no file.
+//! A [`Study`] is a typed search with a seed. A [`Run`] of it hands out jobs and is told what they gave: the strategy proposes
+//! candidates ([`random`]), `expand`, `lower` and `place` make and score them ([`candidate`]), constraints are decided from the
+//! cheapest figure to the dearest ([`constraint`]), the best of each [`look`] pass on to the next, and those of the last are ranked
+//! ([`pareto`]). A job is a pure function of the study and its proposal, so any number of threads may do the jobs of one request in any
+//! order, and the outcome is the same. This crate starts no thread, reads no clock and writes no file.
 
 pub mod candidate;
 pub mod constraint;
+pub mod look;
 pub mod pareto;
 pub mod random;
+pub mod run;
 pub mod study;
 
-pub use candidate::{Candidate, Counts, Draw, Evaluated, Figures, draw};
-pub use study::{Outcome, Study};
+pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};
+pub use run::{Done, Job, Run};
+pub use study::{Looked, Outcome, Study};

@@ -39,6 +39,55 @@ pub fn ranking(values: &[Vec<f64>], enough: usize) -> Vec<usize> {
     ranked
 }
 
+/// The `count` best items as indices, front after front; where a front does not fit whole, those of it that stand furthest from
+/// their neighbours. This is the selection of NSGA-II (Deb, Pratap, Agarwal and Meyarivan, IEEE Trans. Evol. Comput. 6 (2), 2002).
+#[must_use]
+pub fn best(values: &[Vec<f64>], count: usize) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..values.len()).collect();
+    let mut chosen = Vec::new();
+    while !left.is_empty() && chosen.len() < count {
+        let remaining: Vec<Vec<f64>> = left.iter().map(|&index| values[index].clone()).collect();
+        let found = front(&remaining);
+        let room = count - chosen.len();
+        if found.len() <= room {
+            chosen.extend(found.iter().map(|&place| left[place]));
+        } else {
+            let members: Vec<Vec<f64>> = found.iter().map(|&place| remaining[place].clone()).collect();
+            let apart = crowding(&members);
+            let mut order: Vec<usize> = (0..found.len()).collect();
+            order.sort_by(|&a, &b| apart[b].total_cmp(&apart[a]).then(found[a].cmp(&found[b])));
+            chosen.extend(order.iter().take(room).map(|&member| left[found[member]]));
+        }
+        let mut taken = vec![false; left.len()];
+        found.iter().for_each(|&place| taken[place] = true);
+        left = left.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(index, _)| index).collect();
+    }
+    chosen
+}
+
+/// The crowding distance of each item of one front: over all objectives the distance between its two neighbours, relative to the
+/// front's extent; infinite at the ends. Items alike in every objective are next to each other, so that all but two count as crowded.
+#[must_use]
+pub fn crowding(values: &[Vec<f64>]) -> Vec<f64> {
+    let mut distance = vec![0.0; values.len()];
+    let objectives = values.first().map_or(0, Vec::len);
+    for objective in 0..objectives {
+        let at = |index: usize| values[index][objective];
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| at(a).total_cmp(&at(b)).then(a.cmp(&b)));
+        let (Some(&first), Some(&last)) = (order.first(), order.last()) else { continue };
+        distance[first] = f64::INFINITY;
+        distance[last] = f64::INFINITY;
+        let extent = at(last) - at(first);
+        if extent > 0.0 && extent.is_finite() {
+            for three in order.windows(3) {
+                distance[three[1]] += (at(three[2]) - at(three[0])) / extent;
+            }
+        }
+    }
+    distance
+}
+
 fn compare(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
     let mut pairs = a.iter().zip(b);
     pairs.find_map(|(a, b)| Some(a.total_cmp(b)).filter(|order| order.is_ne())).unwrap_or(std::cmp::Ordering::Equal)
@@ -56,7 +105,28 @@ mod tests {
         assert_eq!(ranking(&values, 9), [1, 2, 0, 4, 3]);
     }
 
+    #[test]
+    fn crowded_items_go_first() {
+        let values: Vec<Vec<f64>> = [0.0, 1.0, 1.5, 4.0, 10.0].iter().map(|&x| vec![x, 10.0 - x]).collect();
+        assert_eq!(crowding(&values), [f64::INFINITY, 0.3, 0.6, 1.7, f64::INFINITY]);
+        assert_eq!(best(&values, 3), [0, 4, 3]);
+        assert_eq!(best(&[vec![2.0], vec![1.0], vec![3.0]], 2), [1, 0]);
+        assert_eq!(best(&[], 2), [0; 0]);
+    }
+
     proptest! {
+        #[test]
+        fn the_best_are_whole_fronts_but_the_last(values in prop::collection::vec(prop::collection::vec(0_u8..6, 2), 1..40), count in 0_usize..45) {
+            let values: Vec<Vec<f64>> =
+                values.into_iter().map(|item| item.into_iter().map(f64::from).collect()).collect();
+            let chosen = best(&values, count);
+            prop_assert_eq!(chosen.len(), count.min(values.len()));
+            let kept = |index: usize| chosen.contains(&index);
+            for index in (0..values.len()).filter(|&index| !kept(index)) {
+                prop_assert!(chosen.iter().all(|&better| !dominates(&values[index], &values[better])));
+            }
+        }
+
         #[test]
         fn the_front_is_exactly_what_nothing_dominates(values in prop::collection::vec(prop::collection::vec(0_u8..6, 3), 1..40)) {
             let values: Vec<Vec<f64>> =

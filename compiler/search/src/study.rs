@@ -1,13 +1,10 @@
 //! A search with its seed: what may be asked of it, and what came of all its candidates.
 
-use crate::candidate::{self, Candidate, Evaluated};
-use crate::pareto;
+use crate::candidate::Candidate;
 use cnasc_base::{Code, Diagnostic, Diagnostics};
 use cnasc_ir::Fleet;
 use cnasc_ir::program::{Make, Measure, Program, Search, Strategy};
-use cnasc_ir::score::Exponents;
-use cnasc_place::score::with_unit;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The code of a network that does not fit the fleet.
 pub const PLACE: Code = Code("E0608");
@@ -28,14 +25,14 @@ pub struct Study<'a> {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
     /// Distinct networks that keep every constraint, best first: front after front, each in ascending order of the first
-    /// objective. At least as many as asked for, where there are so many.
+    /// objective. At least as many as asked for, where there are so many. They have all their figures.
     pub ranked: Vec<Candidate>,
     /// How many of them, from the first, nothing else beats in every objective.
     pub front: usize,
-    /// Candidates that keep every constraint, networks drawn twice counted once.
+    /// Distinct networks that keep every constraint, of those that the last look saw.
     pub feasible: u64,
     /// Candidates whose network had been drawn before.
     pub duplicates: u64,
@@ -43,8 +40,19 @@ pub struct Outcome {
     pub broken: BTreeMap<Measure, u64>,
     /// How many gave no network, by what was said of them.
     pub impossible: BTreeMap<String, u64>,
-    /// U_c, in bytes: the smallest communication of any edge in the study, which all its scores are relative to.
+    /// U_c, in bytes: the smallest communication of any edge among the ranked networks, which their scores are relative to.
     pub unit: u64,
+    /// What each look saw, the search's own last.
+    pub looks: Vec<Looked>,
+}
+
+/// What one look saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looked {
+    /// How many distinct networks it judged.
+    pub judged: u64,
+    /// How many of them keep its constraints.
+    pub feasible: u64,
 }
 
 impl<'a> Study<'a> {
@@ -64,7 +72,11 @@ impl<'a> Study<'a> {
         }
         let objectives = search.objectives.iter().map(|objective| (objective.measure, objective.location));
         let constraints = search.constraints.iter().map(|constraint| (constraint.measure, constraint.location));
-        for (measure, location) in objectives.chain(constraints) {
+        let fidelities = search.fidelities.iter().flat_map(|fidelity| {
+            let objectives = fidelity.objectives.iter().map(|objective| (objective.measure, objective.location));
+            objectives.chain(fidelity.constraints.iter().map(|constraint| (constraint.measure, constraint.location)))
+        });
+        for (measure, location) in objectives.chain(constraints).chain(fidelities) {
             let (word, why) = match measure {
                 Measure::Accuracy => ("accuracy", "needs training"),
                 Measure::Energy => ("energy", "needs the power of devices"),
@@ -97,60 +109,5 @@ impl<'a> Study<'a> {
     /// n of the concurrency score.
     pub(crate) fn devices(&self) -> u32 {
         u32::try_from(self.fleet().devices.len()).expect("a fleet has at most 256 devices")
-    }
-
-    /// Candidate `index`, a pure function of the study and the index.
-    #[must_use]
-    pub fn evaluate(&self, index: u64) -> Evaluated {
-        candidate::evaluate(self, index)
-    }
-
-    /// Ranks all that was evaluated, in the order of the indices; `enough` is how many ranked candidates the caller wants.
-    #[must_use]
-    pub fn conclude(&self, evaluated: Vec<Evaluated>, enough: usize) -> Outcome {
-        let mut outcome = Outcome {
-            ranked: Vec::new(),
-            front: 0,
-            feasible: 0,
-            duplicates: 0,
-            broken: BTreeMap::new(),
-            impossible: BTreeMap::new(),
-            unit: 0,
-        };
-        let mut seen = BTreeSet::new();
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for evaluated in evaluated {
-            match evaluated {
-                Evaluated::Feasible(candidate) if seen.insert(candidate.hash.clone()) => candidates.push(*candidate),
-                Evaluated::Feasible(_) => outcome.duplicates += 1,
-                Evaluated::Infeasible { broken, .. } => *outcome.broken.entry(broken).or_default() += 1,
-                Evaluated::Impossible(why) => *outcome.impossible.entry(why.message).or_default() += 1,
-            }
-        }
-        outcome.feasible = candidates.len() as u64;
-        outcome.unit = candidates.iter().map(|candidate| candidate.figures.score.unit).min().unwrap_or(0);
-        for candidate in &mut candidates {
-            let score = &mut candidate.figures.score;
-            *score = with_unit(score, outcome.unit, Exponents::PAPER);
-        }
-        self.rank(candidates, enough, &mut outcome);
-        outcome
-    }
-
-    fn rank(&self, candidates: Vec<Candidate>, enough: usize, outcome: &mut Outcome) {
-        let values: Vec<Vec<f64>> = candidates.iter().map(|candidate| self.objectives(candidate)).collect();
-        outcome.front = pareto::front(&values).len();
-        let order = pareto::ranking(&values, enough.max(outcome.front));
-        let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
-        outcome.ranked = order.into_iter().filter_map(|index| candidates[index].take()).collect();
-    }
-
-    /// A candidate's objectives, all to be minimised.
-    fn objectives(&self, candidate: &Candidate) -> Vec<f64> {
-        let objectives = self.search.objectives.iter();
-        let value = |measure| candidate.figures.value(measure).unwrap_or(f64::INFINITY);
-        objectives
-            .map(|objective| if objective.maximize { -value(objective.measure) } else { value(objective.measure) })
-            .collect()
     }
 }

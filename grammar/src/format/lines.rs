@@ -121,7 +121,7 @@ impl Part<'_> {
 }
 
 /// The word an entry begins with.
-fn word(kind: &EntryKind) -> &str {
+pub fn word(kind: &EntryKind) -> &str {
     match kind {
         EntryKind::Property { name, .. } => &name.text,
         EntryKind::Node { .. } => "node",
@@ -135,6 +135,7 @@ fn word(kind: &EntryKind) -> &str {
         EntryKind::Repeat { .. } => "repeat",
         EntryKind::Residual { .. } => "residual",
         EntryKind::Branch { .. } => "branch",
+        EntryKind::Fidelity { .. } => "fidelity",
         EntryKind::Bad => "",
     }
 }
@@ -185,7 +186,11 @@ fn parts(kind: &EntryKind) -> Vec<Part<'_>> {
         }
         EntryKind::Sample { count: first, of: second, seed: third } => of(first, second, " seed ", third.as_ref()),
         // Written as lines of their own.
-        EntryKind::Repeat { .. } | EntryKind::Residual { .. } | EntryKind::Branch { .. } | EntryKind::Bad => Vec::new(),
+        EntryKind::Repeat { .. }
+        | EntryKind::Residual { .. }
+        | EntryKind::Branch { .. }
+        | EntryKind::Fidelity { .. }
+        | EntryKind::Bad => Vec::new(),
     }
 }
 

@@ -216,6 +216,7 @@ impl<'a> Builder<'a> {
             Rule::repeat => EntryKind::Repeat { count: values.next()?, entries: groups.next()? },
             Rule::residual => EntryKind::Residual { entries: groups.next()? },
             Rule::branch => EntryKind::Branch { branches: groups.collect(), joined: names.next()? },
+            Rule::fidelity => EntryKind::Fidelity { entries: groups.next()? },
             Rule::sample => EntryKind::Sample { count: values.next()?, of: values.next()?, seed: values.next() },
             _ => return None,
         })

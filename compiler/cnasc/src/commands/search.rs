@@ -8,10 +8,10 @@ use crate::pipeline;
 use cnasc_base::Diagnostic;
 use cnasc_ir::Program;
 use cnasc_ir::program::{Budget, Search};
-use cnasc_search::{Evaluated, Outcome, Study};
+use cnasc_search::{Done, Job, Outcome, Run, Study};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 mod finish;
@@ -27,9 +27,9 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     refuse("--storage", args.storage.as_ref())?;
     let images = finish::Images::find(args, &study)?;
     let started = Instant::now();
-    let evaluated = evaluate(session, args, &study, search);
-    let count = evaluated.len() as u64;
-    let outcome = study.conclude(evaluated, args.top.into());
+    let run = evaluate(session, args, &study, search);
+    let count = run.drawn();
+    let outcome = run.outcome();
     let seconds = started.elapsed().as_secs_f64();
     if outcome.ranked.is_empty() {
         return Err(none_kept(search, &outcome, count));
@@ -78,36 +78,44 @@ fn find<'a>(program: &'a Program, args: &SearchArgs) -> Result<&'a Search, Failu
     })
 }
 
-/// All candidates of the budget in the order of their indices, whatever the number of workers.
-fn evaluate(session: &Session, args: &SearchArgs, study: &Study<'_>, search: &Search) -> Vec<Evaluated> {
+/// Looks at all candidates of the budget; the outcome does not depend on the number of workers.
+fn evaluate<'a>(session: &Session, args: &SearchArgs, study: &Study<'a>, search: &Search) -> Run<'a> {
     let (limit, deadline) = match (args.budget, search.budget) {
         (Some(candidates), _) | (None, Budget::Candidates(candidates)) => (candidates, None),
         (None, Budget::Seconds(seconds)) => (u64::MAX, Some(Instant::now() + Duration::from_secs_f64(seconds))),
     };
     let workers = args.workers.map_or_else(cores, usize::from);
     let bar = progress(session, limit);
-    let next = AtomicU64::new(0);
-    let kept = AtomicU64::new(0);
-    let late = AtomicBool::new(false);
+    let mut run = Run::new(study, limit, args.top.into());
+    loop {
+        let jobs = run.ask();
+        if jobs.is_empty() {
+            break;
+        }
+        // Only the drawing of candidates can be cut short: what was drawn is judged.
+        let deadline = deadline.filter(|_| run.draws());
+        run.tell(work(jobs, workers, deadline));
+        bar.set_position(run.drawn());
+        bar.set_message(format!("{} kept", run.passed()));
+    }
+    bar.finish_and_clear();
+    run
+}
+
+/// What the jobs give, in their order; behind the deadline none is begun any more.
+fn work(jobs: Vec<Job<'_>>, workers: usize, deadline: Option<Instant>) -> Vec<Done> {
+    let workers = workers.min(jobs.len());
+    let jobs = Mutex::new(jobs.into_iter().enumerate());
     let work = || {
         let mut done = Vec::new();
         loop {
-            // Indices are handed out in order and each one taken is finished, so that what is done is always 0 … k.
-            if late.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                late.store(true, Ordering::Relaxed);
-                return done;
-            }
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= limit {
-                return done;
-            }
-            let evaluated = study.evaluate(index);
-            if matches!(evaluated, Evaluated::Feasible(_)) {
-                kept.fetch_add(1, Ordering::Relaxed);
-            }
-            done.push((index, evaluated));
-            bar.set_message(format!("{} kept", kept.load(Ordering::Relaxed)));
-            bar.inc(1);
+            // Jobs are handed out in order and each one taken is finished, so that what is done is always 0 … k.
+            let next = {
+                let mut jobs = jobs.lock().expect("no worker panics while it holds the list");
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) { None } else { jobs.next() }
+            };
+            let Some((place, job)) = next else { return done };
+            done.push((place, job.run()));
         }
     };
     let mut all = std::thread::scope(|scope| {
@@ -116,9 +124,8 @@ fn evaluate(session: &Session, args: &SearchArgs, study: &Study<'_>, search: &Se
         // A worker's panic is a bug of ours, already reported; it must not pass for a shorter search.
         joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
     });
-    bar.finish_and_clear();
-    all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, evaluated)| evaluated).collect()
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, done)| done).collect()
 }
 
 fn cores() -> usize {

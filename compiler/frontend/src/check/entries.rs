@@ -44,7 +44,7 @@ fn words_of(kind: Kind) -> &'static [&'static str] {
         Kind::Generator => &["nodes", "edge", "attach", "lattice", "graph", "each", "order"],
         Kind::Staging => &["policy", "channels", "shrink"],
         Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],
-        Kind::Search => &["over", "on", "where", "maximize", "minimize", "strategy", "budget", "seed"],
+        Kind::Search => &["over", "on", "where", "maximize", "minimize", "fidelity", "strategy", "budget", "seed"],
         Kind::Test => &["sample", "expect"],
         Kind::Block | Kind::Link => &[],
     }
@@ -124,6 +124,7 @@ impl<'a> Checker<'a> {
             EntryKind::Repeat { .. } => ("repeat", entry.span),
             EntryKind::Residual { .. } => ("residual", entry.span),
             EntryKind::Branch { .. } => ("branch", entry.span),
+            EntryKind::Fidelity { .. } => ("fidelity", entry.span),
             EntryKind::Bad => return,
         };
         let here = body.scope.at(span);

@@ -11,8 +11,8 @@ use crate::{codes, nearest, types};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
 use cnasc_ir::program::{
-    BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, FleetId, Make, Measure, Objective, Search, Strategy,
-    Type,
+    BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, Fidelity, FleetId, Make, Measure, Objective, Search,
+    Strategy, Type,
 };
 
 /// Words, measures and their dimensions.
@@ -43,6 +43,11 @@ const STRATEGIES: [(&str, &[&str]); 7] = [
     ("hyperband", &["reduction", "brackets"]),
 ];
 
+/// The word for a measure.
+pub(super) fn measure_word(measure: Measure) -> &'static str {
+    MEASURES.iter().find(|(_, known, _)| *known == measure).map_or("", |(word, ..)| *word)
+}
+
 fn measure_names() -> impl Iterator<Item = &'static str> + Clone {
     MEASURES.iter().map(|(name, ..)| *name)
 }
@@ -57,6 +62,7 @@ struct Read {
     seed: Slot<Option<i64>>,
     constraints: Vec<Option<Constraint>>,
     objectives: Vec<Option<Objective>>,
+    fidelities: Vec<Option<Fidelity>>,
 }
 
 impl<'a> Checker<'a> {
@@ -66,10 +72,14 @@ impl<'a> Checker<'a> {
         for entry in &declaration.entries {
             match &entry.kind {
                 EntryKind::Property { name, value } => self.search_entry(name, value, entry, body, &mut read),
+                EntryKind::Fidelity { entries } => {
+                    let fidelity = self.fidelity(entries, &body.scope, body.scope.at(entry.span));
+                    read.fidelities.push(fidelity);
+                }
                 _ => self.stranger(body, entry),
             }
         }
-        let Read { over, on, strategy, budget, seed, constraints, objectives } = read;
+        let Read { over, on, strategy, budget, seed, constraints, objectives, fidelities } = read;
         let over = self.required(over, body, "over", &self.over_example(body));
         let on = self.required(on, body, "on", &format!("on {}", self.some(body, Kind::Fleet).unwrap_or("shelf")));
         let budget = self.required(budget, body, "budget", "budget 200 candidates");
@@ -77,17 +87,20 @@ impl<'a> Checker<'a> {
             self.missing(body, "maximize` or `minimize", "minimize latency");
         }
         let seed = seed.map_or(Some(0), |seed| seed.0)?;
-        Some(Search {
+        let search = Search {
             name: declaration.name.text.clone(),
             over: over?.0?,
             on: on?.0?,
             constraints: constraints.into_iter().collect::<Option<_>>()?,
             objectives: objectives.into_iter().collect::<Option<_>>()?,
+            fidelities: fidelities.into_iter().collect::<Option<_>>()?,
             strategy: strategy.map_or(Some(Strategy::Random), |strategy| strategy.0)?,
             budget: budget?.0?,
             seed: u64::try_from(seed).ok()?,
             location: body.name_location(),
-        })
+        };
+        self.cheaper(&search);
+        Some(search)
     }
 
     fn search_entry(
@@ -154,7 +167,7 @@ impl<'a> Checker<'a> {
     }
 
     /// `measure <= limit`, or the other way round.
-    fn constraint(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Constraint> {
+    pub(super) fn constraint(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Constraint> {
         let location = scope.at(value.span);
         let form = |checker: &mut Self, label: &str| {
             checker.push(
@@ -207,7 +220,7 @@ impl<'a> Checker<'a> {
         // Work may be counted with or without its unit: `300 MFLOP` and `300 M` are the same.
         let plain = types::fits(&ty, &Type::Real(PLAIN)) && dimension == WORK;
         let wanted = if plain { PLAIN } else { dimension };
-        let name = MEASURES.iter().find(|(_, known, _)| *known == measure).map_or("", |(name, ..)| *name);
+        let name = measure_word(measure);
         let role = format!("the limit of `{name}`");
         let expr = self.fitted(Typed { ty, expr }, number, scope, &Type::Real(wanted), &role)?;
         let value = self.constant(&expr)?.and_then(|value| value.number())?;
@@ -258,7 +271,7 @@ impl<'a> Checker<'a> {
         None
     }
 
-    fn objective(
+    pub(super) fn objective(
         &mut self,
         maximize: bool,
         value: &tree::Expr,

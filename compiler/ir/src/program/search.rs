@@ -17,6 +17,8 @@ pub struct Search {
     pub constraints: Vec<Constraint>,
     /// What is better; at least one.
     pub objectives: Vec<Objective>,
+    /// Cheaper looks before the full one, in the order in which they are taken; may be empty.
+    pub fidelities: Vec<Fidelity>,
     /// How candidates are proposed.
     pub strategy: Strategy,
     /// When it ends.
@@ -54,6 +56,67 @@ pub enum Measure {
     Accuracy,
     /// Joules of an inference.
     Energy,
+}
+
+/// How dear a figure is to come by, the cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// Counted in the drawn network.
+    Count,
+    /// Needs a partition.
+    Score,
+    /// Needs a placement on the fleet.
+    Plan,
+    /// Needs training.
+    Training,
+}
+
+impl Measure {
+    /// What it takes to know it.
+    #[must_use]
+    pub fn cost(self) -> Cost {
+        match self {
+            Self::Params | Self::Flops | Self::Macs | Self::Depth | Self::Width | Self::Nodes => Cost::Count,
+            Self::ConcurrencyScore => Cost::Score,
+            Self::Latency | Self::Memory | Self::Communication | Self::Energy => Cost::Plan,
+            Self::Accuracy => Cost::Training,
+        }
+    }
+}
+
+/// `fidelity { minimize params keep 32 }`: a look at all candidates that is cheaper than the full one, which the best of them pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fidelity {
+    /// What every candidate that passes must keep, beside the search's own constraints on figures that are known by then.
+    pub constraints: Vec<Constraint>,
+    /// What is better here; at least one.
+    pub objectives: Vec<Objective>,
+    /// How many pass at most.
+    pub keep: u64,
+    /// Where it was written.
+    pub location: Location,
+}
+
+impl Fidelity {
+    /// That of its dearest measure.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        dearest(&self.objectives, &self.constraints)
+    }
+}
+
+impl Search {
+    /// That of its dearest measure, its fidelities aside.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        dearest(&self.objectives, &self.constraints)
+    }
+}
+
+fn dearest(objectives: &[Objective], constraints: &[Constraint]) -> Cost {
+    let objectives = objectives.iter().map(|objective| objective.measure.cost());
+    let constraints = constraints.iter().map(|constraint| constraint.measure.cost());
+    objectives.chain(constraints).max().unwrap_or(Cost::Count)
 }
 
 /// `where measure <= limit`

@@ -13,7 +13,7 @@ use cnasc_fleet::measure::latency;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Shape};
 use cnasc_place::Strategy;
-use cnasc_search::{Candidate, Study, draw};
+use cnasc_search::{Candidate, Proposal, Study, draw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -143,7 +143,9 @@ pub fn measure(
     let mut rows = Vec::new();
     let mut first = None;
     for candidate in found.outcome.ranked.iter().take(args.top.into()) {
-        session.output.remark(&format!("measuring candidate {} (seed {})", candidate.index, candidate.seed));
+        session
+            .output
+            .remark(&format!("measuring candidate {} (seed {})", candidate.proposal.index, candidate.proposal.seed));
         let placed = Placed::new(found, candidate)?;
         let inputs = images.inputs(placed.spread.input())?;
         let (row, answer) = measure_one(&placed, &inputs, images.names())?;
@@ -166,7 +168,10 @@ struct Placed {
 
 impl Placed {
     fn new(found: &Found<'_>, candidate: &Candidate) -> Result<Self, Failure> {
-        let drawn = draw(found.study.program(), found.study.over(), &BTreeMap::new(), candidate.seed)?;
+        let drawn = {
+            let Proposal { settings, seed, .. } = &candidate.proposal;
+            draw(found.study.program(), found.study.over(), settings, *seed)?
+        };
         let architecture = drawn.architecture;
         let compile = |strategy| pipeline::compile(&architecture, found.study.fleet(), strategy);
         let (spread, single) = (compile(Strategy::Hypergraph)?, compile(Strategy::Single)?);

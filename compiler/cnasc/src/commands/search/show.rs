@@ -4,8 +4,8 @@ use super::Found;
 use super::finish::Measured;
 use crate::commands::score::tell;
 use crate::output::{count, milliseconds, table};
-use cnasc_ir::program::Measure;
-use cnasc_search::Candidate;
+use cnasc_ir::program::{Measure, Objective};
+use cnasc_search::{Candidate, Looked};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -35,6 +35,7 @@ pub struct Document<'a> {
     front: Vec<Row<'a>>,
     measured: Vec<MeasuredRow<'a>>,
     seed: u64,
+    looks: Vec<LookRow>,
     feasible: u64,
     duplicates: u64,
     broken: BTreeMap<&'static str, u64>,
@@ -44,6 +45,15 @@ pub struct Document<'a> {
     weights: &'static str,
     answer: Answer<'a>,
     files: Vec<String>,
+}
+
+/// A fidelity, or the search's own look, whose `keep` is null.
+#[derive(Debug, Serialize)]
+struct LookRow {
+    measures: Vec<&'static str>,
+    judged: u64,
+    feasible: u64,
+    keep: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,7 +97,7 @@ pub fn document<'a>(found: &'a Found<'_>, measured: &'a Measured) -> Document<'a
         measured: best
             .map(|(candidate, row)| MeasuredRow {
                 hash: &candidate.hash,
-                seed: candidate.seed,
+                seed: candidate.proposal.seed,
                 predicted_single_ms: row.predicted_single * 1e3,
                 measured_single_ms: row.measured_single * 1e3,
                 predicted_fleet_ms: row.predicted_spread * 1e3,
@@ -99,6 +109,7 @@ pub fn document<'a>(found: &'a Found<'_>, measured: &'a Measured) -> Document<'a
             })
             .collect(),
         seed: found.seed,
+        looks: looked(found),
         feasible: outcome.feasible,
         duplicates: outcome.duplicates,
         broken: outcome.broken.iter().map(|(measure, count)| (word(*measure), *count)).collect(),
@@ -130,7 +141,7 @@ fn front_row(candidate: &Candidate) -> Row<'_> {
         Measure::Communication,
     ];
     let values = measures.iter().filter_map(|&measure| Some((word(measure), candidate.figures.value(measure)?)));
-    Row { hash: &candidate.hash, seed: candidate.seed, values: values.collect(), params: &candidate.arguments }
+    Row { hash: &candidate.hash, seed: candidate.proposal.seed, values: values.collect(), params: &candidate.arguments }
 }
 
 /// The summary, the table of the best, the winner's answer, and where its files are.
@@ -168,6 +179,9 @@ fn summary(found: &Found<'_>) -> String {
         text.push_str(&format!("; {} drawn twice", outcome.duplicates));
     }
     text.push('\n');
+    if !found.search.fidelities.is_empty() {
+        text.push_str(&looks(found));
+    }
     for (measure, count) in &outcome.broken {
         text.push_str(&format!("  {count} break the constraint on {}\n", word(*measure)));
     }
@@ -175,6 +189,33 @@ fn summary(found: &Found<'_>) -> String {
         text.push_str(&format!("  {count} give no network: {why}\n"));
     }
     text
+}
+
+/// A line for each look: by what it judged how many, and how many were kept for the next one.
+fn looks(found: &Found<'_>) -> String {
+    let mut text = String::new();
+    for (place, look) in looked(found).into_iter().enumerate() {
+        let by = look.measures.join(", ");
+        let name = if look.keep.is_some() { format!("fidelity {}", place + 1) } else { "in full".to_owned() };
+        text.push_str(&format!("  {name}: {} judged by {by}, {} keep its constraints", look.judged, look.feasible));
+        if let Some(keep) = look.keep {
+            text.push_str(&format!(", {} go on", keep.min(look.feasible)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What each look saw, the search's own last.
+fn looked(found: &Found<'_>) -> Vec<LookRow> {
+    let search = found.search;
+    let words = |objectives: &[Objective]| objectives.iter().map(|objective| word(objective.measure)).collect();
+    let fidelities = search.fidelities.iter().map(|fidelity| (words(&fidelity.objectives), Some(fidelity.keep)));
+    let all = fidelities.chain([(words(&search.objectives), None)]);
+    let seen = found.outcome.looks.iter().copied().chain(std::iter::repeat(Looked::default()));
+    all.zip(seen)
+        .map(|((measures, keep), Looked { judged, feasible })| LookRow { measures, judged, feasible, keep })
+        .collect()
 }
 
 fn best(found: &Found<'_>, measured: &Measured) -> String {
@@ -187,13 +228,13 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
         .zip(&measured.rows)
         .enumerate()
         .map(|(rank, (candidate, row))| {
-            let score = &candidate.figures.score;
+            let [cs, delta_w, lambda, eta] = score_columns(candidate);
             vec![
                 (rank + 1).to_string(),
-                format!("{:.3}{}", score.cs, if score.floored { "*" } else { "" }),
-                format!("{:.3}", score.delta_w),
-                format!("{:.2}", score.lambda),
-                format!("{:.3}", score.eta),
+                cs,
+                delta_w,
+                lambda,
+                eta,
                 milliseconds(row.predicted_single),
                 milliseconds(row.measured_single),
                 format!("{} on {}", milliseconds(row.predicted_spread), row.spread_over),
@@ -201,11 +242,24 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
                 format!("{} on {}", milliseconds(row.predicted_best), row.used),
                 count(candidate.figures.counts.params),
                 count(candidate.figures.counts.flops),
-                candidate.seed.to_string(),
+                candidate.proposal.seed.to_string(),
             ]
         })
         .collect();
     table(&headings, &[], &rows)
+}
+
+/// The concurrency score and its parts.
+fn score_columns(candidate: &Candidate) -> [String; 4] {
+    match &candidate.figures.score {
+        Some(score) => [
+            format!("{:.3}{}", score.cs, if score.floored { "*" } else { "" }),
+            format!("{:.3}", score.delta_w),
+            format!("{:.2}", score.lambda),
+            format!("{:.3}", score.eta),
+        ],
+        None => [const { String::new() }; 4],
+    }
 }
 
 fn legend(found: &Found<'_>, measured: &Measured) -> String {
@@ -231,7 +285,8 @@ fn legend(found: &Found<'_>, measured: &Measured) -> String {
         "Every answer on {} {inputs} is within {worst:.0e} of the scalar reference. U_c = {} B.\n",
         measured.images, found.outcome.unit
     ));
-    if found.outcome.ranked.iter().take(measured.rows.len()).any(|candidate| candidate.figures.score.floored) {
+    let floored = |candidate: &Candidate| candidate.figures.score.as_ref().is_some_and(|score| score.floored);
+    if found.outcome.ranked.iter().take(measured.rows.len()).any(floored) {
         text.push_str("* nothing is sent: Λ is taken as one smallest edge, so that CS does not vanish\n");
     }
     text

@@ -1,0 +1,71 @@
+//! The looks that candidates are judged by: the fidelities of a search in their order, then the search's own objectives.
+
+use crate::candidate::{Candidate, Figures};
+use crate::study::Study;
+use cnasc_ir::program::{Constraint, Cost, Objective};
+
+/// One way of judging candidates.
+#[derive(Debug, Clone)]
+pub struct Look<'a> {
+    /// What is better.
+    pub objectives: &'a [Objective],
+    /// What must hold, as far as it is known at this cost.
+    pub constraints: Vec<&'a Constraint>,
+    /// That of the dearest figure that is computed.
+    pub cost: Cost,
+    /// How many candidates pass at most; the last look has no bound.
+    pub keep: Option<u64>,
+    /// Whether all figures are computed, asked for or not.
+    whole: bool,
+}
+
+impl<'a> Look<'a> {
+    /// The looks of a study, at least one.
+    pub(crate) fn all(study: &Study<'a>) -> Vec<Self> {
+        let search = study.search;
+        let fidelity = search.fidelities.iter().map(|fidelity| {
+            let cost = fidelity.cost();
+            let early = search.constraints.iter().filter(|constraint| constraint.measure.cost() <= cost);
+            Self {
+                objectives: &fidelity.objectives,
+                constraints: fidelity.constraints.iter().chain(early).collect(),
+                cost,
+                keep: Some(fidelity.keep),
+                whole: false,
+            }
+        });
+        let last = Self {
+            objectives: &search.objectives,
+            constraints: search.constraints.iter().collect(),
+            cost: search.cost(),
+            keep: None,
+            whole: false,
+        };
+        fidelity.chain([last]).collect()
+    }
+
+    /// Every figure, whatever it says.
+    pub(crate) fn whole() -> Look<'static> {
+        Look { objectives: &[], constraints: Vec::new(), cost: Cost::Plan, keep: None, whole: true }
+    }
+
+    /// Whether figures of this cost count in it.
+    pub(crate) fn needs(&self, cost: Cost) -> bool {
+        let objectives = self.objectives.iter().map(|objective| objective.measure);
+        let constraints = self.constraints.iter().map(|constraint| constraint.measure);
+        self.whole || objectives.chain(constraints).any(|measure| measure.cost() == cost)
+    }
+
+    /// A candidate's objectives, all to be minimised.
+    pub(crate) fn objectives(&self, candidate: &Candidate) -> Vec<f64> {
+        self.values(&candidate.figures)
+    }
+
+    fn values(&self, figures: &Figures) -> Vec<f64> {
+        let value = |measure| figures.value(measure).unwrap_or(f64::INFINITY);
+        let signed = |objective: &Objective| {
+            if objective.maximize { -value(objective.measure) } else { value(objective.measure) }
+        };
+        self.objectives.iter().map(signed).collect()
+    }
+}
