@@ -182,6 +182,9 @@ pub struct ExpandArgs {
     /// In which form.
     #[arg(long, value_enum, default_value = "ir")]
     pub emit: Emit,
+    #[command(flatten)]
+    /// How ONNX files are written.
+    pub fold: FoldArgs,
     /// A folder for one file a network, instead of standard output.
     #[arg(short, long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -198,8 +201,7 @@ pub enum Emit {
     Dot,
     /// A picture.
     Svg,
-    /// For other frameworks; not there yet.
-    #[value(hide = true)]
+    /// For other engines, with weights; needs --output-dir.
     Onnx,
     /// For graph tools; not there yet.
     #[value(hide = true)]
@@ -207,6 +209,14 @@ pub enum Emit {
     /// The generated code; not there yet.
     #[value(hide = true)]
     Clif,
+}
+
+/// How ONNX files are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FoldArgs {
+    /// In ONNX files, batch norm and gates are computed into the layers, as kernels run them, instead of every parameter under its name.
+    #[arg(long)]
+    pub fold: bool,
 }
 
 /// A fleet to place on.
@@ -292,6 +302,12 @@ pub struct PlanArgs {
     /// In which form; a table where absent.
     #[arg(long, value_enum)]
     pub emit: Option<EmitPlan>,
+    #[command(flatten)]
+    /// How ONNX files are written.
+    pub fold: FoldArgs,
+    /// A folder for the files of `--emit onnx`.
+    #[arg(short, long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
 }
 
 /// Forms of a plan.
@@ -305,6 +321,8 @@ pub enum EmitPlan {
     Trace,
     /// The hypergraph that is scored, as an hMETIS file: FLOPs of blocks, bytes of their outputs. Needs no fleet.
     Hgr,
+    /// Weights and all, for other engines: a file a device, and the whole with the placement in it; needs --output-dir.
+    Onnx,
 }
 
 /// `cnasc partition`

@@ -107,6 +107,8 @@ pub mod codes {
     pub const DOUBT: Code = Code("E0613");
     /// A device's backend is not in this program.
     pub const ABSENT: Code = Code("E0614");
+    /// A network can't be written in the form that is asked for.
+    pub const EXPORT: Code = Code("E0640");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
@@ -129,6 +131,7 @@ pub mod codes {
         NO_SNAPSHOT,
         DOUBT,
         ABSENT,
+        EXPORT,
         LATER,
     ];
 }

@@ -4,6 +4,7 @@
 //! function from its arguments to an [`Exit`] status; what it can't do is a [`Failure`], whose findings are printed here.
 
 pub mod cli;
+pub mod exchange;
 pub mod failure;
 pub mod images;
 pub mod model;

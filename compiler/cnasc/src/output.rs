@@ -1,5 +1,6 @@
 //! What goes to the terminal: one result on standard output, diagnostics and remarks on standard error.
 
+use crate::Session;
 use crate::cli::{Color, Format, OutputArgs};
 use crate::failure::Failure;
 use cnasc_base::render::{self, printable};
@@ -113,6 +114,15 @@ pub fn table(headings: &[&str], left: &[usize], rows: &[Vec<String>]) -> String 
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
+}
+
+/// The files that a command wrote: a line each, or a list for programs.
+pub fn print_written(session: &Session, written: &[String]) {
+    if session.output.is_json() {
+        session.output.json(&written);
+    } else {
+        written.iter().for_each(|path| session.output.text(&format!("{path}\n")));
+    }
 }
 
 /// Makes a folder for results, and those above it.

@@ -7,7 +7,7 @@ use cnasc_bundle::Bundle;
 use cnasc_bundle::file::MAGIC;
 use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::{Architecture, Fleet, Program, TensorGraph};
+use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::{Strategy, Workload, plan};
 use std::path::{Component, Path, PathBuf};
@@ -128,18 +128,27 @@ pub fn analyse(architecture: &Architecture) -> Result<(TensorGraph, Workload), F
 /// Where no placement fits the fleet, or the network has more parameters than memory is asked for.
 pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -> Result<Bundle, Failure> {
     let (graph, workload) = analyse(architecture)?;
+    // Before placing, because a network that can't be run need not be placed.
+    let weights = weights(architecture, &graph)?;
+    let seed = Seed::new(architecture.provenance.seed);
+    let placed = plan(&workload, fleet, strategy, &seed.child("place"))
+        .map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
+    let (folded, weights) = fold(&graph, &weights);
+    Bundle::new(architecture, folded, weights, placed, fleet.clone())
+        .map_err(|error| Failure::running(codes::RUN, error.to_string()))
+}
+
+/// Seeded random values for the parameters of an architecture's graph.
+///
+/// # Errors
+/// Where there are more than memory is asked for.
+pub fn weights(architecture: &Architecture, graph: &TensorGraph) -> Result<Weights, Failure> {
     let params = graph.total_params();
     if params > MAX_PARAMS {
         let message = format!("`{}` has {params} parameters; this release runs up to {MAX_PARAMS}", architecture.name);
         return Err(Failure::input(Diagnostic::error(codes::FORM, message)));
     }
-    let seed = Seed::new(architecture.provenance.seed);
-    let placed = plan(&workload, fleet, strategy, &seed.child("place"))
-        .map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
-    let weights = random_weights(&graph, &seed);
-    let (folded, weights) = fold(&graph, &weights);
-    Bundle::new(architecture, folded, weights, placed, fleet.clone())
-        .map_err(|error| Failure::running(codes::RUN, error.to_string()))
+    Ok(random_weights(graph, &Seed::new(architecture.provenance.seed)))
 }
 
 /// Said wherever answers are shown, until there is training.

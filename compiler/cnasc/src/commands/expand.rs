@@ -3,15 +3,19 @@
 use crate::Session;
 use crate::cli::{Emit, ExpandArgs};
 use crate::commands::later;
+use crate::exchange::{self, Valued};
 use crate::failure::{Exit, Failure};
 use crate::model;
-use crate::output::{make_folder, write_file};
+use crate::output::{make_folder, print_written, write_file};
 use cnasc_ir::Architecture;
 use serde::Serialize;
 
 /// Draws and prints, or writes one file a network.
 pub fn run(session: &mut Session, args: &ExpandArgs) -> Result<Exit, Failure> {
     let form = Form::of(args.emit)?;
+    if form == Form::Onnx {
+        exchange::folder(args.output_dir.as_deref())?;
+    }
     let loaded = model::load(session, &args.file, &args.draw, args.count)?;
     if let Some(folder) = &args.output_dir {
         make_folder(folder)?;
@@ -19,7 +23,7 @@ pub fn run(session: &mut Session, args: &ExpandArgs) -> Result<Exit, Failure> {
         for architecture in &loaded.architectures {
             let name = format!("{}-{}.{}", architecture.name, architecture.provenance.seed, form.ending());
             let path = folder.join(name);
-            write_file(&path, form.show(architecture).as_bytes())?;
+            write_file(&path, &form.bytes(architecture, args)?)?;
             written.push(path.display().to_string());
         }
         print_written(session, &written);
@@ -62,14 +66,6 @@ impl<'a> Drawn<'a> {
     }
 }
 
-fn print_written(session: &Session, written: &[String]) {
-    if session.output.is_json() {
-        session.output.json(&written);
-    } else {
-        written.iter().for_each(|path| session.output.text(&format!("{path}\n")));
-    }
-}
-
 /// The forms that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -77,6 +73,7 @@ enum Form {
     Json,
     Dot,
     Svg,
+    Onnx,
 }
 
 impl Form {
@@ -86,12 +83,21 @@ impl Form {
             Emit::Json => Ok(Self::Json),
             Emit::Dot => Ok(Self::Dot),
             Emit::Svg => Ok(Self::Svg),
-            Emit::Onnx => Err(later("--emit onnx")),
+            Emit::Onnx => Ok(Self::Onnx),
             Emit::Graphml => Err(later("--emit graphml")),
             Emit::Clif => Err(later("--emit clif")),
         }
     }
 
+    /// The contents of a file.
+    fn bytes(self, architecture: &Architecture, args: &ExpandArgs) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Onnx => Valued::of(architecture, args.fold.fold)?.onnx(),
+            _ => Ok(self.show(architecture).into_bytes()),
+        }
+    }
+
+    /// The text of a form that has one.
     fn show(self, architecture: &Architecture) -> String {
         match self {
             Self::Ir => {
@@ -105,6 +111,8 @@ impl Form {
             Self::Json => architecture.to_json(),
             Self::Dot => cnasc_lower::export::dot(architecture),
             Self::Svg => cnasc_lower::export::svg(architecture, None),
+            // Goes into files only.
+            Self::Onnx => String::new(),
         }
     }
 
@@ -114,6 +122,7 @@ impl Form {
             Self::Json => "arch.json",
             Self::Dot => "dot",
             Self::Svg => "svg",
+            Self::Onnx => "onnx",
         }
     }
 }

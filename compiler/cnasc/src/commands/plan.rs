@@ -2,9 +2,10 @@
 
 use crate::Session;
 use crate::cli::{EmitPlan, PlanArgs};
+use crate::exchange::{self, Valued};
 use crate::failure::{Exit, Failure, codes};
 use crate::model;
-use crate::output::{bytes, milliseconds, table};
+use crate::output::{self, bytes, milliseconds, table};
 use crate::pipeline;
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::architecture::NodeId;
@@ -36,6 +37,14 @@ struct Document<'a> {
 /// Places and prints.
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let strategy = strategy(&args.strategy)?;
+    let folder = match (args.emit, &args.output_dir) {
+        (Some(EmitPlan::Onnx), folder) => Some(exchange::folder(folder.as_deref())?),
+        (_, None) => None,
+        (_, Some(_)) => {
+            let message = "--output-dir is for `--emit onnx`; all else goes to standard output";
+            return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));
+        }
+    };
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
     if args.emit == Some(EmitPlan::Hgr) {
         let (_, workload) = pipeline::analyse(&architecture)?;
@@ -52,6 +61,11 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         Some(EmitPlan::Trace) => session.output.raw(&trace(&architecture, &fleet, &placed)),
         // Was answered above, before there was a plan.
         Some(EmitPlan::Hgr) => {}
+        Some(EmitPlan::Onnx) => {
+            let valued = Valued::of(&architecture, args.fold.fold)?;
+            let folder = folder.expect("`--emit onnx` without a folder was refused above");
+            output::print_written(session, &valued.write_placed(folder, &architecture, &placed, &fleet)?);
+        }
         Some(EmitPlan::Json) => session.output.json(&document(&architecture, &fleet, &placed)),
         None if session.output.is_json() => session.output.json(&document(&architecture, &fleet, &placed)),
         None => session.output.text(&for_people(&architecture, &fleet, &placed, &workload)),
