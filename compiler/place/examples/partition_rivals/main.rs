@@ -1,12 +1,14 @@
 //! Our partitions of 400 hypergraphs beside Mt-KaHyPar's (preset QUALITY, the best of five seeds), and which of ours are
 //! proved to be optimal:
 //!
-//! `cargo run --release -p cnasc-place --example partition_rivals -- DIR PYTHON [--reuse] [--prove NODES]`
+//! `cargo run --release -p cnasc-place --example partition_rivals -- DIR PYTHON [--set N] [--reuse] [--each] [--prove NODES]`
 //!
 //! Writes the hypergraphs to DIR as hMETIS files, partitions each once, lets PYTHON (with `mtkahypar` installed) do the same
-//! five times, and prints tables. `--reuse` takes the rival's results of an earlier run of the same DIR. `--prove` lets branch
-//! and bound visit so many nodes to prove those partitions optimal that have at most 32 vertices and 4 parts. Where no partition
-//! keeps ε, both sides get the smallest that ours found feasible. With `--features metis`, METIS partitions them as well.
+//! five times, and prints tables; seconds are of processor time, one thread each. `--set` draws other hypergraphs, and gives our
+//! partitioner another seed. `--reuse` takes the rival's results of an earlier run of the same DIR; `--each` prints a line a
+//! hypergraph. `--prove` lets branch and bound visit so many nodes to prove those partitions optimal that have at most 32 vertices
+//! and 4 parts. Where no partition keeps ε, both sides get the smallest that ours found feasible. With `--features metis`, METIS
+//! partitions them as well.
 
 mod families;
 mod networks;
@@ -19,7 +21,6 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 const PARTS: [usize; 5] = [2, 3, 4, 8, 16];
 const EPSILONS: [f64; 2] = [0.03, 0.10];
@@ -46,11 +47,15 @@ struct Run {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, python, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: partition_rivals DIR PYTHON [--reuse] [--prove NODES]".into());
+        return Err("usage: partition_rivals DIR PYTHON [--set N] [--reuse] [--each] [--prove NODES]".into());
     };
     let folder = Path::new(folder);
     std::fs::create_dir_all(folder)?;
-    let cases = cases();
+    let number = |word: &str| match rest.iter().position(|other| other == word) {
+        None => Ok(None),
+        Some(place) => rest.get(place + 1).and_then(|text| text.parse().ok()).map(Some).ok_or(format!("{word} N")),
+    };
+    let cases = cases(number("--set")?.unwrap_or(0));
     let mut list = String::new();
     for (index, case) in cases.iter().enumerate() {
         let path = folder.join(format!("{index:03}.hgr"));
@@ -68,30 +73,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     if rival.len() != cases.len() {
         return Err(format!("the rival answered {} of {}", rival.len(), cases.len()).into());
     }
+    if rest.iter().any(|word| word == "--each") {
+        each(&cases, &rival);
+    }
     report(&cases, &rival);
     #[cfg(feature = "metis")]
     beside_metis(&cases);
-    if let Some(place) = rest.iter().position(|word| word == "--prove") {
-        prove(&cases, rest.get(place + 1).ok_or("--prove takes a number of nodes")?.parse()?);
+    if let Some(nodes) = number("--prove")? {
+        prove(&cases, nodes);
     }
     Ok(())
 }
 
-fn cases() -> Vec<Case> {
+/// Set 0 is the one that the partitioner's constants were tuned on.
+fn cases(set: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     for (cell, parts, epsilon) in
         PARTS.iter().enumerate().flat_map(|(at, &parts)| (0..2).map(move |e| (2 * at + e, parts, EPSILONS[e])))
     {
-        for (group, graph) in graphs(&Seed::new(cell as u64)) {
+        for (group, graph) in graphs(&Seed::new(cell as u64 + 100 * set)) {
             let targets = vec![1.0; parts];
             let request = Request { targets: &targets, bound: 1.0 + epsilon, effort: Effort::THOROUGH, known: None };
-            let started = Instant::now();
-            let ours = partition(&graph, &request, &Seed::new(1));
-            let seconds = started.elapsed().as_secs_f64();
+            let started = processor_seconds();
+            let ours = partition(&graph, &request, &Seed::new(1 + set));
+            let seconds = processor_seconds() - started;
             cases.push(Case { group, graph, parts, epsilon, ours, seconds });
         }
     }
     cases
+}
+
+/// Seconds that this thread has computed.
+fn processor_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
 /// Forty hypergraphs of 16 to 512 vertices.
@@ -142,6 +157,30 @@ fn read_runs(text: &str) -> Result<Vec<[Run; SEEDS]>, Box<dyn Error>> {
     Ok(all)
 }
 
+/// A line a case.
+fn each(cases: &[Case], rival: &[[Run; SEEDS]]) {
+    println!("number group vertices parts bound ours rival ms rival's ms");
+    for (number, (case, runs)) in cases.iter().zip(rival).enumerate() {
+        let theirs = best(case, runs).map_or_else(|| "-".to_owned(), |km1| km1.to_string());
+        println!(
+            "{number:03} {} {} {} {:.4} {} {theirs} {:.1} {:.1}",
+            case.group,
+            case.graph.vertices(),
+            case.parts,
+            case.ours.bound,
+            case.ours.connectivity,
+            1e3 * case.seconds,
+            1e3 * runs.iter().map(|run| run.seconds).sum::<f64>()
+        );
+    }
+}
+
+/// The rival's best within the bound.
+fn best(case: &Case, runs: &[Run; SEEDS]) -> Option<u64> {
+    let kept = runs.iter().filter(|run| run.imbalance <= case.ours.bound - 1.0 + 1e-6);
+    kept.map(|run| run.km1).min()
+}
+
 /// Sums over some cases.
 #[derive(Default)]
 struct Row {
@@ -163,8 +202,7 @@ impl Row {
         self.cases += 1;
         self.seconds += case.seconds;
         self.their_seconds += runs.iter().map(|run| run.seconds).sum::<f64>();
-        let kept = runs.iter().filter(|run| run.imbalance <= case.ours.bound - 1.0 + 1e-6);
-        let Some(theirs) = kept.map(|run| run.km1).min() else {
+        let Some(theirs) = best(case, runs) else {
             self.unbalanced += 1;
             return;
         };
@@ -245,9 +283,9 @@ fn prove(cases: &[Case], nodes: u64) {
         for case in &own {
             let targets = vec![1.0; parts];
             let request = Request { targets: &targets, bound: case.ours.bound, effort: Effort::THOROUGH, known: None };
-            let started = Instant::now();
+            let started = processor_seconds();
             let proof = exact::prove(&case.graph, &request, &case.ours, nodes);
-            let took = started.elapsed().as_secs_f64();
+            let took = processor_seconds() - started;
             row += usize::from(proof.optimal);
             better += usize::from(proof.partition.connectivity < case.ours.connectivity);
             seconds += took;
@@ -269,10 +307,10 @@ fn prove(cases: &[Case], nodes: u64) {
 fn beside_metis(cases: &[Case]) {
     let (mut logs, mut compared, mut unbalanced, mut seconds) = (0.0, 0_u32, 0_u32, 0.0);
     for case in cases {
-        let started = Instant::now();
+        let started = processor_seconds();
         let epsilon = case.ours.bound - 1.0;
         let found = cnasc_place::partition::metis::metis(&case.graph, case.parts as u32, epsilon, 1);
-        seconds += started.elapsed().as_secs_f64();
+        seconds += processor_seconds() - started;
         let Ok(part_of) = found else { continue };
         let mut loads = vec![0; case.parts];
         part_of.iter().zip(case.graph.weights()).for_each(|(&part, weight)| loads[part as usize] += weight);

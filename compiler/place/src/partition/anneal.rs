@@ -26,6 +26,9 @@ const CHANCES: usize = 1024;
 static THRESHOLDS: LazyLock<Vec<f64>> =
     LazyLock::new(|| (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect());
 
+/// Vertices that are tried for an exchange.
+const PARTNERS: u32 = 3;
+
 /// Walks so many steps from the assignment in `state`, and goes back to the best.
 pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
     let graph = state.graph;
@@ -39,18 +42,20 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
     let mean = state.connectivity as f64 / state.sent().max(1) as f64;
     let cooling = libm::pow(COLD / HOT, f64::from(PLATEAU) / f64::from(steps.max(PLATEAU)));
     let mut temperature = HOT * mean;
+    let mut members = Members::new(state);
+    let mut rng = Quick(rng.bits());
     for step in 0..steps {
         if step % PLATEAU == PLATEAU - 1 {
             temperature *= cooling;
         }
-        let mut draw = Draw(rng.bits());
+        let mut draw = Draw(rng.next());
         let Some((vertex, part)) = propose(state, &mut draw) else { continue };
         let home = state.part_of[vertex] as usize;
         let allowed = thresholds[draw.below(CHANCES, 10)] * temperature;
         let exchanged = if state.has_room(vertex, part) {
             None
         } else {
-            match partner(state, vertex, part, rng) {
+            match partner(state, &members, vertex, part, &mut rng) {
                 None => continue,
                 partner => partner,
             }
@@ -61,9 +66,11 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
         }
         if let Some(other) = exchanged {
             trail.push((index(other), index(part)));
+            members.change(other, part, home);
             state.apply(other, home, None);
         }
         trail.push((index(vertex), index(home)));
+        members.change(vertex, home, part);
         state.apply(vertex, part, None);
         if state.connectivity < best.connectivity || best.excess > 0 {
             let quality = state.quality();
@@ -109,10 +116,52 @@ fn propose(state: &State, draw: &mut Draw) -> Option<(usize, usize)> {
 }
 
 /// A vertex of `part` such that both parts keep their limits when it changes places with `vertex`.
-fn partner(state: &State, vertex: usize, part: usize, rng: &mut Rng) -> Option<usize> {
-    let from = Draw(rng.bits()).below(state.graph.vertices(), 32);
-    let tries = state.part_of[from..].iter().chain(&state.part_of[..from]).take(2 * state.parts());
-    let offset = tries.into_iter().position(|&other| other as usize == part)?;
-    let other = if from + offset < state.part_of.len() { from + offset } else { from + offset - state.part_of.len() };
-    state.can_swap(vertex, other).then_some(other)
+fn partner(state: &State, members: &Members, vertex: usize, part: usize, rng: &mut Quick) -> Option<usize> {
+    let own = &members.of[part];
+    let mut draw = Draw(rng.next());
+    (0..PARTNERS).filter(|_| !own.is_empty()).find_map(|_| {
+        let other = own[draw.below(own.len(), 21)] as usize;
+        state.can_swap(vertex, other).then_some(other)
+    })
+}
+
+/// The vertices of each part, so that one of them can be drawn.
+struct Members {
+    of: Vec<Vec<u32>>,
+    /// For each vertex where it stands in its part's list.
+    place_of: Vec<u32>,
+}
+
+impl Members {
+    fn new(state: &State) -> Self {
+        let mut members = Self { of: vec![Vec::new(); state.parts()], place_of: vec![0; state.part_of.len()] };
+        for (vertex, &part) in (0_u32..).zip(&state.part_of) {
+            members.place_of[vertex as usize] = index(members.of[part as usize].len());
+            members.of[part as usize].push(vertex);
+        }
+        members
+    }
+
+    fn change(&mut self, vertex: usize, from: usize, to: usize) {
+        let place = self.place_of[vertex];
+        self.of[from].swap_remove(place as usize);
+        if let Some(&last) = self.of[from].get(place as usize) {
+            self.place_of[last as usize] = place;
+        }
+        self.place_of[vertex] = index(self.of[to].len());
+        self.of[to].push(index(vertex));
+    }
+}
+
+/// A generator for a walk that draws more than it does anything else: SplitMix64 from one draw of the seed's stream.
+/// (Steele et al. 2014, Fast splittable pseudorandom number generators.)
+struct Quick(u64);
+
+impl Quick {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
 }

@@ -73,6 +73,11 @@ impl Balance {
         &self.targets
     }
 
+    /// So many times the weight that the smallest part would have under perfect balance.
+    pub(super) fn share_of_least(&self, share: f64) -> u64 {
+        (self.targets.iter().copied().fold(f64::INFINITY, f64::min) * share) as u64
+    }
+
     /// For each part the greatest weight that it may have.
     #[must_use]
     pub fn limits(&self) -> &[u64] {

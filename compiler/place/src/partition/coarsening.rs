@@ -115,7 +115,7 @@ impl Clusters<'_> {
 }
 
 /// The hypergraph whose vertices are clusters, numbered in the order of their first vertices.
-fn contract(graph: &Hypergraph, mut cluster_of: Vec<u32>) -> Level {
+pub(super) fn contract(graph: &Hypergraph, mut cluster_of: Vec<u32>) -> Level {
     let mut number_of = vec![u32::MAX; graph.vertices()];
     let mut weights: Vec<u64> = Vec::new();
     for (vertex, cluster) in cluster_of.iter_mut().enumerate() {

@@ -89,8 +89,9 @@ impl<'a> Refiner<'a> {
         quality
     }
 
-    /// Walks on from the current assignment by annealing, and refines the best that it met.
-    pub(super) fn anneal(&mut self, steps: u32, rng: &mut Rng) -> Quality {
+    /// Takes an assignment, walks on from it by annealing, and refines the best that it met.
+    pub(super) fn anneal(&mut self, part_of: &[u32], steps: u32, rng: &mut Rng) -> Quality {
+        self.state.reset(part_of);
         anneal(&mut self.state, steps, rng);
         self.improve(rng)
     }

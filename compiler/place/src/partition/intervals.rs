@@ -81,6 +81,45 @@ fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
     Some(part_of)
 }
 
+/// Intervals, as many as it takes, none heavier than `cap` but single vertices that are: those with the least Λ, numbered in
+/// their order.
+pub(super) fn pieces(graph: &Hypergraph, cap: u64) -> Vec<u32> {
+    let vertices = graph.vertices();
+    let first_pin: Vec<u32> = (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
+    // The least Λ of what stands before a vertex, and where the last piece of it begins.
+    let mut least = vec![(u64::MAX, 0_u32); vertices + 1];
+    least[0] = (0, 0);
+    let mut seen = vec![u32::MAX; graph.nets()];
+    for (begin, mark) in (0..vertices).zip(0_u32..) {
+        let (before, mut load, mut cost) = (least[begin].0, 0, 0);
+        for vertex in begin..vertices {
+            load += graph.weights()[vertex];
+            if load > cap && vertex > begin {
+                break;
+            }
+            for &net in graph.nets_of(vertex) {
+                let net = net as usize;
+                if first_pin[net] < mark && seen[net] != mark {
+                    seen[net] = mark;
+                    cost += graph.costs()[net];
+                }
+            }
+            if before + cost < least[vertex + 1].0 {
+                least[vertex + 1] = (before + cost, mark);
+            }
+        }
+    }
+    let mut piece_of = vec![0; vertices];
+    let (mut end, mut pieces) = (vertices, 0);
+    while end > 0 {
+        let begin = least[end].1 as usize;
+        piece_of[begin..end].fill(pieces);
+        (end, pieces) = (begin, pieces + 1);
+    }
+    piece_of.iter_mut().for_each(|piece| *piece = pieces - 1 - *piece);
+    piece_of
+}
+
 fn index(part: usize) -> u32 {
     u32::try_from(part).expect("parts are devices, of which there are few")
 }

@@ -84,7 +84,8 @@ impl<'a> State<'a> {
 
     /// What moving `vertex` to `part` takes off Λ.
     pub(super) fn gain(&self, vertex: usize, part: usize) -> i64 {
-        self.leave[vertex] + self.reach[vertex * self.parts + part] - self.total[vertex]
+        // Sums of all costs fit, so wrapping never happens; it only spares the checks.
+        self.leave[vertex].wrapping_add(self.reach[vertex * self.parts + part]).wrapping_sub(self.total[vertex])
     }
 
     /// What exchanging the parts of two vertices takes off Λ. A net of both keeps its parts.
