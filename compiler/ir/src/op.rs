@@ -1,11 +1,13 @@
 //! Operators with all numbers known: their shapes, parameters and cost.
 
+pub mod layout;
 mod text;
 pub mod window;
 
 use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
+pub use layout::{Fill, Pad, Reshape, Slice, Transpose};
 pub use window::{Slide, Window};
 
 /// One operator, on tensors of one image. Written in JSON as `{"op": "conv", "kernel": 3, …}`.
@@ -71,6 +73,14 @@ pub enum Op {
         /// Whether a bias is added.
         bias: bool,
     },
+    /// Some places of one axis.
+    Slice(Slice),
+    /// Places added around the tensor.
+    Pad(Pad),
+    /// Axes in another order.
+    Transpose(Transpose),
+    /// The same elements with other extents.
+    Reshape(Reshape),
 }
 
 /// The greatest kernel and stride: beyond any network in use, and small enough that sizes computed from it fit.
@@ -95,6 +105,12 @@ pub enum Axis {
 impl Axis {
     /// All, in the order of a shape.
     pub const ALL: [Self; 3] = [Self::Channels, Self::Rows, Self::Columns];
+
+    /// Its place in a shape.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
 
     fn is_channels(&self) -> bool {
         *self == Self::Channels
@@ -236,6 +252,10 @@ impl Op {
             }
             Self::GlobalAvg => Ok(Shape::new(input.channels, 1, 1)),
             Self::Linear { outputs, .. } => Ok(Shape::new(outputs, 1, 1)),
+            Self::Slice(slice) => slice.output(input),
+            Self::Pad(pad) => pad.output(input),
+            Self::Transpose(transpose) => transpose.output(input),
+            Self::Reshape(reshape) => reshape.output(input),
             _ => Ok(input),
         }
     }
@@ -307,6 +327,7 @@ impl Op {
                 output.elements().saturating_mul(window.taps())
             }
             Self::GlobalAvg => inputs.first().map_or(0, |input| input.elements()),
+            Self::Slice(_) | Self::Pad(_) | Self::Transpose(_) | Self::Reshape(_) => 0,
         }
     }
 
@@ -327,6 +348,10 @@ impl Op {
             Self::AvgPool { .. } => "avgpool",
             Self::GlobalAvg => "global_avg",
             Self::Linear { .. } => "linear",
+            Self::Slice(_) => "slice",
+            Self::Pad(_) => "pad",
+            Self::Transpose(_) => "transpose",
+            Self::Reshape(_) => "reshape",
         }
     }
 }

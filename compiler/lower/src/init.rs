@@ -82,5 +82,6 @@ fn second_moment(op: &Op, inputs: &[f64]) -> f64 {
         Op::Conv { .. } | Op::Linear { .. } => 2.0 * first,
         Op::BatchNorm => NORMALISED,
         Op::Input | Op::MaxPool { .. } | Op::AvgPool { .. } | Op::GlobalAvg => first,
+        Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => first,
     }
 }

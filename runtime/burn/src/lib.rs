@@ -8,6 +8,7 @@
 //! the first GPU of that kind.
 
 mod device;
+mod movement;
 mod operator;
 
 #[cfg(test)]

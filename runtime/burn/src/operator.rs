@@ -2,9 +2,10 @@
 //!
 //! Parameters are put on burn's device once, in the form in which the calls take them.
 
+use crate::movement::{Move, dimension};
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn_tensor::{Device, Tensor, TensorData, activation, module};
-use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
+use cnasc_ir::op::{BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::CompileError;
@@ -45,6 +46,7 @@ pub enum Operator {
         weight: Tensor<2>,
         bias: Option<Tensor<2>>,
     },
+    Move(Move),
 }
 
 /// Extents of the burn tensor of a shape.
@@ -88,6 +90,7 @@ impl Operator {
                 let output = bias.iter().fold(product, |output, bias| output + bias.clone());
                 output.reshape([1, outputs, 1, 1])
             }
+            Self::Move(movement) => movement.apply(x),
             // The others take several inputs, and one of them is as good as it is.
             Self::Weighted(_) | Self::WeightedSigmoids(_) | Self::Sum | Self::Mean | Self::Concat(_) => x,
         }
@@ -117,19 +120,20 @@ impl<'a> Loader<'a> {
     /// Where burn has no call for it.
     pub fn operator(&mut self, graph: &TensorGraph, id: TensorId) -> Result<Operator, CompileError> {
         let step = graph.step(id);
+        if let Some(&input) = step.inputs.first()
+            && let Some(movement) = self.movement(step, graph.step(input).shape)
+        {
+            return Ok(Operator::Move(movement));
+        }
         Ok(match step.op {
-            Op::Input => {
+            Op::Input | Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => {
                 let problem = format!("{} of node {} has no call in burn", step.op, step.node.0);
                 return Err(CompileError::Unsupported { step: id.index(), problem });
             }
             Op::WeightedSum { gate } => self.weighted(gate, step),
             Op::Sum => Operator::Sum,
             Op::Mean => Operator::Mean,
-            Op::Concat { axis } => Operator::Concat(match axis {
-                Axis::Channels => 1,
-                Axis::Rows => 2,
-                Axis::Columns => 3,
-            }),
+            Op::Concat { axis } => Operator::Concat(dimension(axis)),
             Op::Relu => Operator::Relu,
             Op::Sigmoid => Operator::Sigmoid,
             Op::Conv { ref window, groups, bias, .. } => {

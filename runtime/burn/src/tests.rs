@@ -1,13 +1,15 @@
 //! The operators' tests of `cnasc-kernels`, which compare with the oracle, compiled here against this crate's `compile`; memory;
 //! wrong input.
 
+#[path = "../../kernels/src/tests/layout.rs"]
+mod layout;
 #[path = "../../kernels/src/tests/net.rs"]
 mod net;
 #[path = "../../kernels/src/tests/operators.rs"]
 mod operators;
 
 use crate::compile;
-use cnasc_bundle::layout;
+use cnasc_bundle::layout::len;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::op::{Axis, Gate};
 use cnasc_ir::{Op, Shape, TensorId};
@@ -34,7 +36,7 @@ fn memory_is_given_back_and_reported() {
         last = net.add(conv(1, 16), &[last]);
     }
     let memory = compile(&net.graph, &net.weights, &net.whole(Backend::Burn)).unwrap().memory();
-    let tensor = 4 * layout::len(shape) as u64;
+    let tensor = 4 * len(shape) as u64;
     assert_eq!(memory.arena, 4 * tensor, "a chain needs two tensors at a time, and two are at the border");
     assert_eq!(memory.weights, 20 * 4 * (16 * 16 + 16));
     assert_eq!(memory.code, 0);

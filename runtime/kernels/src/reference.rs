@@ -3,11 +3,13 @@
 //! Tensor graph × weights × share → an [`Executable`] that other backends are compared with. It also runs graphs that are not
 //! folded. Each tensor has its own memory; those at the border of the share are kept in blocked order beside it.
 
+mod layout;
 mod ops;
 
 use crate::check::{Border, check};
 use crate::{CompileError, Executable, Memory};
-use cnasc_bundle::{Action, Share, layout};
+use cnasc_bundle::layout::{len, to_blocked, to_plain};
+use cnasc_bundle::{Action, Share};
 use cnasc_ir::{Shape, TensorGraph, TensorId, Weights};
 
 /// A share as a list of operators with their own copy of the weights.
@@ -50,7 +52,7 @@ pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<
     }
     let mut blocked = vec![Vec::new(); graph.steps.len()];
     for id in border.ids() {
-        blocked[id.index()] = zeros(layout::len(graph.step(id).shape) as u64)?;
+        blocked[id.index()] = zeros(len(graph.step(id).shape) as u64)?;
     }
     Ok(Reference { graph: graph.clone(), weights: weights.clone(), actions, plain, blocked })
 }
@@ -102,13 +104,13 @@ impl Executable for Reference {
         // Taken out for the same reason; an action that is not a computation does nothing.
         let Some(compute) = self.actions[action].take() else { return };
         for &id in &compute.imports {
-            layout::to_plain(self.shape(id), &self.blocked[id.index()], &mut self.plain[id.index()]);
+            to_plain(self.shape(id), &self.blocked[id.index()], &mut self.plain[id.index()]);
         }
         for &id in &compute.steps {
             self.step(id);
         }
         for &id in &compute.exports {
-            layout::to_blocked(self.shape(id), &self.plain[id.index()], &mut self.blocked[id.index()]);
+            to_blocked(self.shape(id), &self.plain[id.index()], &mut self.blocked[id.index()]);
         }
         self.actions[action] = Some(compute);
     }

@@ -45,6 +45,10 @@ impl fmt::Display for Op {
             Self::Linear { outputs, bias } => {
                 write!(f, "linear {outputs}{}", if bias { "" } else { " -bias" })
             }
+            Self::Slice(slice) => slice.fmt(f),
+            Self::Pad(pad) => pad.fmt(f),
+            Self::Transpose(transpose) => transpose.fmt(f),
+            Self::Reshape(reshape) => reshape.fmt(f),
             _ => f.write_str(self.name()),
         }
     }

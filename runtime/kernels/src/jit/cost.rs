@@ -13,6 +13,8 @@ const DEPTHWISE: f64 = 55.0;
 const PORTABLE: f64 = 30.0;
 /// Floats a nanosecond that are read or written one after the other.
 const STREAMED: f64 = 8.0;
+/// The same of elements that are looked for one by one.
+const MOVED: f64 = 1.0;
 /// Nanoseconds of a call of no work.
 const CALL: f64 = 50.0;
 
@@ -37,6 +39,9 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
             let whole = sum + depthwise(&node.depthwise) + dense(&node.pointwise.conv) / DENSE;
             whole * share(node.rows, &node.pointwise.conv.output)
         }
+        Kernel::Gather(gather) => gather.floats() as f64 / MOVED,
+        Kernel::Fill(fill) => floats(&fill.view) / STREAMED,
+        Kernel::Reshape(reshape) => floats(&reshape.output) / MOVED,
         Kernel::Copy(copy) => 2.0 * floats(&copy.input) / STREAMED,
         Kernel::Clear(clear) => 2.0 * f64::from(clear.view.border) * clear.view.row_pitch() as f64 / STREAMED,
     }

@@ -7,6 +7,7 @@ use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
 use super::emit::Emitter;
+use super::gather::{Fill, Gather, Reshape};
 use super::gemm::Gemm;
 use super::node::Node;
 use super::pool::Pool;
@@ -38,6 +39,12 @@ pub enum Kernel {
     SumRows(SumRows),
     /// Sum, depthwise and pointwise convolution in one.
     Node(Box<Node>),
+    /// Elements moved along the axes.
+    Gather(Gather),
+    /// One number everywhere.
+    Fill(Fill),
+    /// Other extents.
+    Reshape(Reshape),
 }
 
 /// The pointers that a kernel's function is called with.
@@ -131,7 +138,7 @@ impl Kernel {
             Self::SumRows(rows) => rows.sum.inputs.len(),
             Self::Gemm(gemm) => 1 + usize::from(gemm.adds),
             Self::Node(node) => node.inputs(),
-            Self::Clear(_) => 0,
+            Self::Clear(_) | Self::Fill(_) => 0,
             _ => 1,
         }
     }
@@ -145,6 +152,7 @@ impl Kernel {
             Self::SumRows(rows) => rows.table(),
             Self::Node(node) => node.table(),
             Self::Pool(pool) => pool.table(),
+            Self::Gather(gather) => gather.table(),
             _ => Vec::new(),
         }
     }
@@ -162,6 +170,9 @@ impl Kernel {
             Self::DepthwiseRows(rows) => rows.emit(emit, arguments),
             Self::SumRows(rows) => rows.emit(emit, arguments),
             Self::Node(node) => node.emit(emit, arguments),
+            Self::Gather(gather) => gather.emit(emit, arguments),
+            Self::Fill(fill) => fill.emit(emit, arguments),
+            Self::Reshape(reshape) => reshape.emit(emit, arguments),
         }
     }
 
@@ -178,6 +189,9 @@ impl Kernel {
             Self::DepthwiseRows(_) => "depthwise_rows",
             Self::SumRows(_) => "sum_rows",
             Self::Node(_) => "node",
+            Self::Gather(_) => "gather",
+            Self::Fill(_) => "fill",
+            Self::Reshape(_) => "reshape",
         }
     }
 }

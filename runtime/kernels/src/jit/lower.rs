@@ -4,6 +4,8 @@
 //! it; an element-wise step writes over an input that nothing reads later; a tensor that only this device sees and that padded
 //! convolutions read gets its border when it is made, one that others see is copied.
 
+mod layout;
+
 use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
@@ -214,7 +216,7 @@ impl Lowering<'_> {
             Op::Relu => self.sum(step, output, None, false, true)?,
             Op::Sigmoid => self.sum(step, output, None, true, false)?,
             Op::Concat { axis: Axis::Channels } => self.concat(step, output)?,
-            Op::Concat { .. } => return Err(unsupported(id, "joins rows or columns")),
+            Op::Concat { axis } => self.join(step, output, axis)?,
             Op::Conv { .. } => self.conv(step, output, relu)?,
             Op::Linear { bias, .. } => self.linear(step, output, bias, relu)?,
             Op::MaxPool { window } => self.pool(step, output, window, Reduce::Max)?,
@@ -223,6 +225,10 @@ impl Lowering<'_> {
                 let shape = self.graph.step(step.inputs[0]).shape;
                 self.pool(step, output, whole(shape), Reduce::Mean { counted: [0; 4] })?;
             }
+            Op::Slice(slice) => self.slice(step, output, &slice)?,
+            Op::Pad(pad) => self.pad(step, output, &pad)?,
+            Op::Transpose(transpose) => self.transpose(step, output, &transpose)?,
+            Op::Reshape(_) => self.reshape(step, output)?,
         }
         for (position, input) in step.inputs.iter().enumerate() {
             if !step.inputs[..position].contains(input) {

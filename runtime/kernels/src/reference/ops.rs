@@ -33,14 +33,18 @@ impl Operands<'_> {
             Op::AvgPool { ref window, counted } => self.avg_pool(window, counted, output),
             Op::GlobalAvg => self.global_average(output),
             Op::Linear { bias, .. } => self.linear(bias, output),
+            Op::Slice(slice) => self.slice(&slice, output),
+            Op::Pad(pad) => self.pad(&pad, output),
+            Op::Transpose(transpose) => self.transpose(&transpose, output),
+            Op::Reshape(_) => output.copy_from_slice(self.input(0)),
         }
     }
 
-    fn input(&self, index: usize) -> &[f32] {
+    pub(super) fn input(&self, index: usize) -> &[f32] {
         &self.tensors[self.step.inputs[index].index()]
     }
 
-    fn input_shape(&self) -> Shape {
+    pub(super) fn input_shape(&self) -> Shape {
         self.graph.step(self.step.inputs[0]).shape
     }
 

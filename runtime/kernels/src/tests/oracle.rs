@@ -4,7 +4,7 @@ use super::net::{Net, infer};
 use crate::reference;
 use cnasc_bundle::layout;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::{Axis, Gate, Slide, Window};
+use cnasc_ir::op::{Axis, Fill, Gate, Pad, Reshape, Slice, Slide, Transpose, Window};
 use cnasc_ir::{Op, Shape, TensorId};
 
 const IMAGE: TensorId = TensorId(0);
@@ -101,4 +101,41 @@ fn linear() {
     let op = Op::Linear { outputs: 2, bias: true };
     let found = apply(op, &[IMAGE], Shape::new(2, 1, 2), &count(4), &[&weights, &[0.0, 0.5]]);
     assert_eq!(found, [4321.0, 4.5]);
+}
+
+#[test]
+fn slices_and_pads() {
+    let shape = Shape::new(1, 2, 4);
+    let run = |op: Op| apply(op, &[IMAGE], shape, &count(8), &[]);
+    assert_eq!(run(Op::Slice(Slice::range(Axis::Columns, 1, 3))), [2.0, 3.0, 6.0, 7.0]);
+    // As ONNX has it: from the end to the start in steps of two, and clamped bounds.
+    let slice = |start, end, step| Op::Slice(Slice::between(Axis::Columns, 4, start, end, step).unwrap());
+    assert_eq!(run(slice(-1, i64::MIN, -2)), [4.0, 2.0, 8.0, 6.0]);
+    assert_eq!(run(slice(-3, 1000, 2)), [2.0, 4.0, 6.0, 8.0]);
+    assert_eq!(run(slice(20, 0, -1)), [4.0, 3.0, 2.0, 8.0, 7.0, 6.0]);
+    assert_eq!(run(slice(1, 2, i64::MAX)), [2.0, 6.0]);
+    for (start, end, step) in [(2, 2, 1), (3, 1, 1), (1, 3, -1), (0, 4, 0), (4, 9, 1)] {
+        assert!(Slice::between(Axis::Columns, 4, start, end, step).is_err(), "{start}..{end} by {step}");
+    }
+    let pad = |before, after, fill| {
+        apply(Op::Pad(Pad { before, after, fill }), &[IMAGE], Shape::new(1, 1, 3), &count(3), &[])
+    };
+    assert_eq!(pad([0, 0, 1], [0, 0, 2], Fill::Constant(0.5)), [0.5, 1.0, 2.0, 3.0, 0.5, 0.5]);
+    assert_eq!(pad([0, 0, 2], [0, 0, 2], Fill::Reflect), [3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]);
+    assert_eq!(pad([0, 0, 5], [0, 0, 0], Fill::Reflect), [2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0]);
+    assert_eq!(pad([0, 0, 2], [0, 0, 1], Fill::Edge), [1.0, 1.0, 1.0, 2.0, 3.0, 3.0]);
+    assert_eq!(pad([0, 0, 2], [0, 0, 1], Fill::Wrap), [2.0, 3.0, 1.0, 2.0, 3.0, 1.0]);
+    assert_eq!(pad([1, 0, 0], [0, 1, 0], Fill::Reflect), [1.0, 2.0, 3.0].repeat(4));
+}
+
+#[test]
+fn transpositions_and_reshapes() {
+    let (shape, values) = (Shape::new(2, 1, 3), count(6));
+    let turn = |axes| apply(Op::Transpose(Transpose { axes }), &[IMAGE], shape, &values, &[]);
+    assert_eq!(turn([Axis::Columns, Axis::Rows, Axis::Channels]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    assert_eq!(turn([Axis::Rows, Axis::Channels, Axis::Columns]), values);
+    // The output's channels are the input's columns, its rows the channels, its columns the rows: 3 × 2 × 1.
+    assert_eq!(turn([Axis::Columns, Axis::Channels, Axis::Rows]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    let reshape = Op::Reshape(Reshape { shape: Shape::new(3, 2, 1) });
+    assert_eq!(apply(reshape, &[IMAGE], shape, &values, &[]), values);
 }
