@@ -1,5 +1,6 @@
 //! Operators with all numbers known: their shapes, parameters and cost.
 
+pub mod elementwise;
 pub mod layout;
 mod text;
 pub mod window;
@@ -35,6 +36,60 @@ pub enum Op {
     Relu,
     /// 1 / (1 + e⁻ˣ).
     Sigmoid,
+    /// min(max(x, `min`), `max`); with 0 and 6 the `relu6` of mobile networks.
+    Clip {
+        /// The least value.
+        min: f32,
+        /// The greatest value.
+        max: f32,
+    },
+    /// x where it is positive, `slope`·x elsewhere.
+    LeakyRelu {
+        /// Of the negative side.
+        slope: f32,
+    },
+    /// x · min(max(x/6 + 1/2, 0), 1), Howard et al., "Searching for MobileNetV3", ICCV 2019.
+    HardSwish,
+    /// min(max(`alpha`·x + `beta`, 0), 1).
+    HardSigmoid {
+        /// The slope.
+        alpha: f32,
+        /// The value at 0.
+        beta: f32,
+    },
+    /// eˣ / Σ eˣ, summed along an axis for each place of the others.
+    Softmax {
+        /// Along which; written where it is not the channels.
+        #[serde(default, skip_serializing_if = "Axis::is_channels")]
+        axis: Axis,
+    },
+    /// Local response normalisation across channels, x / (`bias` + `alpha`/`size` · Σ x²)^`beta`: the sum runs over `size` channels
+    /// around each one, of an even number one more behind it than before, and those outside the tensor are left out.
+    /// Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NIPS 2012, in the form that divides
+    /// `alpha`, which the common frameworks have.
+    Lrn {
+        /// Channels of a sum.
+        size: u32,
+        /// Factor of their mean square.
+        alpha: f32,
+        /// The power.
+        beta: f32,
+        /// Added to the sum.
+        bias: f32,
+    },
+    /// a + b of two inputs; along an axis where one has the extent 1, that one counts for all places ([`elementwise::broadcast`]).
+    Add,
+    /// a − b, as [`Add`](Self::Add).
+    Sub,
+    /// a · b, as [`Add`](Self::Add).
+    Mul,
+    /// a / b, as [`Add`](Self::Add).
+    Div,
+    /// A stored tensor, whatever comes in. Its one input only says where it stands: nothing is made of it.
+    Constant {
+        /// Of the tensor.
+        shape: Shape,
+    },
     /// Cross-correlation with zero padding; depthwise where `groups` equals the channels.
     Conv {
         /// Its kernel and how it moves; padding is zeros.
@@ -117,6 +172,20 @@ impl Axis {
     }
 }
 
+/// What is computed of two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arithmetic {
+    /// a + b.
+    Add,
+    /// a − b.
+    Sub,
+    /// a · b.
+    Mul,
+    /// a / b.
+    Div,
+}
+
 /// Where a weighted sum applies the sigmoid (paper.md pitfall 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,6 +216,8 @@ pub enum ParamRole {
     Mean,
     /// Batch norm's stored variance; a statistic, not a trained parameter.
     Variance,
+    /// A stored tensor, `[channels, rows, columns]`.
+    Constant,
 }
 
 impl ParamRole {
@@ -165,6 +236,7 @@ impl ParamRole {
             Self::Gate => "gate",
             Self::Mean => "running_mean",
             Self::Variance => "running_var",
+            Self::Constant => "value",
         }
     }
 }
@@ -221,6 +293,15 @@ impl Op {
                 let extent = inputs.iter().fold(0_u32, |sum, shape| sum.saturating_add(shape.extent(*axis)));
                 first.with(*axis, extent)
             }
+            (Self::Add | Self::Sub | Self::Mul | Self::Div, inputs) => {
+                let &[left, right] = inputs else {
+                    return fail(format!("takes two inputs, found {}", inputs.len()));
+                };
+                match elementwise::broadcast(left, right) {
+                    Ok(shape) => shape,
+                    Err(problem) => return fail(problem),
+                }
+            }
             (_, [_, _, ..]) => return fail(format!("takes one input, found {}", inputs.len())),
             (_, [input]) => match self.unary_output(*input) {
                 Ok(shape) => shape,
@@ -235,6 +316,7 @@ impl Op {
     }
 
     fn unary_output(&self, input: Shape) -> Result<Shape, String> {
+        self.check_numbers()?;
         match *self {
             Self::Conv { ref window, groups, channels, .. } => {
                 if groups == 0 || !input.channels.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
@@ -256,6 +338,7 @@ impl Op {
             Self::Pad(pad) => pad.output(input),
             Self::Transpose(transpose) => transpose.output(input),
             Self::Reshape(reshape) => reshape.output(input),
+            Self::Constant { shape } => Ok(shape),
             _ => Ok(input),
         }
     }
@@ -289,6 +372,9 @@ impl Op {
                 }
                 params
             }
+            Self::Constant { shape } => {
+                vec![(ParamRole::Constant, vec![shape.channels, shape.height, shape.width])]
+            }
             _ => Vec::new(),
         }
     }
@@ -313,12 +399,10 @@ impl Op {
     pub fn flops(&self, inputs: &[Shape], output: Shape) -> u64 {
         let terms = inputs.len() as u64;
         match *self {
-            Self::Input | Self::Concat { .. } | Self::BatchNorm => 0,
+            Self::Input | Self::Concat { .. } | Self::BatchNorm | Self::Constant { .. } => 0,
             Self::WeightedSum { .. } => output.elements() * (2 * terms).saturating_sub(1),
             Self::Sum => output.elements() * terms.saturating_sub(1),
             Self::Mean => output.elements() * terms,
-            Self::Relu => output.elements(),
-            Self::Sigmoid => 4 * output.elements(),
             Self::Conv { bias, .. } | Self::Linear { bias, .. } => {
                 let additions = if bias { output.elements() } else { 0 };
                 self.macs(inputs, output).saturating_mul(2).saturating_add(additions)
@@ -327,7 +411,7 @@ impl Op {
                 output.elements().saturating_mul(window.taps())
             }
             Self::GlobalAvg => inputs.first().map_or(0, |input| input.elements()),
-            Self::Slice(_) | Self::Pad(_) | Self::Transpose(_) | Self::Reshape(_) => 0,
+            _ => output.elements() * self.flops_an_element(),
         }
     }
 
@@ -342,6 +426,17 @@ impl Op {
             Self::Concat { .. } => "concat",
             Self::Relu => "relu",
             Self::Sigmoid => "sigmoid",
+            Self::Clip { .. } => "clip",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::HardSwish => "hard_swish",
+            Self::HardSigmoid { .. } => "hard_sigmoid",
+            Self::Softmax { .. } => "softmax",
+            Self::Lrn { .. } => "lrn",
+            Self::Add => "add",
+            Self::Sub => "sub",
+            Self::Mul => "mul",
+            Self::Div => "div",
+            Self::Constant { .. } => "constant",
             Self::Conv { .. } => "conv",
             Self::BatchNorm => "bn",
             Self::MaxPool { .. } => "maxpool",

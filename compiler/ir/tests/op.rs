@@ -58,6 +58,54 @@ fn joins_count_their_inputs() {
 }
 
 #[test]
+fn element_wise_operators_broadcast() {
+    let (image, channels, row) = (Shape::new(6, 4, 5), Shape::new(6, 1, 1), Shape::new(1, 1, 5));
+    for op in [Op::Add, Op::Sub, Op::Mul, Op::Div] {
+        assert_eq!(op.output(&[image, channels]), Ok(image));
+        assert_eq!(op.output(&[channels, row]), Ok(Shape::new(6, 1, 5)));
+        assert_eq!(op.flops(&[image, channels], image), 120);
+    }
+    let stored = Op::Constant { shape: channels };
+    check(&stored, (3, 7, 7), (6, 1, 1), 6, 0);
+    assert_eq!(stored.flops(&[image], channels), 0);
+    assert_eq!(Op::Clip { min: 0.0, max: 6.0 }.flops(&[image], image), 240);
+    assert_eq!(Op::Lrn { size: 5, alpha: 1e-4, beta: 0.75, bias: 1.0 }.flops(&[image], image), 120 * 9);
+}
+
+#[test]
+fn numbers_have_bounds() {
+    let shape = Shape::new(6, 4, 4);
+    let error = |op: Op| op.output(&[shape]).expect_err("does not fit").to_string();
+    insta::assert_snapshot!(error(Op::Clip { min: 1.0, max: -1.0 }), @"clip 1..-1 has a least value of 1, which is above its greatest, -1");
+    insta::assert_snapshot!(error(Op::LeakyRelu { slope: f32::NAN }), @"leaky_relu NaN needs numbers of at most 1e30 either way");
+    insta::assert_snapshot!(error(Op::Lrn { size: 0, alpha: 1.0, beta: 1.0, bias: 1.0 }), @"lrn 0 1 1 1 needs a size of 1 to 4096, found 0");
+    insta::assert_snapshot!(error(Op::Lrn { size: 5, alpha: 1.0, beta: 1.0, bias: 0.0 }), @"lrn 5 1 1 0 needs an alpha of at least 0 and a bias above 0");
+    insta::assert_snapshot!(error(Op::Lrn { size: 5, alpha: 1.0, beta: 17.0, bias: 1.0 }), @"lrn 5 1 17 1 needs a beta of -16 to 16, found 17");
+    let misfit = Op::Mul.output(&[shape, Shape::new(6, 2, 1)]).expect_err("2 is neither 4 nor 1").to_string();
+    insta::assert_snapshot!(misfit, @"mul needs extents that are equal or 1, found 6x4x4 and 6x2x1");
+    insta::assert_snapshot!(Op::Sub.output(&[shape]).expect_err("one is missing").to_string(), @"sub takes two inputs, found 1");
+}
+
+#[test]
+fn element_wise_operators_are_written_and_read() {
+    let written = |op: &Op| {
+        let json = serde_json::to_string(op).expect("operators are written");
+        assert_eq!(serde_json::from_str::<Op>(&json).expect("what is written is read"), *op);
+        format!("{op} | {json}")
+    };
+    insta::assert_snapshot!(written(&Op::Clip { min: 0.0, max: 6.0 }), @r#"relu6 | {"op":"clip","min":0.0,"max":6.0}"#);
+    insta::assert_snapshot!(written(&Op::Clip { min: -1.0, max: 0.1 }), @r#"clip -1..0.1 | {"op":"clip","min":-1.0,"max":0.1}"#);
+    insta::assert_snapshot!(written(&Op::LeakyRelu { slope: 0.01 }), @r#"leaky_relu 0.01 | {"op":"leaky_relu","slope":0.01}"#);
+    insta::assert_snapshot!(written(&Op::HardSigmoid { alpha: 0.2, beta: 0.5 }), @r#"hard_sigmoid 0.2 0.5 | {"op":"hard_sigmoid","alpha":0.2,"beta":0.5}"#);
+    insta::assert_snapshot!(written(&Op::HardSwish), @r#"hard_swish | {"op":"hard_swish"}"#);
+    insta::assert_snapshot!(written(&Op::Softmax { axis: Axis::Channels }), @r#"softmax | {"op":"softmax"}"#);
+    insta::assert_snapshot!(written(&Op::Softmax { axis: Axis::Columns }), @r#"softmax columns | {"op":"softmax","axis":"columns"}"#);
+    insta::assert_snapshot!(written(&Op::Lrn { size: 5, alpha: 1e-4, beta: 0.75, bias: 1.0 }), @r#"lrn 5 0.0001 0.75 1 | {"op":"lrn","size":5,"alpha":0.0001,"beta":0.75,"bias":1.0}"#);
+    insta::assert_snapshot!(written(&Op::Mul), @r#"mul | {"op":"mul"}"#);
+    insta::assert_snapshot!(written(&Op::Constant { shape: Shape::new(6, 1, 1) }), @r#"constant 6x1x1 | {"op":"constant","shape":[6,1,1]}"#);
+}
+
+#[test]
 fn misfits_say_what_they_found() {
     let error = |op: &Op, inputs: &[Shape]| op.output(inputs).expect_err("does not fit").to_string();
     let shape = Shape::new(6, 4, 4);

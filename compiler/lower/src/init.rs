@@ -3,6 +3,7 @@
 //! Each parameter draws from a stream of its own, named after it, so that a change in one node leaves the values of all others:
 //! - weights of convolutions and linear layers: uniform in ±√(6 / fan-in), He et al. 2015 (arXiv 1502.01852, eq. 10);
 //! - biases: uniform in ±0.2;
+//! - stored tensors: uniform in 0.5..1.5, so that they can be divided by;
 //! - gates under a sigmoid: 0, so that every input enters with σ(0) = 0.5. Of the two widely used ports of RandWire one starts at
 //!   0 and the other at 1 (σ(1) ≈ 0.73); at 0 the sigmoid is steepest and no input is preferred. Other gates multiply directly, and
 //!   0 would silence the network: they start at the same factor, 0.5;
@@ -20,6 +21,9 @@ use cnasc_ir::weights::Weights;
 const OPEN_GATE: f32 = 0.5;
 /// The second moment that batch norm with the values above leaves: E[scale²]·E[1/variance]·(1 + E[mean²]) + E[shift²].
 const NORMALISED: f64 = 1.22;
+
+/// The second moment of stored tensors: 1 + 1/12.
+const CONSTANT: f64 = 1.083;
 
 /// Seeded values for every parameter of a verified graph.
 #[must_use]
@@ -48,7 +52,7 @@ fn values(step: &Step, spec: &ParamSpec, moment: f64, rng: &mut Rng) -> Vec<f32>
         }
         ParamRole::Bias | ParamRole::Shift => (-0.2, 0.2),
         ParamRole::Gate => return vec![gate(&step.op); count(spec)],
-        ParamRole::Scale => (0.5, 1.5),
+        ParamRole::Scale | ParamRole::Constant => (0.5, 1.5),
         ParamRole::Mean => (-0.2 * moment.sqrt(), 0.2 * moment.sqrt()),
         ParamRole::Variance => (0.5 * moment, 1.5 * moment),
     };
@@ -70,18 +74,27 @@ fn second_moment(op: &Op, inputs: &[f64]) -> f64 {
     let count = inputs.len() as f64;
     let square = |amplitude: f64| amplitude * amplitude;
     let first = inputs.first().copied().unwrap_or(1.0);
-    match op {
+    match *op {
         Op::WeightedSum { gate: Gate::SigmoidInputs } => square(f64::from(OPEN_GATE) * count),
         Op::WeightedSum { .. } => square(f64::from(OPEN_GATE) * amplitudes),
         Op::Sum => square(amplitudes),
         Op::Mean => square(amplitudes / count),
         Op::Concat { .. } => inputs.iter().sum::<f64>() / count,
-        Op::Relu => first / 2.0,
-        Op::Sigmoid => 1.0,
+        Op::Relu | Op::HardSwish => first / 2.0,
+        Op::Clip { min, max } => (first / 2.0).min(f64::from(min.abs().max(max.abs())).powi(2)),
+        Op::LeakyRelu { slope } => first * (1.0 + f64::from(slope).powi(2)) / 2.0,
+        Op::Sigmoid | Op::HardSigmoid { .. } | Op::Softmax { .. } => 1.0,
+        Op::Lrn { beta, bias, .. } => first / libm::pow(f64::from(bias), 2.0 * f64::from(beta)),
+        Op::Add | Op::Sub => square(amplitudes),
+        Op::Mul => inputs.iter().product(),
+        // Divisors are taken for ones: what they are is not known from their squares.
+        Op::Div => first,
+        Op::Constant { .. } => CONSTANT,
         // He's weights have a variance of 2 / fan-in, to make up for a ReLU before them.
         Op::Conv { .. } | Op::Linear { .. } => 2.0 * first,
         Op::BatchNorm => NORMALISED,
         Op::Input | Op::MaxPool { .. } | Op::AvgPool { .. } | Op::GlobalAvg => first,
+        // Only elements in other places.
         Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => first,
     }
 }

@@ -12,7 +12,7 @@ pub enum Move {
     /// Along each of these dimensions, the places to take.
     Take(Vec<(usize, Tensor<1, Int>)>),
     /// Into these places of a tensor that is filled with a number.
-    Into { filled: Tensor<4>, places: [Range<usize>; 4] },
+    Into { filled: Box<Tensor<4>>, places: [Range<usize>; 4] },
     /// Dimensions in another order.
     Permute([usize; 4]),
     /// Other extents.
@@ -23,7 +23,7 @@ impl Move {
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Take(places) => places.iter().fold(x, |x, (dimension, places)| x.select(*dimension, places.clone())),
-            Self::Into { filled, places } => filled.clone().slice_assign(places.clone(), x),
+            Self::Into { filled, places } => filled.as_ref().clone().slice_assign(places.clone(), x),
             Self::Permute(dimensions) => x.permute(*dimensions),
             Self::Reshape(extents) => x.reshape(*extents),
         }
@@ -57,7 +57,7 @@ impl Loader<'_> {
     fn pad(&mut self, pad: &Pad, from: Shape, to: Shape) -> Move {
         if let Fill::Constant(value) = pad.fill {
             self.bytes += 4 * to.elements();
-            let filled = Tensor::full(extents(to), value, &self.device);
+            let filled = Box::new(Tensor::full(extents(to), value, &self.device));
             let places = Axis::ALL.map(|axis| {
                 let start = pad.before[axis.index()] as usize;
                 start..start + from.extent(axis) as usize

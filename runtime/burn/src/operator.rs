@@ -5,7 +5,7 @@
 use crate::movement::{Move, dimension};
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn_tensor::{Device, Tensor, TensorData, activation, module};
-use cnasc_ir::op::{BATCH_NORM_EPSILON, Gate, Slide, Window};
+use cnasc_ir::op::{Arithmetic, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
 use cnasc_kernels::CompileError;
@@ -20,8 +20,21 @@ pub enum Operator {
     Mean,
     /// Along this dimension of burn's tensors.
     Concat(usize),
-    Relu,
-    Sigmoid,
+    /// A function of each element.
+    Map(Op),
+    /// Two tensors; burn broadcasts as the operators do.
+    Arithmetic(Arithmetic),
+    /// Along this dimension.
+    Softmax(usize),
+    /// x / (bias + factor · Σ x²)^beta: the sums are a convolution of ones along the channels of the squares.
+    Lrn {
+        ones: Tensor<4>,
+        options: ConvOptions<2>,
+        factor: f32,
+        beta: f32,
+        bias: f32,
+    },
+    Constant(Tensor<4>),
     Conv {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
@@ -68,14 +81,33 @@ impl Operator {
                 sum(inputs.into_iter()).div_scalar(count)
             }
             Self::Concat(dimension) => Tensor::cat(inputs, *dimension),
+            Self::Arithmetic(function) => {
+                let mut two = inputs.into_iter();
+                let mut next = || two.next().expect("the graph is verified: this operator has two inputs");
+                let (left, right) = (next(), next());
+                match function {
+                    Arithmetic::Add => left + right,
+                    Arithmetic::Sub => left - right,
+                    Arithmetic::Mul => left * right,
+                    Arithmetic::Div => left / right,
+                }
+            }
             _ => self.unary(inputs.pop().expect("the graph is verified: this operator has one input")),
         }
     }
 
     fn unary(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Relu => activation::relu(x),
-            Self::Sigmoid => activation::sigmoid(x),
+            Self::Map(op) => map(op, x),
+            Self::Softmax(dimension) => activation::softmax(x, *dimension),
+            Self::Lrn { ones, options, factor, beta, bias } => {
+                let [_, channels, rows, columns] = x.dims();
+                let squares = (x.clone() * x.clone()).reshape([1, 1, channels, rows * columns]);
+                let sums = module::conv2d(squares, ones.clone(), None, options.clone());
+                let base = sums.mul_scalar(*factor).add_scalar(*bias).reshape([1, channels, rows, columns]);
+                x * base.powf_scalar(-beta)
+            }
+            Self::Constant(value) => value.clone(),
             Self::Conv { weight, bias, options } => module::conv2d(x, weight.clone(), bias.clone(), options.clone()),
             Self::Affine { factor, shift } => x * factor.clone() + shift.clone(),
             Self::MaxPool(options) => module::max_pool2d(x, options.clone()),
@@ -92,8 +124,29 @@ impl Operator {
             }
             Self::Move(movement) => movement.apply(x),
             // The others take several inputs, and one of them is as good as it is.
-            Self::Weighted(_) | Self::WeightedSigmoids(_) | Self::Sum | Self::Mean | Self::Concat(_) => x,
+            Self::Weighted(_)
+            | Self::WeightedSigmoids(_)
+            | Self::Sum
+            | Self::Mean
+            | Self::Concat(_)
+            | Self::Arithmetic(_) => x,
         }
+    }
+}
+
+/// A function of each element; operators that are none leave it.
+fn map(op: &Op, x: Tensor<4>) -> Tensor<4> {
+    match *op {
+        Op::Relu => activation::relu(x),
+        Op::Sigmoid => activation::sigmoid(x),
+        Op::Clip { min, max } => x.clamp(min, max),
+        Op::LeakyRelu { slope } => activation::leaky_relu(x, f64::from(slope)),
+        Op::HardSwish => {
+            let gate = x.clone().div_scalar(6.0).add_scalar(0.5).clamp(0.0, 1.0);
+            x * gate
+        }
+        Op::HardSigmoid { alpha, beta } => x.mul_scalar(alpha).add_scalar(beta).clamp(0.0, 1.0),
+        _ => x,
     }
 }
 
@@ -134,8 +187,19 @@ impl<'a> Loader<'a> {
             Op::Sum => Operator::Sum,
             Op::Mean => Operator::Mean,
             Op::Concat { axis } => Operator::Concat(dimension(axis)),
-            Op::Relu => Operator::Relu,
-            Op::Sigmoid => Operator::Sigmoid,
+            Op::Relu
+            | Op::Sigmoid
+            | Op::Clip { .. }
+            | Op::LeakyRelu { .. }
+            | Op::HardSwish
+            | Op::HardSigmoid { .. } => Operator::Map(step.op.clone()),
+            Op::Softmax { axis } => Operator::Softmax(dimension(axis)),
+            Op::Lrn { size, alpha, beta, bias } => self.lrn(size, (alpha, beta, bias)),
+            Op::Add => Operator::Arithmetic(Arithmetic::Add),
+            Op::Sub => Operator::Arithmetic(Arithmetic::Sub),
+            Op::Mul => Operator::Arithmetic(Arithmetic::Mul),
+            Op::Div => Operator::Arithmetic(Arithmetic::Div),
+            Op::Constant { shape } => Operator::Constant(self.param(step, 0, extents(shape))),
             Op::Conv { ref window, groups, bias, .. } => {
                 let options = conv_options(window, groups);
                 let per_group = graph.step(step.inputs[0]).shape.channels / groups;
@@ -188,6 +252,14 @@ impl<'a> Loader<'a> {
             options: conv_options(window, from.channels),
             shares: self.load(shares, [1, 1, to.height as usize, to.width as usize]),
         }
+    }
+
+    fn lrn(&mut self, size: u32, (alpha, beta, bias): (f32, f32, f32)) -> Operator {
+        let (before, behind) = ((size - 1) as usize / 2, size as usize / 2);
+        let padding = [(before, behind), (0, 0)];
+        let options = ConvOptions::new_with_padding([1, 1], padding, [1, 1], 1);
+        let ones = self.load(vec![1.0; size as usize], [1, 1, size as usize, 1]);
+        Operator::Lrn { ones, options, factor: alpha / size as f32, beta, bias }
     }
 
     fn weighted(&mut self, gate: Gate, step: &Step) -> Operator {

@@ -1,6 +1,8 @@
 //! The operators' tests of `cnasc-kernels`, which compare with the oracle, compiled here against this crate's `compile`; memory;
 //! wrong input.
 
+#[path = "../../kernels/src/tests/elementwise.rs"]
+mod elementwise;
 #[path = "../../kernels/src/tests/layout.rs"]
 mod layout;
 #[path = "../../kernels/src/tests/net.rs"]

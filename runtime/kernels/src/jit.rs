@@ -4,6 +4,8 @@
 //! a function for each distinct kernel and drivers that call them, `code` runs them. Kernels use vectors of four floats, which every
 //! supported CPU has; tensors between kernels keep the blocked layout, with a border of zeros where a padded convolution reads (`view`).
 
+mod activation;
+mod arithmetic;
 mod code;
 mod conv;
 mod copy;
@@ -12,16 +14,19 @@ mod count;
 mod depthwise;
 mod driver;
 mod emit;
+mod functions;
 mod fuse;
 mod gather;
 mod gemm;
 mod kernel;
 mod lives;
 mod lower;
+mod lrn;
 mod node;
 mod pool;
 mod rows;
 mod schedule;
+mod softmax;
 mod sum;
 mod team;
 mod tiles;

@@ -9,6 +9,7 @@
     reason = "intrinsics work on raw pointers; what makes each access sound is said at each function"
 )]
 
+pub mod activation;
 pub mod aggregate;
 pub mod depthwise;
 pub mod gemm;

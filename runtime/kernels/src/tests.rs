@@ -1,5 +1,6 @@
 //! Every operator and whole networks, generated code against the oracle; shares that exchange tensors; wrong input.
 
+mod elementwise;
 mod layout;
 mod net;
 mod operators;

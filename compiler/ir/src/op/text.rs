@@ -45,6 +45,13 @@ impl fmt::Display for Op {
             Self::Linear { outputs, bias } => {
                 write!(f, "linear {outputs}{}", if bias { "" } else { " -bias" })
             }
+            Self::Clip { min: 0.0, max: 6.0 } => f.write_str("relu6"),
+            Self::Clip { min, max } => write!(f, "clip {min}..{max}"),
+            Self::LeakyRelu { slope } => write!(f, "leaky_relu {slope}"),
+            Self::HardSigmoid { alpha, beta } => write!(f, "hard_sigmoid {alpha} {beta}"),
+            Self::Softmax { axis } if axis != Axis::Channels => write!(f, "softmax {axis}"),
+            Self::Lrn { size, alpha, beta, bias } => write!(f, "lrn {size} {alpha} {beta} {bias}"),
+            Self::Constant { shape } => write!(f, "constant {shape}"),
             Self::Slice(slice) => slice.fmt(f),
             Self::Pad(pad) => pad.fmt(f),
             Self::Transpose(transpose) => transpose.fmt(f),

@@ -39,6 +39,45 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
         }
         Op::Relu => map(&|x| x.max(0.0)),
         Op::Sigmoid => map(&sigmoid),
+        Op::Clip { min, max } => map(&|x| x.clamp(f64::from(min), f64::from(max))),
+        Op::LeakyRelu { slope } => map(&|x| if x < 0.0 { f64::from(slope) * x } else { x }),
+        Op::HardSwish => map(&|x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+        Op::HardSigmoid { alpha, beta } => map(&|x| (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0)),
+        Op::Softmax { axis } => {
+            assert_eq!(axis, Axis::Channels, "networks are drawn so");
+            let plane = shape.plane() as usize;
+            let total =
+                |place: usize| inputs[0].iter().skip(place % plane).step_by(plane).map(|&x| libm::exp(x)).sum::<f64>();
+            inputs[0].iter().enumerate().map(|(place, &x)| libm::exp(x) / total(place)).collect()
+        }
+        Op::Lrn { size, alpha, beta, bias } => {
+            let (before, behind) = (i64::from(size - 1) / 2, i64::from(size) / 2);
+            let normed = |[c, y, x]: [i64; 3]| {
+                let squares: f64 = (c - before..=c + behind)
+                    .filter(|&c| (0..i64::from(shape.channels)).contains(&c))
+                    .map(|c| at((shape, inputs[0]), [c, y, x]).powi(2))
+                    .sum();
+                let base = f64::from(bias) + f64::from(alpha) / f64::from(size) * squares;
+                at((shape, inputs[0]), [c, y, x]) / libm::pow(base, f64::from(beta))
+            };
+            places(shape).map(normed).collect()
+        }
+        Op::Add | Op::Sub | Op::Mul | Op::Div => {
+            let shapes = graph.input_shapes(step);
+            let value = |index: usize, place: [i64; 3]| {
+                let extents = [shapes[index].channels, shapes[index].height, shapes[index].width];
+                let place = [0, 1, 2].map(|axis| if extents[axis] == 1 { 0 } else { place[axis] });
+                at((shapes[index], inputs[index]), place)
+            };
+            let of = |place| match step.op {
+                Op::Add => value(0, place) + value(1, place),
+                Op::Sub => value(0, place) - value(1, place),
+                Op::Mul => value(0, place) * value(1, place),
+                _ => value(0, place) / value(1, place),
+            };
+            places(step.shape).map(of).collect()
+        }
+        Op::Constant { .. } => first,
         Op::Conv { window, groups, .. } => {
             conv((shape, inputs[0]), step.shape, &first, &param(1), (&window, i64::from(groups)))
         }

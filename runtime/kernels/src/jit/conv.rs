@@ -10,6 +10,7 @@
 //!
 //! Groups: the group's input channels are a range of blocks; weights are zero for those of the blocks that are not the group's.
 
+use super::activation::Activation;
 use super::emit::{Emitter, VECTOR};
 use super::kernel::Arguments;
 use super::tiles::Tiles;
@@ -37,7 +38,7 @@ pub struct Conv {
     /// Its padding is at most the input's border.
     pub window: Window,
     pub groups: u32,
-    pub relu: bool,
+    pub activation: Activation,
 }
 
 /// A run of input lanes at one tap.
@@ -282,7 +283,7 @@ impl Tile<'_> {
             let to = emit.index(output, offset);
             for vector in 0..vectors {
                 let sum = sums[(pixel * vectors + vector) as usize];
-                let value = if self.conv.relu { emit.relu(sum) } else { sum };
+                let value = self.conv.activation.emit(emit, sum);
                 emit.store(value, to, vector * VECTOR);
             }
         }

@@ -17,9 +17,14 @@ pub struct Copy {
 
 impl Copy {
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
+        self.emit_from(emit, arguments.inputs[0], arguments.output);
+    }
+
+    /// The same from and to these places.
+    pub fn emit_from(&self, emit: &mut Emitter<'_>, input: Value, output: Value) {
         let (block, shift) = (u64::from(self.channel) / View::PIXEL, u64::from(self.channel) % View::PIXEL);
-        let input = emit.offset(arguments.inputs[0], self.input.origin());
-        let output = emit.offset(arguments.output, self.output.origin() + block * self.output.block_pitch());
+        let input = emit.offset(input, self.input.origin());
+        let output = emit.offset(output, self.output.origin() + block * self.output.block_pitch());
         let rows = [(input, self.input.row_pitch()), (output, self.output.row_pitch())];
         let full = u64::from(self.input.shape.channels) / View::PIXEL;
         let rest = u64::from(self.input.shape.channels) % View::PIXEL;

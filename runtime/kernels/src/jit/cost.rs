@@ -15,6 +15,8 @@ const PORTABLE: f64 = 30.0;
 const STREAMED: f64 = 8.0;
 /// The same of elements that are looked for one by one.
 const MOVED: f64 = 1.0;
+/// Floating-point operations of an exponential, or of a logarithm.
+const EXPONENTIAL: f64 = 25.0;
 /// Nanoseconds of a call of no work.
 const CALL: f64 = 50.0;
 
@@ -42,7 +44,10 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
         Kernel::Gather(gather) => gather.floats() as f64 / MOVED,
         Kernel::Fill(fill) => floats(&fill.view) / STREAMED,
         Kernel::Reshape(reshape) => floats(&reshape.output) / MOVED,
-        Kernel::Copy(copy) => 2.0 * floats(&copy.input) / STREAMED,
+        Kernel::Binary(binary) => 3.0 * floats(&binary.output) / STREAMED,
+        Kernel::Softmax(softmax) => EXPONENTIAL * floats(&softmax.output) / PORTABLE,
+        Kernel::Lrn(lrn) => (f64::from(lrn.size) + 2.0 * EXPONENTIAL) * floats(&lrn.output) / PORTABLE,
+        Kernel::Copy(copy) | Kernel::Constant(copy) => 2.0 * floats(&copy.input) / STREAMED,
         Kernel::Clear(clear) => 2.0 * f64::from(clear.view.border) * clear.view.row_pitch() as f64 / STREAMED,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Padding is the input view's border, so all pixels are alike. Kernels with more taps than registers hold load them as they go.
 
+use super::activation::Activation;
 use super::emit::{Emitter, QUADS, VECTOR};
 use super::kernel::Arguments;
 use super::tiles::Tiles;
@@ -23,7 +24,7 @@ pub struct Depthwise {
     pub output: View,
     /// Its padding is at most the input's border.
     pub window: Window,
-    pub relu: bool,
+    pub activation: Activation,
 }
 
 impl Depthwise {
@@ -110,7 +111,7 @@ impl Depthwise {
                     None => self.loaded_taps(emit, pixels[0], weights, &sums),
                 };
                 for (pixel, sum) in (0_u64..).zip(sums) {
-                    let value = if self.relu { emit.relu(sum) } else { sum };
+                    let value = self.activation.emit(emit, sum);
                     emit.store(value, pixels[1], pixel * View::PIXEL);
                 }
             });

@@ -3,7 +3,7 @@
 use crate::micro::Micro;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee32;
-use cranelift_codegen::ir::types::{F32, F32X4, I32X4, I64};
+use cranelift_codegen::ir::types::{F32, F32X4, I64};
 use cranelift_codegen::ir::{BlockArg, FuncRef, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Value};
 use cranelift_frontend::FunctionBuilder;
 
@@ -122,6 +122,12 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// Four floats at any place.
+    pub fn load_anywhere(&mut self, pointer: Value, floats: u64) -> Value {
+        let (pointer, immediate) = self.address(pointer, floats);
+        self.builder.ins().load(F32X4, MemFlagsData::new().with_notrap(), pointer, immediate)
+    }
+
     /// Four floats.
     pub fn load(&mut self, pointer: Value, floats: u64) -> Value {
         let (pointer, immediate) = self.address(pointer, floats);
@@ -177,8 +183,29 @@ impl<'a> Emitter<'a> {
         self.builder.ins().fadd(a, b)
     }
 
+    pub fn take(&mut self, a: Value, b: Value) -> Value {
+        self.builder.ins().fsub(a, b)
+    }
+
     pub fn multiply(&mut self, a: Value, b: Value) -> Value {
         self.builder.ins().fmul(a, b)
+    }
+
+    pub fn divide(&mut self, a: Value, b: Value) -> Value {
+        self.builder.ins().fdiv(a, b)
+    }
+
+    /// The lanes put together by a function that takes two values, in all lanes.
+    pub fn across(&mut self, value: Value, join: impl Fn(&mut Self, Value, Value) -> Value) -> Value {
+        let lanes = [0, 1, 2, 3].map(|lane| self.lane(value, lane));
+        let (left, right) = (join(self, lanes[0], lanes[1]), join(self, lanes[2], lanes[3]));
+        join(self, left, right)
+    }
+
+    /// One lane in all lanes.
+    fn lane(&mut self, value: Value, lane: u8) -> Value {
+        let scalar = self.builder.ins().extractlane(value, lane);
+        self.builder.ins().splat(F32X4, scalar)
     }
 
     /// The greater of each lane in the form that back ends have one instruction for; `a` where it is greater, else `b`.
@@ -187,7 +214,8 @@ impl<'a> Emitter<'a> {
         self.choose(less, a, b)
     }
 
-    fn minimum(&mut self, a: Value, b: Value) -> Value {
+    /// The lesser of each lane.
+    pub fn minimum(&mut self, a: Value, b: Value) -> Value {
         let less = self.builder.ins().fcmp(FloatCC::LessThan, a, b);
         self.choose(less, a, b)
     }
@@ -197,43 +225,24 @@ impl<'a> Emitter<'a> {
         self.builder.ins().bitselect(mask, a, b)
     }
 
+    /// min(max(value, least), greatest).
+    pub fn bounded(&mut self, value: Value, least: f32, greatest: f32) -> Value {
+        let (least, greatest) = (self.splat(least), self.splat(greatest));
+        let value = self.maximum(value, least);
+        self.minimum(value, greatest)
+    }
+
+    /// `negative` in the lanes where `value` is below zero, else `other`.
+    pub fn where_negative(&mut self, value: Value, negative: Value, other: Value) -> Value {
+        let zero = self.splat(0.0);
+        let below = self.builder.ins().fcmp(FloatCC::LessThan, value, zero);
+        self.choose(below, negative, other)
+    }
+
     /// max(value, 0).
     pub fn relu(&mut self, value: Value) -> Value {
         let zero = self.splat(0.0);
         self.maximum(value, zero)
-    }
-
-    /// 1 / (1 + e⁻ˣ), off by a few units in the last place.
-    ///
-    /// e⁻ˣ is 2ⁿ · eʳ with n = round(−x / ln 2) and |r| ≤ ln 2 / 2; ln 2 is split in two so that r is exact, and eʳ is the polynomial of
-    /// Cephes' `expf`. Adding 1.5 · 2²³ rounds to a whole number and leaves it in the low bits.
-    pub fn sigmoid(&mut self, value: Value) -> Value {
-        let (low, high) = (self.splat(-87.0), self.splat(87.0));
-        let bounded = self.maximum(value, low);
-        let bounded = self.minimum(bounded, high);
-        let minus = self.builder.ins().fneg(bounded);
-        let (scale, magic) = (self.splat(std::f32::consts::LOG2_E), self.splat(12_582_912.0));
-        let shifted = self.multiply_add(minus, scale, magic);
-        let whole = self.builder.ins().fsub(shifted, magic);
-        let (coarse, fine) = (self.splat(-0.693_359_4), self.splat(2.121_944_4e-4));
-        let rest = self.multiply_add(whole, coarse, minus);
-        let rest = self.multiply_add(whole, fine, rest);
-        let mut polynomial = self.splat(1.987_569_1e-4);
-        for factor in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_6e-1, 0.5] {
-            let factor = self.splat(factor);
-            polynomial = self.multiply_add(polynomial, rest, factor);
-        }
-        let square = self.multiply(rest, rest);
-        let power = self.multiply_add(polynomial, square, rest);
-        let one = self.splat(1.0);
-        let power = self.add(power, one);
-        let bits = self.builder.ins().bitcast(I32X4, MemFlagsData::new(), shifted);
-        let exponent = self.builder.ins().ishl_imm_u(bits, 23);
-        let power = self.builder.ins().bitcast(I32X4, MemFlagsData::new(), power);
-        let exponential = self.builder.ins().iadd(power, exponent);
-        let exponential = self.builder.ins().bitcast(F32X4, MemFlagsData::new(), exponential);
-        let denominator = self.add(exponential, one);
-        self.builder.ins().fdiv(one, denominator)
     }
 
     /// Zero in the lanes from `lanes` on.
@@ -241,7 +250,22 @@ impl<'a> Emitter<'a> {
         if lanes >= VECTOR {
             return value;
         }
-        let mut kept = self.splat(0.0);
+        let zero = self.splat(0.0);
+        self.first_lanes(value, zero, lanes)
+    }
+
+    /// The first lane also in the lanes from `lanes` on; there is at least one.
+    pub fn repeat_lanes(&mut self, value: Value, lanes: u64) -> Value {
+        if lanes >= VECTOR {
+            return value;
+        }
+        let first = self.lane(value, 0);
+        self.first_lanes(value, first, lanes)
+    }
+
+    /// So many lanes of `value`, then those of `others`.
+    fn first_lanes(&mut self, value: Value, others: Value, lanes: u64) -> Value {
+        let mut kept = others;
         for lane in 0..lanes {
             let lane = u8::try_from(lane).expect("a vector has four lanes");
             let scalar = self.builder.ins().extractlane(value, lane);

@@ -112,14 +112,14 @@ impl Fusing<'_> {
         let &[a, b] = second.inputs.as_slice() else { return None };
         let other = if a == call.output { b } else { a };
         let alike = self.program.buffers[other] == self.program.buffers[second.output];
-        let plain = !gemm.conv.relu && !gemm.adds && !sum.sum.weighted && other != call.output;
+        let plain = !gemm.conv.activation.is_some() && !gemm.adds && !sum.sum.weighted && other != call.output;
         if !plain || !alike || self.written_between(first, reader, &call.inputs) || call.inputs.contains(&second.output)
         {
             return None;
         }
         let mut gemm = gemm.clone();
         gemm.adds = true;
-        gemm.conv.relu = sum.sum.relu;
+        gemm.conv.activation = sum.sum.activation;
         gemm.conv.output = self.program.buffers[second.output];
         let inputs = vec![call.inputs[0], other];
         let kernel = Kernel::Gemm(gemm);

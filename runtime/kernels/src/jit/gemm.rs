@@ -67,6 +67,7 @@ impl Gemm {
         let place = |channel: u64| channel / View::PIXEL * output.block_pitch() + channel % View::PIXEL;
         let rest = output.blocks() * View::PIXEL - covered;
         let pixels = (rows.end - rows.start) * output.width();
+        let [kind, first, second] = self.conv.activation.words();
         let head = [
             self.full().count() as u64,
             self.tails().count() as u64,
@@ -74,7 +75,9 @@ impl Gemm {
             self.panels().len() as u64,
             pixels,
             self.pass().min(pixels.max(1)),
-            u64::from(self.conv.relu),
+            kind,
+            first,
+            second,
             u64::from(self.adds),
             output.block_pitch(),
             if rest > 0 { place(covered) } else { 0 },

@@ -3,17 +3,21 @@
 //! Calls with equal kernels share one function. Each function takes its inputs, its output, its weights and its table,
 //! all as pointers; [`Kernel::emit`] writes the body, [`Kernel::table`] the 32-bit numbers that the body walks along.
 
+use super::arithmetic::Binary;
 use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
 use super::emit::Emitter;
 use super::gather::{Fill, Gather, Reshape};
 use super::gemm::Gemm;
+use super::lrn::Lrn;
 use super::node::Node;
 use super::pool::Pool;
 use super::rows::{DepthwiseRows, SumRows};
+use super::softmax::Softmax;
 use super::sum::Sum;
 use crate::micro::Isa;
+use cnasc_ir::op::Arithmetic;
 use cranelift_codegen::ir::Value;
 
 /// One function to generate.
@@ -27,6 +31,14 @@ pub enum Kernel {
     Pool(Pool),
     /// Sums, means, activations alone.
     Sum(Sum),
+    /// Two tensors element by element.
+    Binary(Binary),
+    /// Exponentials that sum to one.
+    Softmax(Softmax),
+    /// Local response normalisation.
+    Lrn(Lrn),
+    /// A stored tensor, copied from the weights.
+    Constant(Copy),
     /// Concatenation, and giving a tensor a border.
     Copy(Copy),
     /// Zeros in a border.
@@ -127,6 +139,7 @@ impl Kernel {
     pub fn scratch(&self) -> u64 {
         match self {
             Self::Node(node) => node.scratch(),
+            Self::Lrn(lrn) => lrn.scratch(),
             _ => 0,
         }
     }
@@ -138,7 +151,8 @@ impl Kernel {
             Self::SumRows(rows) => rows.sum.inputs.len(),
             Self::Gemm(gemm) => 1 + usize::from(gemm.adds),
             Self::Node(node) => node.inputs(),
-            Self::Clear(_) | Self::Fill(_) => 0,
+            Self::Binary(_) => 2,
+            Self::Clear(_) | Self::Fill(_) | Self::Constant(_) => 0,
             _ => 1,
         }
     }
@@ -164,6 +178,10 @@ impl Kernel {
             Self::Depthwise(depthwise) => depthwise.emit(emit, arguments),
             Self::Pool(pool) => pool.emit(emit, arguments),
             Self::Sum(sum) => sum.emit(emit, arguments),
+            Self::Binary(binary) => binary.emit(emit, arguments),
+            Self::Softmax(softmax) => softmax.emit(emit, arguments),
+            Self::Lrn(lrn) => lrn.emit(emit, arguments),
+            Self::Constant(copy) => copy.emit_from(emit, arguments.weights, arguments.output),
             Self::Copy(copy) => copy.emit(emit, arguments),
             Self::Clear(clear) => clear.emit(emit, arguments),
             Self::Gemm(gemm) => gemm.emit(emit, arguments),
@@ -183,6 +201,15 @@ impl Kernel {
             Self::Depthwise(_) => "depthwise",
             Self::Pool(_) => "pool",
             Self::Sum(_) => "sum",
+            Self::Binary(binary) => match binary.function {
+                Arithmetic::Add => "add",
+                Arithmetic::Sub => "subtract",
+                Arithmetic::Mul => "multiply",
+                Arithmetic::Div => "divide",
+            },
+            Self::Softmax(_) => "softmax",
+            Self::Lrn(_) => "lrn",
+            Self::Constant(_) => "constant",
             Self::Copy(_) => "copy",
             Self::Clear(_) => "clear",
             Self::Gemm(_) => "gemm",

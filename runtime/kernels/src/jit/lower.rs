@@ -1,11 +1,13 @@
 //! From steps to kernel calls: which buffer each tensor has, what is done in one pass, and when each buffer is in use.
 //!
-//! Tensor graph × share → calls by action, buffers with lives, packed weights. A ReLU that is the only reader of a sum or a convolution is done by
+//! Tensor graph × share → calls by action, buffers with lives, packed weights. An activation that is the only reader of a sum or a convolution is done by
 //! it; an element-wise step writes over an input that nothing reads later; a tensor that only this device sees and that padded
 //! convolutions read gets its border when it is made, one that others see is copied.
 
+mod elementwise;
 mod layout;
 
+use super::activation::Activation;
 use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
@@ -18,7 +20,7 @@ use crate::check::Border;
 use crate::memory::Timeline;
 use crate::micro::Isa;
 use cnasc_bundle::{Action, Share};
-use cnasc_ir::op::{Axis, Gate, Slide, Window};
+use cnasc_ir::op::{Arithmetic, Axis, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
 
@@ -164,12 +166,12 @@ impl Lowering<'_> {
             Action::Compute { steps } => {
                 let mut fused = None;
                 for &id in steps {
-                    if fused == Some(id) || self.program.buffer_of[id.index()].is_some() {
+                    if fused.is_some_and(|(behind, _)| behind == id) || self.program.buffer_of[id.index()].is_some() {
                         continue;
                     }
                     self.program.timeline.tick();
-                    fused = self.relu_behind(id).filter(|relu| steps.contains(relu));
-                    self.step = fused.unwrap_or(id);
+                    fused = self.activation_behind(id).filter(|(behind, _)| steps.contains(behind));
+                    self.step = fused.map_or(id, |(behind, _)| behind);
                     self.step(id, fused)?;
                 }
                 Ok(())
@@ -185,19 +187,21 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The ReLU that can be done in one pass with `id`: its only reader.
-    fn relu_behind(&self, id: TensorId) -> Option<TensorId> {
+    /// The activation that can be done in one pass with `id`: its only reader.
+    fn activation_behind(&self, id: TensorId) -> Option<(TensorId, Activation)> {
         let op = &self.graph.step(id).op;
-        let able = matches!(op, Op::WeightedSum { .. } | Op::Sum | Op::Mean | Op::Conv { .. } | Op::Linear { .. });
-        let reader = self.uses.reader[id.index()].filter(|&reader| self.graph.step(reader).op == Op::Relu);
-        reader.filter(|_| able && self.uses.left[id.index()] == 1 && !self.border.has(id))
+        let able = op.arithmetic().is_some()
+            || matches!(op, Op::WeightedSum { .. } | Op::Sum | Op::Mean | Op::Conv { .. } | Op::Linear { .. });
+        let reader = self.uses.reader[id.index()]?;
+        let activation = Activation::of(&self.graph.step(reader).op)?;
+        let fits = able && activation.keeps_zero() && self.uses.left[id.index()] == 1 && !self.border.has(id);
+        fits.then_some((reader, activation))
     }
 
-    /// Adds the calls of a step, whose result is that of the ReLU `fused` where there is one.
-    fn step(&mut self, id: TensorId, fused: Option<TensorId>) -> Result<(), CompileError> {
+    /// Adds the calls of a step, whose result is that of the activation `fused` where there is one.
+    fn step(&mut self, id: TensorId, fused: Option<(TensorId, Activation)>) -> Result<(), CompileError> {
         let step = self.graph.step(id);
-        let output = fused.unwrap_or(id);
-        let relu = fused.is_some();
+        let (output, activation) = fused.unwrap_or((id, Activation::None));
         match step.op {
             Op::WeightedSum { gate: Gate::SigmoidWeights } => {
                 return Err(unsupported(id, "has gates behind a sigmoid, which folding turns into plain ones first"));
@@ -206,19 +210,32 @@ impl Lowering<'_> {
             Op::Input => return Err(unsupported(id, "is the image, which is not computed")),
             Op::WeightedSum { gate } => {
                 let factors = self.weights.of(step.params[0]);
-                self.sum(step, output, Some(factors), gate == Gate::SigmoidInputs, relu)?;
+                self.sum(step, output, Some(factors), gate == Gate::SigmoidInputs, activation)?;
             }
             Op::Mean => {
                 let factors = vec![1.0 / step.inputs.len() as f32; step.inputs.len()];
-                self.sum(step, output, Some(&factors), false, relu)?;
+                self.sum(step, output, Some(&factors), false, activation)?;
             }
-            Op::Sum => self.sum(step, output, None, false, relu)?,
-            Op::Relu => self.sum(step, output, None, false, true)?,
-            Op::Sigmoid => self.sum(step, output, None, true, false)?,
+            Op::Sum => self.sum(step, output, None, false, activation)?,
+            Op::Relu
+            | Op::Sigmoid
+            | Op::Clip { .. }
+            | Op::LeakyRelu { .. }
+            | Op::HardSwish
+            | Op::HardSigmoid { .. } => {
+                self.sum(step, output, None, false, Activation::of(&step.op).unwrap_or(Activation::None))?;
+            }
+            Op::Add => self.arithmetic(step, output, Arithmetic::Add, activation)?,
+            Op::Sub => self.arithmetic(step, output, Arithmetic::Sub, activation)?,
+            Op::Mul => self.arithmetic(step, output, Arithmetic::Mul, activation)?,
+            Op::Div => self.arithmetic(step, output, Arithmetic::Div, activation)?,
+            Op::Softmax { axis } => self.softmax(step, output, axis)?,
+            Op::Lrn { .. } => self.lrn(step, output)?,
+            Op::Constant { .. } => self.constant(step, output)?,
             Op::Concat { axis: Axis::Channels } => self.concat(step, output)?,
             Op::Concat { axis } => self.join(step, output, axis)?,
-            Op::Conv { .. } => self.conv(step, output, relu)?,
-            Op::Linear { bias, .. } => self.linear(step, output, bias, relu)?,
+            Op::Conv { .. } => self.conv(step, output, activation)?,
+            Op::Linear { bias, .. } => self.linear(step, output, bias, activation)?,
             Op::MaxPool { window } => self.pool(step, output, window, Reduce::Max)?,
             Op::AvgPool { window, counted } => self.pool(step, output, window, Reduce::Mean { counted })?,
             Op::GlobalAvg => {
@@ -244,16 +261,9 @@ impl Lowering<'_> {
         output: TensorId,
         factors: Option<&[f32]>,
         sigmoid: bool,
-        relu: bool,
+        activation: Activation,
     ) -> Result<(), CompileError> {
-        let target = match self.reusable(step, output) {
-            Some(buffer) => {
-                self.program.timeline.touch(buffer);
-                self.program.buffer_of[output.index()] = Some(buffer);
-                buffer
-            }
-            None => self.make(output)?,
-        };
+        let target = self.over(step, output)?;
         let inputs: Vec<usize> = step.inputs.iter().map(|&input| self.read(input)).collect();
         // A microkernel takes any number at once.
         let most = if self.isa.is_some() && !sigmoid { inputs.len().max(1) } else { MOST_INPUTS };
@@ -270,12 +280,20 @@ impl Lowering<'_> {
                 weighted: factors.is_some(),
                 sigmoid,
                 accumulate: pass > 0,
-                relu: relu && pass + 1 == passes,
+                activation: if pass + 1 == passes { activation } else { Activation::None },
             };
             let kernel = Kernel::sum(sum, self.isa);
             self.calls.push(Call { kernel, inputs: inputs.to_vec(), output: target, weights, step: self.step });
         }
         Ok(())
+    }
+
+    /// The buffer for the result of an element-wise step: an input's where that can be.
+    fn over(&mut self, step: &Step, output: TensorId) -> Result<usize, CompileError> {
+        let Some(buffer) = self.reusable(step, output) else { return self.make(output) };
+        self.program.timeline.touch(buffer);
+        self.program.buffer_of[output.index()] = Some(buffer);
+        Ok(buffer)
     }
 
     /// The buffer of an input that an element-wise step may write over: read here for the last time, and of the output's view.
@@ -300,7 +318,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn conv(&mut self, step: &Step, output: TensorId, relu: bool) -> Result<(), CompileError> {
+    fn conv(&mut self, step: &Step, output: TensorId, activation: Activation) -> Result<(), CompileError> {
         let Op::Conv { window, groups, channels, .. } = step.op else { return Ok(()) };
         let input = self.read_padded(step.inputs[0], window.padding().into_iter().max().unwrap_or(0))?;
         let target = self.make(output)?;
@@ -308,10 +326,10 @@ impl Lowering<'_> {
         let weights = self.weights.of(step.params[0]);
         let bias = step.params.get(1).map(|&param| self.weights.of(param));
         let (kernel, packed) = if groups > 1 && groups == channels && groups == from.shape.channels {
-            let depthwise = Depthwise { input: from, output: to, window, relu };
+            let depthwise = Depthwise { input: from, output: to, window, activation };
             Kernel::depthwise(depthwise, self.isa, weights, bias)
         } else {
-            let conv = Conv { input: from, output: to, window, groups, relu };
+            let conv = Conv { input: from, output: to, window, groups, activation };
             Kernel::conv(conv, self.isa, weights, bias)
         };
         let weights = Some(self.section(packed));
@@ -319,11 +337,17 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn linear(&mut self, step: &Step, output: TensorId, bias: bool, relu: bool) -> Result<(), CompileError> {
+    fn linear(
+        &mut self,
+        step: &Step,
+        output: TensorId,
+        bias: bool,
+        activation: Activation,
+    ) -> Result<(), CompileError> {
         let input = self.read(step.inputs[0]);
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
-        let conv = Conv { input: from, output: to, window: whole(from.shape), groups: 1, relu };
+        let conv = Conv { input: from, output: to, window: whole(from.shape), groups: 1, activation };
         let bias = bias.then(|| self.weights.of(step.params[1]));
         let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]), bias);
         let weights = Some(self.section(packed));

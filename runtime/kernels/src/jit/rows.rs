@@ -59,10 +59,10 @@ impl DepthwiseRows {
             input.row_pitch(),
             input.block_pitch(),
             output_pitch,
-            u64::from(self.depthwise.relu),
         ];
+        let head: Vec<u64> = head.into_iter().chain(self.depthwise.activation.words()).collect();
         assert_eq!(head.len() * 4, size_of::<Head>(), "the head has these words");
-        head.map(word).to_vec()
+        head.into_iter().map(word).collect()
     }
 
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
@@ -79,7 +79,7 @@ impl DepthwiseRows {
     }
 }
 
-/// A sum without sigmoid.
+/// A sum without sigmoid, with an activation that microkernels have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SumRows {
     pub sum: Sum,
@@ -91,7 +91,7 @@ pub struct SumRows {
 impl SumRows {
     /// Whether there is a microkernel for it.
     pub fn serves(sum: &Sum) -> bool {
-        !sum.sigmoid && !sum.accumulate
+        !sum.sigmoid && !sum.accumulate && sum.activation.keeps_zero()
     }
 
     pub fn new(sum: Sum, isa: Isa) -> Self {
@@ -116,8 +116,8 @@ impl SumRows {
             u64::from(width) * View::PIXEL,
             output.blocks(),
             u64::from(self.sum.weighted),
-            u64::from(self.sum.relu),
         ];
+        let head: Vec<u64> = head.into_iter().chain(self.sum.activation.words()).collect();
         assert_eq!(head.len() * 4, size_of::<Aggregate>(), "the head has these words");
         let inputs = self.sum.inputs.iter().flat_map(|view| [view.origin(), view.row_pitch(), view.block_pitch()]);
         head.into_iter().chain(inputs).map(word).collect()

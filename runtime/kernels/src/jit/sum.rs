@@ -2,6 +2,7 @@
 //!
 //! An activation alone is a sum of one. Sums of more tensors than registers hold weights for are made in several passes.
 
+use super::activation::Activation;
 use super::emit::{Emitter, QUADS, VECTOR};
 use super::kernel::Arguments;
 use super::view::View;
@@ -22,8 +23,8 @@ pub struct Sum {
     pub sigmoid: bool,
     /// Whether it adds to what the output holds.
     pub accumulate: bool,
-    /// Whether negative sums become zero.
-    pub relu: bool,
+    /// What is done to the sums.
+    pub activation: Activation,
 }
 
 impl Sum {
@@ -40,7 +41,7 @@ impl Sum {
         let moving = |starts: &[Value], pitch: fn(&View) -> u64| -> Vec<(Value, u64)> {
             starts.iter().copied().zip(views().map(pitch)).collect()
         };
-        let masked = self.sigmoid && self.output.spare_lanes() > 0;
+        let masked = self.masked() && self.output.spare_lanes() > 0;
         if !masked && views().all(|view| view.border == 0) {
             let pixels = self.output.len() / View::PIXEL;
             emit.each(pixels, &moving(&starts, |_| View::PIXEL), |emit, pixel| {
@@ -66,6 +67,11 @@ impl Sum {
         });
     }
 
+    /// Whether something becomes of zeros, which padded lanes must not.
+    fn masked(&self) -> bool {
+        self.sigmoid || !self.activation.keeps_zero()
+    }
+
     /// One pixel of one block, of which so many lanes are channels; the last pointer is the output's.
     fn pixel(&self, emit: &mut Emitter<'_>, pointers: &[Value], factors: &[Value], lanes: u64) {
         let (&output, inputs) = pointers.split_last().expect("a kernel has an output");
@@ -85,10 +91,8 @@ impl Sum {
                 });
             }
             let mut value = sum.unwrap_or_else(|| emit.splat(0.0));
-            if self.relu {
-                value = emit.relu(value);
-            }
-            if self.sigmoid {
+            value = self.activation.emit(emit, value);
+            if self.masked() {
                 // The sigmoid of a padded lane is one half.
                 value = emit.keep_lanes(value, lanes.saturating_sub(start));
             }

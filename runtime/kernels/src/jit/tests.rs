@@ -27,7 +27,18 @@ fn every_kernel(channels: u32, size: u32) -> Net {
     } else {
         net.add(Op::Concat { axis: Axis::Channels }, &[grouped, grouped])
     };
-    let mean = net.add(Op::GlobalAvg, &[joined]);
+    let normed = net.add(Op::Lrn { size: 6, alpha: 0.5, beta: 0.75, bias: 1.0 }, &[joined]);
+    let squeezed = net.add(Op::GlobalAvg, &[normed]);
+    let excited = net.add(Op::HardSigmoid { alpha: 0.5, beta: 0.5 }, &[squeezed]);
+    let scaled = net.add(Op::Mul, &[normed, excited]);
+    let scaled = net.add(Op::HardSwish, &[scaled]);
+    let shape = net.graph.step(scaled).shape;
+    let stored = net.add(Op::Constant { shape: shape.with(Axis::Rows, 1) }, &[TensorId(0)]);
+    let shifted = net.add(Op::Sub, &[scaled, stored]);
+    let soft = Axis::ALL.map(|axis| net.add(Op::Softmax { axis }, &[shifted]));
+    let summed = net.add(Op::Sum, &soft);
+    let padded = net.add(depthwise(3, shape.channels), &[summed]);
+    let mean = net.add(Op::GlobalAvg, &[padded]);
     let gate = net.add(Op::Sigmoid, &[mean]);
     net.add(Op::Linear { outputs: 11, bias: true }, &[gate]);
     net

@@ -1,5 +1,6 @@
-//! One row of a sum of tensors, each times its factor, with the ReLU that follows: what a node of a random network does with its inputs.
+//! One row of a sum of tensors, each times its factor, with the activation that follows: what a node of a random network does with its inputs.
 
+use super::activation::Activation;
 use super::vector::Vector;
 
 /// The head of the table; behind it, for each input: the place of its first row, its row pitch, its block pitch. In floats.
@@ -24,8 +25,8 @@ pub struct Aggregate {
     pub blocks: u32,
     /// Whether there are factors.
     pub weighted: u32,
-    /// Whether negative sums become zero.
-    pub relu: u32,
+    /// What is done to the sums.
+    pub activation: Activation,
 }
 
 /// Words of the table for each input.
@@ -69,8 +70,8 @@ pub unsafe fn aggregate<V: Vector>(
                 let count = (sum.inputs as usize - done).min(TOGETHER);
                 let starts = std::array::from_fn(|index| from(done + index.min(count - 1)));
                 let factors = factors.wrapping_add(done);
-                let relu = sum.relu != 0 && done + count == sum.inputs as usize;
-                let way = (done > 0, relu);
+                let last = done + count == sum.inputs as usize;
+                let way = (done > 0, if last { sum.activation } else { Activation::default() });
                 match count {
                     1 => terms::<V, 1>(&sum, &starts, factors, to, way),
                     2 => terms::<V, 2>(&sum, &starts, factors, to, way),
@@ -93,7 +94,7 @@ unsafe fn terms<V: Vector, const N: usize>(
     from: &[*const f32; TOGETHER],
     factors: *const f32,
     to: *mut f32,
-    (adds, relu): (bool, bool),
+    (adds, activation): (bool, Activation),
 ) {
     // SAFETY: the caller's.
     unsafe {
@@ -109,10 +110,9 @@ unsafe fn terms<V: Vector, const N: usize>(
                     None => total.add(value),
                 };
             }
-            if relu {
-                total = total.relu();
-            }
-            total.store(to.add(at));
+            let mut total = [total];
+            activation.apply(&mut total);
+            total[0].store(to.add(at));
             at += V::LANES;
         }
     }

@@ -1,5 +1,6 @@
 //! One output row of a depthwise convolution: vectors of channels on their own, taps held in registers where they fit.
 
+use super::activation::Activation;
 use super::vector::{Vector, each};
 
 /// Where the taps of a row lie. Distances are in floats.
@@ -28,8 +29,8 @@ pub struct Depthwise {
     pub block_pitch: u32,
     /// From a block of the output to the next.
     pub output_pitch: u32,
-    /// Whether negative values become zero.
-    pub relu: u32,
+    /// What is done to the sums.
+    pub activation: Activation,
 }
 
 /// The most pixels of a tile: as many sums, and beside them the taps of one row of a window and a column.
@@ -148,10 +149,7 @@ unsafe fn nine_taps_of<V: Vector, const STRIDE: usize, const PX: usize>(
             });
             weights = weights.add(3 * V::LANES);
         }
-        each!(PIXEL < PX => {
-            let sum = if row.relu != 0 { sums[PIXEL].relu() } else { sums[PIXEL] };
-            sum.store(to.add(PIXEL * 16));
-        });
+        each!(PIXEL < PX => { row.activation.of(sums[PIXEL]).store(to.add(PIXEL * 16)); });
     }
 }
 
@@ -203,17 +201,16 @@ unsafe fn loaded<V: Vector, const PX: usize>(
                 start = start.wrapping_add(row.column_step as usize);
             }
         }
-        store(&sums, to, row.relu != 0);
+        store(sums, to, &row.activation);
     }
 }
 
 #[inline(always)]
-unsafe fn store<V: Vector, const PX: usize>(sums: &[V; PX], to: *mut f32, relu: bool) {
+unsafe fn store<V: Vector, const PX: usize>(mut sums: [V; PX], to: *mut f32, activation: &Activation) {
+    // SAFETY: the caller's.
+    unsafe { activation.apply(&mut sums) };
     for (pixel, &sum) in sums.iter().enumerate() {
         // SAFETY: the caller's.
-        unsafe {
-            let value = if relu { sum.relu() } else { sum };
-            value.store(to.add(pixel * 16));
-        }
+        unsafe { sum.store(to.add(pixel * 16)) };
     }
 }

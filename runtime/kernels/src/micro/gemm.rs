@@ -4,6 +4,7 @@
 //! lanes of a register, loads `N` vectors of weights, and multiplies and adds all with all. Where the lanes and pixels lie is in the
 //! table behind [`Gemm`], so that one kernel serves windows of every kind.
 
+use super::activation::Activation;
 use super::vector::{Vector, each};
 
 /// Input lanes of one full chunk: the channels of a block.
@@ -26,8 +27,8 @@ pub struct Gemm {
     pub pixels: u32,
     /// Pixels that go through all panels before the next ones do.
     pub pass: u32,
-    /// Whether negative sums become zero.
-    pub relu: u32,
+    /// What is done to the sums.
+    pub activation: Activation,
     /// Whether sums start from what `other` holds at the places of the output.
     pub adds: u32,
     /// From a block of the output to the next. A panel starts at a block, or ends within the one that it starts in.
@@ -290,10 +291,7 @@ unsafe fn finish<V: Vector, const PX: usize, const N: usize>(
                 if context.gemm.adds != 0 {
                     sum = sum.add(V::load(context.other.add(place)));
                 }
-                if context.gemm.relu != 0 {
-                    sum = sum.relu();
-                }
-                sum.store(context.output.add(place));
+                context.gemm.activation.of(sum).store(context.output.add(place));
             });
         });
     }

@@ -58,11 +58,23 @@ pub trait Vector: Copy {
     /// # Safety
     /// The CPU has the feature.
     unsafe fn relu(self) -> Self;
+
+    /// The greater in each lane.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn maximum(self, other: Self) -> Self;
+
+    /// The lesser in each lane.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn minimum(self, other: Self) -> Self;
 }
 
 /// Implements [`Vector`] by intrinsics of one name pattern.
 macro_rules! vector {
-    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident) => {
+    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident, $min:ident) => {
         impl Vector for $name {
             const LANES: usize = $lanes;
 
@@ -115,6 +127,18 @@ macro_rules! vector {
                 // SAFETY: the caller's.
                 unsafe { $arch::$max(self, Self::zero()) }
             }
+
+            #[inline(always)]
+            unsafe fn maximum(self, other: Self) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $arch::$max(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn minimum(self, other: Self) -> Self {
+                // SAFETY: the caller's.
+                unsafe { $arch::$min(self, other) }
+            }
         }
     };
 }
@@ -135,7 +159,8 @@ mod x86 {
         |a, b, sum| arch::_mm256_fmadd_ps(a, b, sum),
         _mm256_add_ps,
         _mm256_mul_ps,
-        _mm256_max_ps
+        _mm256_max_ps,
+        _mm256_min_ps
     );
     vector!(
         arch::__m512,
@@ -148,7 +173,8 @@ mod x86 {
         |a, b, sum| arch::_mm512_fmadd_ps(a, b, sum),
         _mm512_add_ps,
         _mm512_mul_ps,
-        _mm512_max_ps
+        _mm512_max_ps,
+        _mm512_min_ps
     );
 }
 
@@ -168,6 +194,7 @@ mod arm {
         |a, b, sum| arch::vfmaq_f32(sum, a, b),
         vaddq_f32,
         vmulq_f32,
-        vmaxnmq_f32
+        vmaxnmq_f32,
+        vminnmq_f32
     );
 }

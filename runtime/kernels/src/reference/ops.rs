@@ -1,6 +1,8 @@
 //! One operator on plain slices: inputs and parameters → output. Sums run over inputs, channels, rows, columns, in that order.
 
-use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
+mod elementwise;
+
+use cnasc_ir::op::{Arithmetic, Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, Weights};
 
@@ -25,8 +27,19 @@ impl Operands<'_> {
             Op::Sum => self.sum(output, 1.0),
             Op::Mean => self.sum(output, self.step.inputs.len() as f32),
             Op::Concat { axis } => self.concat(axis, output),
-            Op::Relu => self.map(output, |value| if value > 0.0 { value } else { 0.0 }),
-            Op::Sigmoid => self.map(output, sigmoid),
+            Op::Relu
+            | Op::Sigmoid
+            | Op::Clip { .. }
+            | Op::LeakyRelu { .. }
+            | Op::HardSwish
+            | Op::HardSigmoid { .. } => self.activate(output),
+            Op::Softmax { axis } => self.softmax(axis, output),
+            Op::Lrn { size, alpha, beta, bias } => self.lrn(size, (alpha, beta, bias), output),
+            Op::Add => self.arithmetic(Arithmetic::Add, output),
+            Op::Sub => self.arithmetic(Arithmetic::Sub, output),
+            Op::Mul => self.arithmetic(Arithmetic::Mul, output),
+            Op::Div => self.arithmetic(Arithmetic::Div, output),
+            Op::Constant { .. } => output.copy_from_slice(self.param(0)),
             Op::Conv { ref window, groups, bias, .. } => self.conv(window, groups as usize, bias, output),
             Op::BatchNorm => self.batch_norm(output),
             Op::MaxPool { ref window } => self.max_pool(window, output),
@@ -50,12 +63,6 @@ impl Operands<'_> {
 
     fn param(&self, index: usize) -> &[f32] {
         self.weights.of(self.step.params[index])
-    }
-
-    fn map(&self, output: &mut [f32], function: impl Fn(f32) -> f32) {
-        for (to, &from) in output.iter_mut().zip(self.input(0)) {
-            *to = function(from);
-        }
     }
 
     fn weighted_sum(&self, gate: Gate, output: &mut [f32]) {

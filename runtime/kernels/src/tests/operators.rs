@@ -2,6 +2,7 @@
 
 use super::net::{Net, agrees, conv, depthwise};
 use cnasc_base::random::{Rng, Seed};
+use cnasc_ir::op::elementwise::broadcast;
 use cnasc_ir::op::{Axis, Gate, Slide, Window};
 use cnasc_ir::{Op, Shape, TensorId};
 use proptest::prelude::*;
@@ -160,6 +161,11 @@ fn random_graph(seed: u64, image: Shape, steps: usize) -> Net {
                 inputs.push(others[rng.below(others.len())]);
             }
         }
+        if op.arithmetic().is_some() {
+            let fits = |id: &TensorId| broadcast(shape, net.graph.step(*id).shape).is_ok();
+            let others: Vec<TensorId> = net.graph.ids().filter(fits).collect();
+            inputs.push(others[rng.below(others.len())]);
+        }
         net.try_add(op, &inputs);
     }
     let shape = net.graph.step(net.graph.output()).shape;
@@ -170,7 +176,17 @@ fn random_graph(seed: u64, image: Shape, steps: usize) -> Net {
 
 fn random_op(rng: &mut Rng, shape: Shape) -> Op {
     let (kernel, stride) = ([1, 3, 3, 5][rng.below(4)], 1 + u32::from(rng.chance(0.2)));
-    match rng.below(12) {
+    match rng.below(16) {
+        12 => Op::Clip { min: -0.5, max: 0.5 },
+        13 => [Op::HardSwish, Op::HardSigmoid { alpha: 0.3, beta: 0.4 }][rng.below(2)].clone(),
+        14 => [Op::Add, Op::Sub, Op::Mul][rng.below(3)].clone(),
+        15 => [
+            Op::Softmax { axis: Axis::ALL[rng.below(3)] },
+            Op::Lrn { size: 5, alpha: 0.5, beta: 0.75, bias: 1.0 },
+            Op::LeakyRelu { slope: 0.1 },
+            Op::Constant { shape },
+        ][rng.below(4)]
+        .clone(),
         0 | 1 => Op::Relu,
         2 => Op::WeightedSum { gate: Gate::Plain },
         3 => [Op::Sum, Op::Mean][rng.below(2)].clone(),

@@ -86,6 +86,59 @@ fn element_wise() {
 }
 
 #[test]
+fn activations() {
+    let run = |op| apply(op, &[IMAGE], Shape::new(1, 1, 5), &[-4.0, -1.0, 0.0, 1.0, 8.0], &[]);
+    assert_eq!(run(Op::Clip { min: -2.0, max: 6.0 }), [-2.0, -1.0, 0.0, 1.0, 6.0]);
+    assert_eq!(run(Op::LeakyRelu { slope: 0.5 }), [-2.0, -0.5, 0.0, 1.0, 8.0]);
+    // x · (x + 3) / 6 between −3 and 3.
+    let found = run(Op::HardSwish);
+    let wanted = [0.0, -2.0 / 6.0, 0.0, 4.0 / 6.0, 8.0];
+    assert!(found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-6), "{found:?}");
+    assert_eq!(run(Op::HardSigmoid { alpha: 0.25, beta: 0.5 }), [0.0, 0.25, 0.5, 0.75, 1.0]);
+}
+
+#[test]
+fn arithmetic() {
+    // A channel's factor times its pixels; a row less a column.
+    let stored = |op: Op, shapes: [Shape; 2], params: [&[f32]; 2]| {
+        let mut net = Net::new(Shape::new(1, 1, 1), 1);
+        let inputs = shapes.map(|shape| net.add(Op::Constant { shape }, &[IMAGE]));
+        net.add(op, &inputs);
+        net.weights.tensors = params.iter().map(|values| values.to_vec()).collect();
+        let mut oracle = reference::compile(&net.graph, &net.weights, &net.whole(Backend::Reference)).unwrap();
+        infer(&mut oracle, &net, &net.whole(Backend::Reference), &[0.0]);
+        oracle.plain(net.graph.output()).to_vec()
+    };
+    let channels = [Shape::new(2, 1, 2), Shape::new(2, 1, 1)];
+    assert_eq!(stored(Op::Mul, channels, [&count(4), &[10.0, 100.0]]), [10.0, 20.0, 300.0, 400.0]);
+    assert_eq!(stored(Op::Div, channels, [&count(4), &[2.0, 4.0]]), [0.5, 1.0, 0.75, 1.0]);
+    let crossed = [Shape::new(1, 1, 2), Shape::new(1, 2, 1)];
+    assert_eq!(stored(Op::Sub, crossed, [&[1.0, 2.0], &[10.0, 20.0]]), [-9.0, -8.0, -19.0, -18.0]);
+    assert_eq!(stored(Op::Add, crossed, [&[1.0, 2.0], &[10.0, 20.0]]), [11.0, 12.0, 21.0, 22.0]);
+}
+
+#[test]
+fn normalisations() {
+    let close = |op, shape, image: &[f32], wanted: &[f32]| {
+        let found = apply(op, &[IMAGE], shape, image, &[]);
+        let close = |(found, wanted): (&f32, &f32)| (found - wanted).abs() < 1e-6;
+        assert!(found.iter().zip(wanted).all(close), "{found:?} instead of {wanted:?}");
+    };
+    // e⁰ : e^(ln 3) is one to three, along each axis.
+    let three = libm::logf(3.0);
+    let image = [0.0, three, three, 0.0];
+    close(Op::Softmax { axis: Axis::Channels }, Shape::new(2, 1, 2), &image, &[0.25, 0.75, 0.75, 0.25]);
+    close(Op::Softmax { axis: Axis::Rows }, Shape::new(1, 2, 2), &image, &[0.25, 0.75, 0.75, 0.25]);
+    close(Op::Softmax { axis: Axis::Columns }, Shape::new(1, 2, 2), &image, &[0.25, 0.75, 0.75, 0.25]);
+    // Of size 2 each channel and the next: 1/(1 + 5), 2/(1 + 4 + 9), 3/(1 + 9).
+    let op = Op::Lrn { size: 2, alpha: 2.0, beta: 1.0, bias: 1.0 };
+    close(op, Shape::new(3, 1, 1), &count(3), &[1.0 / 6.0, 2.0 / 14.0, 0.3]);
+    // Of size 3 both neighbours: 1/√(4 + 5), 2/√(4 + 14), 3/√(4 + 13).
+    let op = Op::Lrn { size: 3, alpha: 3.0, beta: 0.5, bias: 4.0 };
+    close(op, Shape::new(3, 1, 1), &count(3), &[1.0 / 3.0, 2.0 / 18.0_f32.sqrt(), 3.0 / 17.0_f32.sqrt()]);
+}
+
+#[test]
 fn batch_norm() {
     // Scale, shift, mean, variance; the variance leaves 1 once ε is added.
     let variance = 1.0 - cnasc_ir::op::BATCH_NORM_EPSILON;
