@@ -24,56 +24,38 @@ pub const LEAKY_RELU: u32 = 3;
 pub const HARD_SWISH: u32 = 4;
 
 impl Activation {
-    /// Applies it to one vector; the usual ones without a look at the others.
-    ///
-    /// # Safety
-    /// The CPU has the feature of `V`.
+    /// Whether it is a ReLU, which microkernels do before they store a sum.
     #[inline(always)]
-    pub unsafe fn of<V: Vector>(&self, value: V) -> V {
-        // SAFETY: the caller's.
-        unsafe {
-            match self.kind {
-                0 => value,
-                RELU => value.relu(),
-                _ => {
-                    let mut values = [value];
-                    self.apply(&mut values);
-                    values[0]
-                }
-            }
-        }
+    pub fn is_relu(&self) -> bool {
+        self.kind == RELU
     }
 
-    /// Applies it to some sums.
+    /// Whether it is one for which microkernels come back when the sums are stored: in their unrolled loops it would stand a thousand times.
+    #[inline(always)]
+    pub fn is_late(&self) -> bool {
+        self.kind > RELU
+    }
+
+    /// Applies one that [is late](Self::is_late) to a vector in memory.
     ///
     /// # Safety
-    /// The CPU has the feature of `V`.
+    /// The CPU has the feature of `V`, and `at` is readable and writable for all lanes.
     #[inline(always)]
-    pub unsafe fn apply<V: Vector, const N: usize>(&self, values: &mut [V; N]) {
+    pub unsafe fn apply<V: Vector>(&self, at: *mut f32) {
         let (first, second) = (f32::from_bits(self.first), f32::from_bits(self.second));
         // SAFETY: the caller's; what is broadcast are floats on the stack.
         unsafe {
-            match self.kind {
-                RELU => values.iter_mut().for_each(|value| *value = value.relu()),
-                CLIP => {
-                    let (low, high) = (V::broadcast(&first), V::broadcast(&second));
-                    values.iter_mut().for_each(|value| *value = value.maximum(low).minimum(high));
-                }
-                LEAKY_RELU => {
-                    let slope = V::broadcast(&first);
-                    for value in values {
-                        *value = value.minimum(V::zero()).multiply_add(slope, value.relu());
-                    }
-                }
+            let value = V::load(at);
+            let value = match self.kind {
+                CLIP => value.maximum(V::broadcast(&first)).minimum(V::broadcast(&second)),
+                LEAKY_RELU => value.minimum(V::zero()).multiply_add(V::broadcast(&first), value.relu()),
                 HARD_SWISH => {
                     let [sixth, half, one] = [1.0 / 6.0, 0.5, 1.0].map(|number: f32| V::broadcast(&number));
-                    for value in values {
-                        let gate = value.multiply_add(sixth, half).relu().minimum(one);
-                        *value = value.multiply(gate);
-                    }
+                    value.multiply(value.multiply_add(sixth, half).relu().minimum(one))
                 }
-                _ => {}
-            }
+                _ => value,
+            };
+            value.store(at);
         }
     }
 }

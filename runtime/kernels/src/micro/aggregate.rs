@@ -70,8 +70,8 @@ pub unsafe fn aggregate<V: Vector>(
                 let count = (sum.inputs as usize - done).min(TOGETHER);
                 let starts = std::array::from_fn(|index| from(done + index.min(count - 1)));
                 let factors = factors.wrapping_add(done);
-                let last = done + count == sum.inputs as usize;
-                let way = (done > 0, if last { sum.activation } else { Activation::default() });
+                let relu = sum.activation.is_relu() && done + count == sum.inputs as usize;
+                let way = (done > 0, relu);
                 match count {
                     1 => terms::<V, 1>(&sum, &starts, factors, to, way),
                     2 => terms::<V, 2>(&sum, &starts, factors, to, way),
@@ -84,6 +84,11 @@ pub unsafe fn aggregate<V: Vector>(
                 }
                 done += count;
             }
+            if sum.activation.is_late() {
+                for at in (0..sum.run as usize).step_by(V::LANES) {
+                    sum.activation.apply::<V>(to.add(at));
+                }
+            }
         }
     }
 }
@@ -94,7 +99,7 @@ unsafe fn terms<V: Vector, const N: usize>(
     from: &[*const f32; TOGETHER],
     factors: *const f32,
     to: *mut f32,
-    (adds, activation): (bool, Activation),
+    (adds, relu): (bool, bool),
 ) {
     // SAFETY: the caller's.
     unsafe {
@@ -110,9 +115,10 @@ unsafe fn terms<V: Vector, const N: usize>(
                     None => total.add(value),
                 };
             }
-            let mut total = [total];
-            activation.apply(&mut total);
-            total[0].store(to.add(at));
+            if relu {
+                total = total.relu();
+            }
+            total.store(to.add(at));
             at += V::LANES;
         }
     }

@@ -70,6 +70,9 @@ pub unsafe fn depthwise<V: Vector>(
                     32 if small => nine_taps::<V, 2>(&row, &rows, from, to, weights),
                     _ => many_taps::<V>(&row, &rows, from, to, weights),
                 }
+                if row.activation.is_late() {
+                    (0..row.width as usize).for_each(|pixel| row.activation.apply::<V>(to.add(pixel * 16)));
+                }
                 weights = weights.add((1 + row.rows as usize * row.columns as usize) * V::LANES);
             }
         }
@@ -149,7 +152,10 @@ unsafe fn nine_taps_of<V: Vector, const STRIDE: usize, const PX: usize>(
             });
             weights = weights.add(3 * V::LANES);
         }
-        each!(PIXEL < PX => { row.activation.of(sums[PIXEL]).store(to.add(PIXEL * 16)); });
+        each!(PIXEL < PX => {
+            let sum = if row.activation.is_relu() { sums[PIXEL].relu() } else { sums[PIXEL] };
+            sum.store(to.add(PIXEL * 16));
+        });
     }
 }
 
@@ -201,16 +207,17 @@ unsafe fn loaded<V: Vector, const PX: usize>(
                 start = start.wrapping_add(row.column_step as usize);
             }
         }
-        store(sums, to, &row.activation);
+        store(&sums, to, row.activation.is_relu());
     }
 }
 
 #[inline(always)]
-unsafe fn store<V: Vector, const PX: usize>(mut sums: [V; PX], to: *mut f32, activation: &Activation) {
-    // SAFETY: the caller's.
-    unsafe { activation.apply(&mut sums) };
+unsafe fn store<V: Vector, const PX: usize>(sums: &[V; PX], to: *mut f32, relu: bool) {
     for (pixel, &sum) in sums.iter().enumerate() {
         // SAFETY: the caller's.
-        unsafe { sum.store(to.add(pixel * 16)) };
+        unsafe {
+            let value = if relu { sum.relu() } else { sum };
+            value.store(to.add(pixel * 16));
+        }
     }
 }

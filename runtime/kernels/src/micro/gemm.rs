@@ -79,6 +79,9 @@ pub unsafe fn gemm<V: Vector>(
                 let output = output.wrapping_add(place);
                 let context = Context { gemm, chunks, input, output, other: other.wrapping_add(place) };
                 panel_of::<V>(vectors, &context, weights, here, count);
+                if gemm.activation.is_late() {
+                    activate::<V>(vectors, &context, here, count);
+                }
                 weights = weights.add((lanes + 1) * vectors * V::LANES);
             }
             if gemm.clear_lanes > 0 {
@@ -286,13 +289,38 @@ unsafe fn finish<V: Vector, const PX: usize, const N: usize>(
         each!(PIXEL < PX => {
             let place = *pixels.add(2 * PIXEL + 1) as usize;
             each!(VECTOR < N => {
-                let place = place.wrapping_add((VECTOR * V::LANES / 16).wrapping_mul(pitch)) + VECTOR * V::LANES % 16;
+                let place = place.wrapping_add(behind::<V>(VECTOR, pitch));
                 let mut sum = sums[PIXEL][VECTOR];
                 if context.gemm.adds != 0 {
                     sum = sum.add(V::load(context.other.add(place)));
                 }
-                context.gemm.activation.of(sum).store(context.output.add(place));
+                if context.gemm.activation.is_relu() {
+                    sum = sum.relu();
+                }
+                sum.store(context.output.add(place));
             });
         });
+    }
+}
+
+/// From the place of a pixel to that of its vector number `vector`.
+#[inline(always)]
+fn behind<V: Vector>(vector: usize, pitch: usize) -> usize {
+    (vector * V::LANES / 16).wrapping_mul(pitch).wrapping_add(vector * V::LANES % 16)
+}
+
+/// Applies the activation to the stored sums of a panel.
+#[inline(always)]
+unsafe fn activate<V: Vector>(vectors: usize, context: &Context, pixels: *const u32, count: usize) {
+    let pitch = context.gemm.block_pitch as usize;
+    for pixel in 0..count {
+        // SAFETY: the caller's: the panel's sums were stored at these places.
+        unsafe {
+            let place = *pixels.add(2 * pixel + 1) as usize;
+            for vector in 0..vectors {
+                let place = place.wrapping_add(behind::<V>(vector, pitch));
+                context.gemm.activation.apply::<V>(context.output.add(place));
+            }
+        }
     }
 }
