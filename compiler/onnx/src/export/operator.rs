@@ -3,23 +3,41 @@
 use super::Gates;
 use super::writer::{Writer, float, int, ints};
 use crate::proto::Attribute;
-use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
+use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Reshape, Slide, Transpose, Window};
 use cnasc_ir::{Op, TensorId};
 
 /// Whether the operator's tensor is `[1, elements]`, where `all` says whether all its inputs are.
 pub(super) fn makes_flat(op: &Op, all: bool) -> bool {
     match op {
         Op::Linear { .. } => true,
-        Op::WeightedSum { .. } | Op::Sum | Op::Mean | Op::Concat { axis: Axis::Channels } | Op::Relu | Op::Sigmoid => {
-            all
-        }
+        Op::WeightedSum { .. }
+        | Op::Sum
+        | Op::Mean
+        | Op::Concat { axis: Axis::Channels }
+        | Op::Relu
+        | Op::Sigmoid
+        | Op::Clip { .. }
+        | Op::LeakyRelu { .. }
+        | Op::HardSwish
+        | Op::HardSigmoid { .. } => all,
         Op::Concat { axis: Axis::Rows | Axis::Columns }
         | Op::Input
         | Op::Conv { .. }
         | Op::BatchNorm
         | Op::MaxPool { .. }
         | Op::AvgPool { .. }
-        | Op::GlobalAvg => false,
+        | Op::GlobalAvg
+        | Op::Softmax { .. }
+        | Op::Lrn { .. }
+        | Op::Add
+        | Op::Sub
+        | Op::Mul
+        | Op::Div
+        | Op::Constant { .. }
+        | Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Transpose(_)
+        | Op::Reshape(_) => false,
     }
 }
 
@@ -40,6 +58,43 @@ impl Writer<'_> {
             Op::Concat { axis } => self.node("Concat", &name, inputs, &output, vec![int("axis", onnx_axis(axis))]),
             Op::Relu => self.node("Relu", &name, vec![first], &output, Vec::new()),
             Op::Sigmoid => self.node("Sigmoid", &name, vec![first], &output, Vec::new()),
+            Op::Clip { min, max } => {
+                let bounds = [("min", min), ("max", max)];
+                let [min, max] = bounds.map(|(role, value)| self.constant(&format!("{name}.{role}"), vec![], &[value]));
+                self.node("Clip", &name, vec![first, min, max], &output, Vec::new());
+            }
+            Op::LeakyRelu { slope } => {
+                self.node("LeakyRelu", &name, vec![first], &output, vec![float("alpha", slope)]);
+            }
+            Op::HardSwish => self.node("HardSwish", &name, vec![first], &output, Vec::new()),
+            Op::HardSigmoid { alpha, beta } => {
+                let settings = vec![float("alpha", alpha), float("beta", beta)];
+                self.node("HardSigmoid", &name, vec![first], &output, settings);
+            }
+            Op::Softmax { axis } => {
+                self.node("Softmax", &name, vec![first], &output, vec![int("axis", onnx_axis(axis))]);
+            }
+            Op::Lrn { size, alpha, beta, bias } => {
+                let numbers =
+                    [("alpha", alpha), ("beta", beta), ("bias", bias)].map(|(name, value)| float(name, value));
+                let settings = numbers.into_iter().chain([int("size", size.into())]).collect();
+                self.node("LRN", &name, vec![first], &output, settings);
+            }
+            Op::Add => self.node("Add", &name, inputs, &output, Vec::new()),
+            Op::Sub => self.node("Sub", &name, inputs, &output, Vec::new()),
+            Op::Mul => self.node("Mul", &name, inputs, &output, Vec::new()),
+            Op::Div => self.node("Div", &name, inputs, &output, Vec::new()),
+            Op::Constant { shape } => {
+                let stored = self.param(step.params[0]);
+                self.reshape(shape, &name, stored, &output);
+            }
+            Op::Slice(ref slice) => self.slice(slice, &name, first, &output),
+            Op::Pad(ref pad) => self.pad(id, pad, &name, first, &output),
+            Op::Transpose(Transpose { axes }) => {
+                let order = std::iter::once(0).chain(axes.map(|axis| axis.index() as u32 + 1));
+                self.node("Transpose", &name, vec![first], &output, vec![ints("perm", order)]);
+            }
+            Op::Reshape(Reshape { shape }) => self.reshape(shape, &name, first, &output),
             Op::Conv { ref window, groups, .. } => {
                 let mut settings = sliding(window, window.padding());
                 settings.push(int("group", groups.into()));
@@ -227,7 +282,7 @@ fn sliding(window: &Window, padding: [u32; 4]) -> Vec<Attribute> {
 }
 
 /// The axis of a tensor with a batch in front.
-fn onnx_axis(axis: Axis) -> i64 {
+pub(super) fn onnx_axis(axis: Axis) -> i64 {
     match axis {
         Axis::Channels => 1,
         Axis::Rows => 2,

@@ -4,7 +4,7 @@ use super::*;
 use crate::proto::{Extent, Node};
 use cnasc_ir::Shape;
 use cnasc_ir::architecture::NodeId;
-use cnasc_ir::op::{Axis, Gate, Op, ParamRole, Slide, Window};
+use cnasc_ir::op::{Axis, Fill, Gate, Op, Pad, ParamRole, Reshape, Slice, Slide, Transpose, Window};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step, TensorId};
 
 /// A graph with one step a node, of these operators and inputs; parameters count up.
@@ -50,6 +50,7 @@ fn line(node: &Node) -> String {
         .map(|one| match one.r#type {
             1 => format!("{}={}", one.name, one.f),
             2 => format!("{}={}", one.name, one.i),
+            3 => format!("{}={}", one.name, String::from_utf8_lossy(&one.s)),
             _ => format!("{}={:?}", one.name, one.ints),
         })
         .collect();
@@ -212,4 +213,67 @@ fn every_operator_is_written() {
     n10.linear1.row = Flatten(n9) axis=1
     n10 = Gemm(n10.linear1.row, n10.linear1.weight, n10.linear1.bias) transB=1
     ");
+}
+
+#[test]
+fn element_by_element() {
+    let steps = [
+        (Op::Clip { min: 0.0, max: 6.0 }, &[0][..]),
+        (Op::LeakyRelu { slope: 0.1 }, &[1]),
+        (Op::HardSwish, &[2]),
+        (Op::HardSigmoid { alpha: 0.2, beta: 0.5 }, &[3]),
+        (Op::Softmax { axis: Axis::Rows }, &[4]),
+        (Op::Lrn { size: 5, alpha: 1e-4, beta: 0.75, bias: 2.0 }, &[5]),
+        (Op::Constant { shape: Shape::new(2, 1, 1) }, &[6]),
+        (Op::Div, &[6, 7]),
+        (Op::Sub, &[8, 7]),
+    ];
+    let model = model(Shape::new(2, 3, 3), &steps, Gates::Together);
+    insta::assert_snapshot!(lines(&model).join("\n"), @r"
+    n1 = Clip(image, n1.clip1.min, n1.clip1.max)
+    n2 = LeakyRelu(n1) alpha=0.1
+    n3 = HardSwish(n2)
+    n4 = HardSigmoid(n3) alpha=0.2 beta=0.5
+    n5 = Softmax(n4) axis=2
+    n6 = LRN(n5) alpha=0.0001 beta=0.75 bias=2 size=5
+    n7 = Reshape(n7.constant1.value, n7.constant1.extents)
+    n8 = Div(n6, n7)
+    n9 = Sub(n8, n7)
+    ");
+    assert_eq!(values(&model, "n1.clip1.max"), [6.0]);
+}
+
+#[test]
+fn movement() {
+    let slice = |count, start, step| Op::Slice(Slice { axis: Axis::Rows, start, count, step });
+    let pad = |sides: [u32; 3], fill| Op::Pad(Pad { before: sides, after: sides, fill });
+    let steps = [
+        (slice(2, 1, 2), &[0][..]),
+        (slice(4, 3, -1), &[0]),
+        (pad([0, 1, 2], Fill::Constant(-1.0)), &[2]),
+        (pad([0, 0, 2], Fill::Reflect), &[0]),
+        (pad([0, 0, 3], Fill::Reflect), &[0]),
+        (Op::Transpose(Transpose { axes: [Axis::Columns, Axis::Channels, Axis::Rows] }), &[0]),
+        (Op::Reshape(Reshape { shape: Shape::new(24, 1, 1) }), &[6]),
+    ];
+    let model = model(Shape::new(2, 4, 3), &steps, Gates::Together);
+    insta::assert_snapshot!(lines(&model).join("\n"), @r"
+    n1 = Slice(image, n1.slice1.starts, n1.slice1.ends, n1.slice1.axes, n1.slice1.steps)
+    n2 = Slice(image, n2.slice1.starts, n2.slice1.ends, n2.slice1.axes, n2.slice1.steps)
+    n3 = Pad(n2, n3.pad1.sides, n3.pad1.fill) mode=constant
+    n4 = Pad(image, n4.pad1.sides) mode=reflect
+    n5.pad1.padded_channels = Gather(image, n5.pad1.channels) axis=1
+    n5.pad1.padded_rows = Gather(n5.pad1.padded_channels, n5.pad1.rows) axis=2
+    n5 = Gather(n5.pad1.padded_rows, n5.pad1.columns) axis=3
+    n6 = Transpose(image) perm=[0, 3, 1, 2]
+    n7 = Reshape(n6, n7.reshape1.extents)
+    ");
+    let graph = model.graph.as_ref().expect("a model has a graph");
+    let whole = |name: &str| -> Vec<i64> {
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name == name).expect("the constant is there");
+        tensor.raw_data.chunks(8).map(|eight| i64::from_le_bytes(eight.try_into().expect("eight bytes"))).collect()
+    };
+    assert_eq!([whole("n1.slice1.starts"), whole("n1.slice1.ends"), whole("n1.slice1.steps")], [[1], [4], [2]]);
+    assert_eq!([whole("n2.slice1.starts"), whole("n2.slice1.ends")], [[3], [i64::MIN + 1]]);
+    assert_eq!(whole("n5.pad1.columns"), [1, 2, 1, 0, 1, 2, 1, 0, 1]);
 }

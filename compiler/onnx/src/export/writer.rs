@@ -251,3 +251,9 @@ pub(super) fn ints(name: &str, ints: impl IntoIterator<Item = u32>) -> Attribute
 pub(super) fn float(name: &str, f: f32) -> Attribute {
     Attribute { name: name.to_owned(), f, r#type: AttributeKind::Float.into(), ..Attribute::default() }
 }
+
+/// A word as a setting.
+pub(super) fn text(name: &str, word: &str) -> Attribute {
+    let s = word.as_bytes().to_vec();
+    Attribute { name: name.to_owned(), s, r#type: AttributeKind::Text.into(), ..Attribute::default() }
+}
