@@ -1,7 +1,7 @@
 //! From a space of networks to the best of them.
 //!
 //! A [`Study`] is a typed search with a seed. A [`Run`] of it hands out jobs and is told what they gave: the strategy proposes
-//! candidates ([`random`]), `expand`, `lower` and `place` make and score them ([`candidate`]), constraints are decided from the
+//! candidates ([`strategy`]), `expand`, `lower` and `place` make and score them ([`candidate`]), constraints are decided from the
 //! cheapest figure to the dearest ([`constraint`]), the best of each [`look`] pass on to the next, and those of the last are ranked
 //! ([`pareto`]). A job is a pure function of the study and its proposal, so any number of threads may do the jobs of one request in any
 //! order, and the outcome is the same. This crate starts no thread, reads no clock and writes no file.
@@ -10,8 +10,8 @@ pub mod candidate;
 pub mod constraint;
 pub mod look;
 pub mod pareto;
-pub mod random;
 pub mod run;
+pub mod strategy;
 pub mod study;
 
 pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};

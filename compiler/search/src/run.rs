@@ -4,15 +4,18 @@
 //! Candidates go in batches of a fixed size through two steps, so that nothing dear is spent on what a cheap figure forbids and
 //! nothing twice on one network: all of a batch are drawn and counted, networks that were drawn before are set aside, and the others
 //! are judged by the first look. Once the budget is drawn, the best of each look are judged by the next one; of the last look's best all
-//! figures are completed.
+//! figures are completed. A strategy that learns is told after each batch how the first look judged it, a network that was drawn before as
+//! it was then.
 
 use crate::candidate::{Candidate, Drawn, Evaluated, Proposal};
 use crate::look::Look;
 use crate::pareto;
+use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
+use cnasc_expand::space;
 use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How many candidates are drawn at once: few enough to be held in memory with their networks, many enough that threads which
 /// wait for the last of them lose little.
@@ -78,9 +81,21 @@ pub struct Run<'a> {
     limit: u64,
     enough: usize,
     stage: Stage,
+    proposer: Proposer,
     drawn: u64,
-    seen: BTreeSet<String>,
+    /// How many were asked for last.
+    asked: usize,
+    /// Which candidate a network was drawn as first, by its hash.
+    first: BTreeMap<String, u64>,
+    /// The same of each candidate of this batch.
+    batch: Vec<u64>,
     held: Vec<Drawn>,
+    /// Which candidates are being judged.
+    judging: Vec<u64>,
+    /// How each was judged, where the strategy learns.
+    verdicts: BTreeMap<u64, Verdict>,
+    /// What concurrency scores are relative to for the strategy: the smallest communication of the first batch that has any.
+    unit: Option<u64>,
     /// Candidates that keep the constraints of the look that is being taken.
     passed: Vec<Candidate>,
     outcome: Outcome,
@@ -96,9 +111,15 @@ impl<'a> Run<'a> {
             limit,
             enough,
             stage: Stage::Draw,
+            proposer: Proposer::new(&study.search.strategy, space::variables(study.program, study.over()), study.seed),
             drawn: 0,
-            seen: BTreeSet::new(),
+            asked: 0,
+            first: BTreeMap::new(),
+            batch: Vec::new(),
             held: Vec::new(),
+            judging: Vec::new(),
+            verdicts: BTreeMap::new(),
+            unit: None,
             passed: Vec::new(),
             outcome: Outcome::default(),
         }
@@ -126,11 +147,14 @@ impl<'a> Run<'a> {
     pub fn ask(&mut self) -> Vec<Job<'a>> {
         loop {
             let tasks: Vec<Task<'a>> = match self.stage {
-                Stage::Draw => (self.drawn..self.limit.min(self.drawn.saturating_add(BATCH)))
-                    .map(|index| Task::Draw(crate::random::propose(self.study.seed, index)))
-                    .collect(),
+                Stage::Draw => {
+                    let proposed = self.proposer.ask(BATCH.min(self.limit - self.drawn));
+                    self.asked = proposed.len();
+                    proposed.into_iter().map(Task::Draw).collect()
+                }
                 Stage::Judge => {
                     let look = &self.looks[0];
+                    self.judging = self.held.iter().map(|drawn| drawn.candidate.proposal.index).collect();
                     self.held.drain(..).map(|drawn| Task::Judge(Box::new(drawn), look.clone())).collect()
                 }
                 Stage::Look(place) => {
@@ -155,15 +179,16 @@ impl<'a> Run<'a> {
     pub fn tell(&mut self, done: Vec<Done>) {
         match self.stage {
             Stage::Draw => {
-                let asked = self.limit.min(self.drawn.saturating_add(BATCH)) - self.drawn;
-                self.drawn += done.len() as u64;
-                if (done.len() as u64) < asked {
-                    self.limit = self.drawn;
+                if done.len() < self.asked {
+                    self.limit = self.drawn + done.len() as u64;
                 }
-                done.into_iter().for_each(|done| self.take_in(done));
+                done.into_iter().for_each(|done| self.take_drawn(done));
                 self.stage = Stage::Judge;
             }
             Stage::Judge | Stage::Look(_) => {
+                if self.stage == Stage::Judge && self.proposer.learns() {
+                    self.note(&done);
+                }
                 self.looked().judged += done.len() as u64;
                 done.into_iter().for_each(|done| self.take_in(done));
                 self.next();
@@ -193,10 +218,63 @@ impl<'a> Run<'a> {
         self.outcome
     }
 
+    /// Holds a candidate to be judged where its network is a new one.
+    fn take_drawn(&mut self, done: Done) {
+        let index = self.drawn;
+        self.drawn += 1;
+        match done.0 {
+            Ok(drawn) => {
+                let first = *self.first.entry(drawn.candidate.hash.clone()).or_insert(index);
+                self.batch.push(first);
+                if first == index {
+                    self.held.push(*drawn);
+                } else {
+                    self.outcome.duplicates += 1;
+                }
+            }
+            Err(_) => {
+                self.batch.push(index);
+                self.take_in(done);
+            }
+        }
+    }
+
+    /// Writes down for the strategy how candidates were judged.
+    fn note(&mut self, done: &[Done]) {
+        if self.unit.is_none() {
+            let scores = done.iter().filter_map(|done| match &done.0 {
+                Err(Evaluated::Feasible(candidate)) => candidate.figures.score.as_ref(),
+                _ => None,
+            });
+            self.unit = scores.map(|score| score.unit).min();
+        }
+        for (&index, done) in self.judging.iter().zip(done) {
+            let verdict = match &done.0 {
+                Err(Evaluated::Feasible(candidate)) => {
+                    Verdict::Kept(self.looks[0].objectives(&rated(candidate, self.unit)))
+                }
+                Err(Evaluated::Infeasible { violation, broken }) => {
+                    Verdict::Missed { cost: broken.cost(), violation: *violation }
+                }
+                Err(Evaluated::Impossible(_)) | Ok(_) => Verdict::Nothing,
+            };
+            self.verdicts.insert(index, verdict);
+        }
+    }
+
+    /// Tells the strategy how this batch was judged.
+    fn teach(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if self.proposer.learns() {
+            // What was not judged gave no network.
+            let verdict = |first: &u64| self.verdicts.get(first).cloned().unwrap_or(Verdict::Nothing);
+            self.proposer.tell(batch.iter().map(verdict).collect());
+        }
+    }
+
     fn take_in(&mut self, done: Done) {
         match done.0 {
-            Ok(drawn) if self.seen.insert(drawn.candidate.hash.clone()) => self.held.push(*drawn),
-            Ok(_) => self.outcome.duplicates += 1,
+            Ok(drawn) => self.held.push(*drawn),
             Err(Evaluated::Feasible(candidate)) => self.passed.push(*candidate),
             Err(Evaluated::Infeasible { broken, .. }) => *self.outcome.broken.entry(broken).or_default() += 1,
             Err(Evaluated::Impossible(why)) => *self.outcome.impossible.entry(why.message).or_default() += 1,
@@ -218,7 +296,10 @@ impl<'a> Run<'a> {
     /// Goes on to the stage behind this one.
     fn next(&mut self) {
         self.stage = match self.stage {
-            Stage::Judge => Stage::Draw,
+            Stage::Judge => {
+                self.teach();
+                Stage::Draw
+            }
             Stage::Draw => self.close(0),
             Stage::Look(place) => self.close(place),
             Stage::Whole => {
@@ -253,6 +334,15 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// A candidate with its score relative to `unit`.
+fn rated(candidate: &Candidate, unit: Option<u64>) -> Candidate {
+    let mut candidate = candidate.clone();
+    if let (Some(score), Some(unit)) = (&mut candidate.figures.score, unit) {
+        *score = with_unit(score, unit, Exponents::PAPER);
+    }
+    candidate
 }
 
 /// Rates all scores relative to the smallest communication of any edge among these networks; gives that.

@@ -64,11 +64,11 @@ impl<'a> Study<'a> {
         let mut later = Diagnostics::default();
         if let Strategy::Later { name, location, .. } = &search.strategy {
             let found = Diagnostic::error(STRATEGY_LATER, format!("the strategy `{name}` is not there yet"));
-            later.push(found.label(*location, "checked, but not run by this release").suggest(
-                *location,
-                "random",
-                "draw each candidate independently",
-            ));
+            later.push(
+                found
+                    .label(*location, "checked, but not run by this release")
+                    .note("`fidelity` sections say which candidates dear looks are spent on, under any strategy"),
+            );
         }
         let objectives = search.objectives.iter().map(|objective| (objective.measure, objective.location));
         let constraints = search.constraints.iter().map(|constraint| (constraint.measure, constraint.location));

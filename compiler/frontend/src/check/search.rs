@@ -38,7 +38,7 @@ const STRATEGIES: [(&str, &[&str]); 7] = [
     ("evolution", &["population", "sample"]),
     ("nsga2", &["population"]),
     ("tpe", &["startup", "candidates"]),
-    ("grid", &[]),
+    ("grid", &["points", "draws"]),
     ("successive_halving", &["reduction", "rungs"]),
     ("hyperband", &["reduction", "brackets"]),
 ];
@@ -320,8 +320,16 @@ impl<'a> Checker<'a> {
         if !whole {
             return None;
         }
+        let setting = |name: &str, default: u64| {
+            let given = settings.iter().find(|(known, _)| known == name);
+            given.and_then(|(_, value)| u64::try_from(*value).ok()).unwrap_or(default)
+        };
         Some(match *word {
             "random" => Strategy::Random,
+            "grid" => Strategy::Grid { points: setting("points", 5), draws: setting("draws", 1) },
+            "evolution" => Strategy::Evolution { population: setting("population", 64), sample: setting("sample", 16) },
+            "nsga2" => Strategy::Nsga2 { population: setting("population", 48) },
+            "tpe" => Strategy::Tpe { startup: setting("startup", 16), candidates: setting("candidates", 24) },
             word => Strategy::Later { name: word.to_owned(), settings, location },
         })
     }

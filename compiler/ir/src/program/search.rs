@@ -148,6 +148,32 @@ pub struct Objective {
 pub enum Strategy {
     /// Each independently.
     Random,
+    /// Every combination of values.
+    Grid {
+        /// How many points a range without a step has.
+        points: u64,
+        /// How many networks are drawn for each combination.
+        draws: u64,
+    },
+    /// Children of the best of a sample, the oldest leaving.
+    Evolution {
+        /// How many live at once.
+        population: u64,
+        /// How many a parent is the best of.
+        sample: u64,
+    },
+    /// Generations, the best fronts of which live on.
+    Nsga2 {
+        /// How many a generation has.
+        population: u64,
+    },
+    /// Where the best are dense and the others are not.
+    Tpe {
+        /// How many are drawn at random first.
+        startup: u64,
+        /// How many draws a proposal is the most promising of.
+        candidates: u64,
+    },
     /// A strategy with its whole-number settings that this release checks but does not run yet.
     Later {
         /// Its name.
