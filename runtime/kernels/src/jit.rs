@@ -7,6 +7,7 @@
 mod activation;
 mod arithmetic;
 mod code;
+mod constants;
 mod conv;
 mod copy;
 mod cost;
@@ -33,21 +34,19 @@ mod tiles;
 mod view;
 
 use crate::check::check;
-use crate::memory::{self, ALIGNMENT, Item};
+use crate::memory::{self, Item};
 use crate::micro::Isa;
 use crate::{CompileError, Executable, Memory, Spent};
 use cnasc_bundle::Share;
 use cnasc_ir::{TensorGraph, TensorId, Weights};
 use code::{Buffer, Machine, Planned};
+use constants::{Section, constants};
 use driver::{CodeOptions, Generator, Places};
 use kernel::Kernel;
 use lower::{Call, Program};
 use schedule::Task;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// Floats of one alignment unit.
-const UNIT: u64 = ALIGNMENT / 4;
 
 /// With several threads, a buffer's place is given away only so many calls after its last use: otherwise a call on one thread would wait for
 /// another only because of where its result lies.
@@ -112,7 +111,7 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     let arena = Buffer::zeroed(arena_len, "the arena")?;
     let scratch = parts.iter().flatten().flatten().map(|call| call.kernel.scratch()).max().unwrap_or(0);
     let scratch = (0..options.threads).map(|_| Buffer::zeroed(scratch, "the arena")).collect::<Result<_, _>>()?;
-    let (constants, sections) = constants(std::mem::take(&mut program.sections))?;
+    let (constants, sections) = constants(&program.sections, options.threads)?;
 
     let mut generator = Generator::new(options.code)?;
     let found = Places { buffers: &buffers, sections: &sections, tables: &tables };
@@ -134,7 +133,7 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
 /// By action and thread, the calls as they are made: whole, or some rows of one.
 type Parts = Vec<Vec<Vec<Call>>>;
 
-fn parts(program: &Program, plans: &[Vec<Vec<Task>>]) -> Parts {
+fn parts(program: &Program<'_>, plans: &[Vec<Vec<Task>>]) -> Parts {
     let of = |calls: &[Call], task: &Task| {
         let call = calls[task.call].clone();
         match task.rows {
@@ -167,21 +166,21 @@ fn drivers(
 }
 
 /// Adds the tables of all kernels to the constants; returns the section of each.
-fn tables(sections: &mut Vec<Vec<u32>>, parts: &Parts) -> BTreeMap<Kernel, usize> {
+fn tables(sections: &mut Vec<Section<'_>>, parts: &Parts) -> BTreeMap<Kernel, usize> {
     let mut found = BTreeMap::new();
     for call in parts.iter().flatten().flatten() {
         if !found.contains_key(&call.kernel) {
             let table = call.kernel.table();
             if !table.is_empty() {
                 found.insert(call.kernel.clone(), sections.len());
-                sections.push(table);
+                sections.push(table.into());
             }
         }
     }
     found
 }
 
-fn place(program: &Program, guard: u64) -> memory::Placement {
+fn place(program: &Program<'_>, guard: u64) -> memory::Placement {
     if guard == 0 {
         return memory::plan(program.timeline.items());
     }
@@ -192,25 +191,6 @@ fn place(program: &Program, guard: u64) -> memory::Placement {
         .map(|item| Item { bytes: item.bytes + 8 * guard, first: 0, last: u32::MAX })
         .collect();
     memory::plan(&apart)
-}
-
-/// All sections in one buffer, each at the alignment, and where each starts in floats.
-fn constants(sections: Vec<Vec<u32>>) -> Result<(Buffer, Vec<u64>), CompileError> {
-    let mut total = 0;
-    let mut starts = Vec::with_capacity(sections.len());
-    for section in &sections {
-        starts.push(total);
-        total += (section.len() as u64).next_multiple_of(UNIT);
-    }
-    let mut buffer = Buffer::zeroed(total, "the weights")?;
-    // Sections are given up one by one, so that large weights don't exist twice.
-    for (section, &start) in sections.into_iter().zip(&starts) {
-        let to = &mut buffer.floats_mut()[start as usize..][..section.len()];
-        for (to, word) in to.iter_mut().zip(section) {
-            *to = f32::from_bits(word);
-        }
-    }
-    Ok((buffer, starts))
 }
 
 impl Jit {

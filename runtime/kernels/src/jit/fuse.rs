@@ -3,6 +3,7 @@
 //! Program → the same program with fewer calls. Tensors between fused calls are not made, so their buffers are used by no call and get no place.
 //! A pair is fused only where nothing else sees the tensor between them, and nothing in between writes what the first one reads.
 
+use super::constants::Section;
 use super::gemm::Gemm;
 use super::kernel::Kernel;
 use super::lower::{Call, Program};
@@ -11,7 +12,7 @@ use super::rows::{DepthwiseRows, SumRows};
 use cnasc_ir::op::Window;
 
 /// Fuses what can be. `visible` buffers hold tensors that others read.
-pub fn fuse(program: &mut Program, visible: &[usize]) {
+pub fn fuse(program: &mut Program<'_>, visible: &[usize]) {
     for action in 0..program.actions.len() {
         let mut calls: Vec<Option<Call>> = std::mem::take(&mut program.actions[action]).into_iter().map(Some).collect();
         let uses = Uses::of(program, &calls, visible);
@@ -24,7 +25,7 @@ pub fn fuse(program: &mut Program, visible: &[usize]) {
 }
 
 /// Buffers that no call reads any more, and that nobody else sees, need no border.
-fn drop_clears(program: &mut Program, action: usize) {
+fn drop_clears(program: &mut Program<'_>, action: usize) {
     let mut calls = std::mem::take(&mut program.actions[action]);
     let used = |buffer: usize| {
         let others = program.actions.iter().flatten().chain(&calls);
@@ -46,7 +47,7 @@ struct Uses {
 }
 
 impl Uses {
-    fn of(program: &Program, calls: &[Option<Call>], visible: &[usize]) -> Self {
+    fn of(program: &Program<'_>, calls: &[Option<Call>], visible: &[usize]) -> Self {
         let mut uses =
             Self { calls: vec![Vec::new(); program.buffers.len()], elsewhere: vec![false; program.buffers.len()] };
         visible.iter().for_each(|&buffer| uses.elsewhere[buffer] = true);
@@ -65,13 +66,13 @@ impl Uses {
     }
 }
 
-struct Fusing<'a> {
-    program: &'a mut Program,
+struct Fusing<'a, 'w> {
+    program: &'a mut Program<'w>,
     calls: &'a mut Vec<Option<Call>>,
     uses: Uses,
 }
 
-impl Fusing<'_> {
+impl Fusing<'_, '_> {
     fn call(&self, index: usize) -> Option<&Call> {
         self.calls.get(index).and_then(Option::as_ref)
     }
@@ -161,12 +162,10 @@ impl Fusing<'_> {
         let weights = [head.weights.filter(|_| sum.is_some()), middle.weights, last.weights];
         let (output, step) = (last.output, last.step);
         let (depthwise, pointwise) = (depthwise.clone(), pointwise.clone());
-        let (mut packed, mut lengths) = (Vec::new(), [0; 3]);
+        let (mut packed, mut lengths) = (Section::default(), [0; 3]);
         for (section, length) in weights.into_iter().zip(&mut lengths) {
             if let Some(section) = section {
                 packed.append(&mut self.program.sections[section]);
-                // Every part starts at a cache line.
-                packed.resize(packed.len().next_multiple_of(16), 0);
             }
             *length = packed.len() as u64;
         }

@@ -37,28 +37,52 @@ impl Gemm {
         Self { conv, isa, rows, adds: false, row_pitch: None }
     }
 
-    /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`.
-    pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Vec<u32> {
-        let (channels, inputs) =
-            (u64::from(self.conv.output.shape.channels), u64::from(self.conv.input.shape.channels));
-        let taps = self.conv.taps();
-        let mut packed = Vec::new();
+    /// Floats of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        let inputs = self.conv.input.shape.channels as usize * self.conv.taps() as usize;
+        self.panels().iter().sum::<usize>() * self.isa.lanes() * (inputs + 1)
+    }
+
+    /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`, `to` is
+    /// [`packed_len`](Self::packed_len) zeros.
+    pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>, to: &mut [f32]) {
+        let channels = self.conv.output.shape.channels as usize;
+        let (inputs, taps) = (self.conv.input.shape.channels as usize, self.conv.taps() as usize);
+        let (mut rows, mut rest) = (weights.chunks_exact(inputs * taps), to);
         let mut first = 0;
         for vectors in self.panels() {
-            let panel = first..first + (vectors * self.isa.lanes()) as u64;
-            first = panel.end;
-            let bias = |channel: u64| bias.filter(|_| channel < channels).map_or(0.0, |bias| bias[channel as usize]);
-            packed.extend(panel.clone().map(|channel| bias(channel).to_bits()));
-            for lanes in self.full().chain(self.tails()) {
-                for input in lanes.channel..lanes.channel + lanes.count {
-                    packed.extend(panel.clone().map(|channel| {
-                        let place = (channel * inputs + input) * taps + lanes.tap;
-                        if channel < channels { weights[place as usize].to_bits() } else { 0 }
-                    }));
+            let width = vectors * self.isa.lanes();
+            let (here, behind) = std::mem::take(&mut rest).split_at_mut((inputs * taps + 1) * width);
+            rest = behind;
+            let real = width.min(channels - first);
+            let (biases, lanes) = here.split_at_mut(width);
+            if let Some(bias) = bias {
+                biases[..real].copy_from_slice(&bias[first..first + real]);
+            }
+            let rows: Vec<&[f32]> = rows.by_ref().take(real).collect();
+            self.pack_panel(&rows, lanes, width);
+            first += real;
+        }
+    }
+
+    /// A block of input channels at a time, so that what is written stays in the nearest cache while all rows write to it.
+    fn pack_panel(&self, rows: &[&[f32]], to: &mut [f32], width: usize) {
+        let (inputs, taps) = (self.conv.input.shape.channels as usize, self.conv.taps() as usize);
+        let full = inputs / CHUNK;
+        for block in 0..inputs.div_ceil(CHUNK) {
+            let count = CHUNK.min(inputs - block * CHUNK);
+            for tap in 0..taps {
+                // Full chunks of all taps come before the shorter ones.
+                let start = if block < full { (tap * full + block) * CHUNK } else { taps * full * CHUNK + tap * count };
+                let to = &mut to[start * width..][..count * width];
+                for (channel, row) in rows.iter().enumerate() {
+                    let from = row[block * CHUNK * taps..].iter().skip(tap).step_by(taps);
+                    for (lane, &weight) in to.chunks_exact_mut(width).zip(from) {
+                        lane[channel] = weight;
+                    }
                 }
             }
         }
-        packed
     }
 
     pub fn table(&self) -> Vec<u32> {

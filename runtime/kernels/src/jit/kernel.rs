@@ -4,6 +4,7 @@
 //! all as pointers; [`Kernel::emit`] writes the body, [`Kernel::table`] the 32-bit numbers that the body walks along.
 
 use super::arithmetic::Binary;
+use super::constants::Piece;
 use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
@@ -71,16 +72,15 @@ pub struct Arguments {
 
 impl Kernel {
     /// A convolution with its packed weights, by a microkernel where there is one.
-    pub fn conv(conv: Conv, isa: Option<Isa>, weights: &[f32], bias: Option<&[f32]>) -> (Self, Vec<u32>) {
+    pub fn conv<'a>(conv: Conv, isa: Option<Isa>, weights: &'a [f32], bias: Option<&'a [f32]>) -> (Self, Piece<'a>) {
         match isa.filter(|_| conv.groups == 1) {
             Some(isa) => {
                 let gemm = Gemm::new(conv, isa);
-                let packed = gemm.pack(weights, bias);
-                (Self::Gemm(gemm), packed)
+                (Self::Gemm(gemm.clone()), Piece::Gemm { gemm, weights, bias })
             }
             None => {
                 let packed = conv.pack(weights, bias);
-                (Self::Conv(conv), packed)
+                (Self::Conv(conv), Piece::Words(packed))
             }
         }
     }
@@ -91,16 +91,16 @@ impl Kernel {
         isa: Option<Isa>,
         weights: &[f32],
         bias: Option<&[f32]>,
-    ) -> (Self, Vec<u32>) {
+    ) -> (Self, Piece<'static>) {
         match isa.filter(|_| DepthwiseRows::serves(&depthwise)) {
             Some(isa) => {
                 let rows = DepthwiseRows::new(depthwise, isa);
                 let packed = rows.pack(weights, bias);
-                (Self::DepthwiseRows(rows), packed)
+                (Self::DepthwiseRows(rows), Piece::Words(packed))
             }
             None => {
                 let packed = depthwise.pack(weights, bias);
-                (Self::Depthwise(depthwise), packed)
+                (Self::Depthwise(depthwise), Piece::Words(packed))
             }
         }
     }

@@ -7,7 +7,7 @@ use cnasc_ir::TensorId;
 
 /// Walks through the share's actions; each call and each exchange is a moment of its own. A buffer that nothing uses has no size; others keep their place
 /// for `linger` moments after their last use.
-pub fn lives(program: &Program, share: &Share, output: TensorId, linger: u32) -> Timeline {
+pub fn lives(program: &Program<'_>, share: &Share, output: TensorId, linger: u32) -> Timeline {
     let mut walk = Walk { program, timeline: Timeline::default(), first: vec![None; program.buffers.len()] };
     if share.takes_image {
         walk.tensor(TensorId(0));
@@ -33,7 +33,7 @@ pub fn lives(program: &Program, share: &Share, output: TensorId, linger: u32) ->
 }
 
 struct Walk<'a> {
-    program: &'a Program,
+    program: &'a Program<'a>,
     timeline: Timeline,
     /// By buffer, its item in the timeline.
     first: Vec<Option<usize>>,

@@ -8,6 +8,7 @@ mod elementwise;
 mod layout;
 
 use super::activation::Activation;
+use super::constants::{Piece, Section};
 use super::conv::Conv;
 use super::copy::{Clear, Copy};
 use super::depthwise::Depthwise;
@@ -50,13 +51,13 @@ impl Call {
 
 /// All that is to be generated and placed.
 #[derive(Debug, Default)]
-pub struct Program {
+pub struct Program<'a> {
     /// How each buffer holds its tensor.
     pub buffers: Vec<View>,
     /// When each buffer is in use.
     pub timeline: Timeline,
-    /// Packed weights.
-    pub sections: Vec<Vec<u32>>,
+    /// Weights.
+    pub sections: Vec<Section<'a>>,
     /// By action of the share; empty where it is an exchange.
     pub actions: Vec<Vec<Call>>,
     /// By tensor, the buffer that it had last.
@@ -67,13 +68,13 @@ pub struct Program {
 ///
 /// # Errors
 /// Where an operator should have been folded away, or a tensor with its border is too large.
-pub fn lower(
-    graph: &TensorGraph,
-    weights: &Weights,
+pub fn lower<'a>(
+    graph: &'a TensorGraph,
+    weights: &'a Weights,
     share: &Share,
-    border: &Border,
+    border: &'a Border,
     isa: Option<Isa>,
-) -> Result<Program, CompileError> {
+) -> Result<Program<'a>, CompileError> {
     let uses = Uses::of(graph, share);
     let program = Program { buffer_of: vec![None; graph.steps.len()], ..Program::default() };
     let padded = vec![None; graph.steps.len()];
@@ -143,7 +144,7 @@ struct Lowering<'a> {
     /// Whose microkernels to use.
     isa: Option<Isa>,
     uses: Uses,
-    program: Program,
+    program: Program<'a>,
     /// By tensor, its copy with a border.
     padded: Vec<Option<usize>>,
     /// Of the action at hand.
@@ -152,7 +153,7 @@ struct Lowering<'a> {
     step: TensorId,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     fn action(&mut self, action: &Action) -> Result<(), CompileError> {
         match action {
             Action::Receive { tensor, .. } => self.arrive(*tensor),
@@ -272,7 +273,7 @@ impl Lowering<'_> {
             let start = pass * most;
             let weights = factors.map(|factors| {
                 let factors = &factors[start..start + inputs.len()];
-                self.section(factors.iter().map(|factor| factor.to_bits()).collect())
+                self.section(Piece::Words(factors.iter().map(|factor| factor.to_bits()).collect()))
             });
             let sum = Sum {
                 inputs: inputs.iter().map(|&buffer| self.program.buffers[buffer]).collect(),
@@ -435,8 +436,8 @@ impl Lowering<'_> {
         Ok(self.program.timeline.add(4 * view.len()))
     }
 
-    fn section(&mut self, words: Vec<u32>) -> usize {
-        self.program.sections.push(words);
+    fn section(&mut self, piece: Piece<'a>) -> usize {
+        self.program.sections.push(piece.into());
         self.program.sections.len() - 1
     }
 

@@ -4,6 +4,7 @@ use super::{Call, Lowering};
 use crate::CompileError;
 use crate::jit::activation::{Activation, Bits};
 use crate::jit::arithmetic::Binary;
+use crate::jit::constants::Piece;
 use crate::jit::copy::Copy;
 use crate::jit::kernel::Kernel;
 use crate::jit::lrn::Lrn;
@@ -65,7 +66,7 @@ impl Lowering<'_> {
         let target = self.make(output)?;
         let mut values = vec![0.0; layout::len(step.shape)];
         layout::to_blocked(step.shape, self.weights.of(step.params[0]), &mut values);
-        let weights = Some(self.section(values.into_iter().map(f32::to_bits).collect()));
+        let weights = Some(self.section(Piece::Words(values.into_iter().map(f32::to_bits).collect())));
         let copy = Copy { input: View::plain(step.shape), output: self.program.buffers[target], channel: 0 };
         let kernel = Kernel::Constant(copy);
         self.calls.push(Call { kernel, inputs: Vec::new(), output: target, weights, step: self.step });
