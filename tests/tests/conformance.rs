@@ -14,70 +14,7 @@ use cnasc_place::{Strategy, Workload, plan, verify};
 use std::collections::BTreeMap;
 
 /// Every family, block, aggregate and staging, in sizes that many of can be run.
-const SPACE: &str = "
-use std::generators::er
-use std::generators::ba
-use std::generators::ws
-use std::generators::distance
-use std::devices::rpi4
-
-fleet pair {
-    node pi[2]: rpi4
-    link pi <-> pi: 1 Gbit/s, 200 us
-}
-
-block weighted(kernel: int) = aggregate(weighted) -> relu -> depthwise(kernel) -> pointwise -> bn
-block gated(kernel: int) = aggregate(sigmoid_inputs) -> conv(kernel) -> bn -> relu
-block added(kernel: int) = aggregate(sum) -> relu -> conv(kernel) -> bn
-block averaged(kernel: int) = aggregate(mean) -> bn -> relu -> pointwise -> sigmoid
-block joined(kernel: int) = aggregate(concat) -> relu -> conv(kernel)
-
-staging halving(p: real) {
-    policy   probabilistic(p)
-    channels double up to 48
-    shrink   maxpool(2)
-}
-
-staging slow(p: real) {
-    policy   probabilistic(p)
-    channels times 1.5 up to 40
-    shrink   avgpool(2)
-}
-
-network any(wiring: generator, unit: block, scale: staging, channels: int, size: int, width: int) {
-    input image(channels, size, size)
-    stem  conv(3, width) -> bn -> relu
-    body  wiring of unit staged scale
-    head  global_avg -> linear(7)
-}
-
-search space {
-    over any(
-        wiring: in {
-            er(n: in 2 .. 9, p: in 0.1 .. 0.8),
-            ba(n: in 4 .. 9, m: in 1 .. 3),
-            ws(n: in 5 .. 9, k: in {2, 4}, p: in 0.0 .. 1.0),
-            distance(n: in 2 .. 9)
-        },
-        unit: in {
-            weighted(kernel: in {1, 3, 5}),
-            gated(kernel: in {1, 3}),
-            added(kernel: in {1, 3}),
-            averaged(kernel: 1),
-            joined(kernel: in {1, 3})
-        },
-        scale: in {halving(p: in 0.0 .. 0.6), slow(p: in 0.0 .. 0.6)},
-        channels: in {1, 3},
-        size: in 5 .. 14,
-        width: in 3 .. 20
-    )
-    on pair
-    minimize concurrency_score
-    strategy random
-    budget 1 candidates
-    seed 1
-}
-";
+const SPACE: &str = include_str!("space.cnas");
 
 /// Networks drawn; each is run on every number of devices.
 const NETWORKS: u64 = 200;

@@ -1,9 +1,13 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
+mod exchange;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnasc_ir::Fleet;
 use cnasc_ir::fleet::{Backend, Precision};
 use std::path::PathBuf;
+
+pub use exchange::{Engine, FoldArgs, WeightsArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
 #[derive(Debug, Parser)]
@@ -185,6 +189,9 @@ pub struct ExpandArgs {
     #[command(flatten)]
     /// How ONNX files are written.
     pub fold: FoldArgs,
+    #[command(flatten)]
+    /// The weights to write.
+    pub weights: WeightsArgs,
     /// A folder for one file a network, instead of standard output.
     #[arg(short, long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -203,20 +210,14 @@ pub enum Emit {
     Svg,
     /// For other engines, with weights; needs --output-dir.
     Onnx,
+    /// The weights alone, each under its name; needs --output-dir.
+    Safetensors,
     /// For graph tools; not there yet.
     #[value(hide = true)]
     Graphml,
     /// The generated code; not there yet.
     #[value(hide = true)]
     Clif,
-}
-
-/// How ONNX files are written.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct FoldArgs {
-    /// In ONNX files, batch norm and gates are computed into the layers, as kernels run them, instead of every parameter under its name.
-    #[arg(long)]
-    pub fold: bool,
 }
 
 /// A fleet to place on.
@@ -305,6 +306,9 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// How ONNX files are written.
     pub fold: FoldArgs,
+    #[command(flatten)]
+    /// The weights to write.
+    pub weights: WeightsArgs,
     /// A folder for the files of `--emit onnx`.
     #[arg(short, long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -413,9 +417,9 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// How tensors travel.
     pub transfer: TransferArgs,
-    /// Trained weights; not there yet.
-    #[arg(long, hide = true, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    /// Its weights.
+    pub weights: WeightsArgs,
     /// The file to write.
     #[arg(short, long, value_name = "BUNDLE")]
     pub output: PathBuf,
@@ -448,6 +452,9 @@ pub struct RunArgs {
     #[command(flatten)]
     /// How tensors travel.
     pub transfer: TransferArgs,
+    #[command(flatten)]
+    /// Its weights.
+    pub weights: WeightsArgs,
     /// What executes it, instead of what the fleet declares.
     #[arg(long, value_enum)]
     pub backend: Option<BackendArg>,
@@ -488,6 +495,9 @@ pub struct BenchArgs {
     #[command(flatten)]
     /// Which draw of a source file.
     pub draw: DrawArgs,
+    #[command(flatten)]
+    /// Its weights.
+    pub weights: WeightsArgs,
     /// Placed over so many threads.
     #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Vec<u32>,
@@ -497,9 +507,9 @@ pub struct BenchArgs {
     /// What executes it.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
     pub backend: Vec<BackendArg>,
-    /// Other engines to measure beside; not there yet.
-    #[arg(long, hide = true, value_name = "ENGINES")]
-    pub against: Option<String>,
+    /// Other engines to measure beside, in turns with ours: ratios to ours, and shares of what the machine was measured to do at most.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINES")]
+    pub against: Vec<Engine>,
     /// Counted inferences; as many more warm up, at most 20.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub runs: u32,

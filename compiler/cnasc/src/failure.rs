@@ -109,6 +109,10 @@ pub mod codes {
     pub const ABSENT: Code = Code("E0614");
     /// A network can't be written in the form that is asked for.
     pub const EXPORT: Code = Code("E0640");
+    /// A file has not the weights of the network.
+    pub const WEIGHTS: Code = Code("E0641");
+    /// Another engine to compare with is not there.
+    pub const RIVAL: Code = Code("E0642");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
@@ -132,6 +136,8 @@ pub mod codes {
         DOUBT,
         ABSENT,
         EXPORT,
+        WEIGHTS,
+        RIVAL,
         LATER,
     ];
 }

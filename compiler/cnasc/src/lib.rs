@@ -11,6 +11,7 @@ pub mod model;
 pub mod output;
 pub mod pages;
 pub mod pipeline;
+pub mod rivals;
 
 mod commands;
 

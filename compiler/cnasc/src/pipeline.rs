@@ -1,5 +1,6 @@
 //! The stations in order: the one place that chains them.
 
+use crate::exchange;
 use crate::failure::{Failure, codes};
 use crate::images::Input;
 use cnasc_base::{Diagnostic, Diagnostics, FileId, Seed, Sources};
@@ -122,14 +123,20 @@ pub fn analyse(architecture: &Architecture) -> Result<(TensorGraph, Workload), F
     Ok((graph, workload))
 }
 
-/// Architecture and fleet to a bundle that runs: lowered, placed, given seeded random weights, and folded.
+/// Architecture and fleet to a bundle that runs: lowered, placed, given weights, and folded. The weights are those of the file, or
+/// else seeded random ones.
 ///
 /// # Errors
 /// Where no placement fits the fleet, or the network has more parameters than memory is asked for.
-pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -> Result<Bundle, Failure> {
+pub fn compile(
+    architecture: &Architecture,
+    fleet: &Fleet,
+    strategy: Strategy,
+    file: Option<&Path>,
+) -> Result<Bundle, Failure> {
     let (graph, workload) = analyse(architecture)?;
     // Before placing, because a network that can't be run need not be placed.
-    let weights = weights(architecture, &graph)?;
+    let weights = weights(architecture, &graph, file)?;
     let seed = Seed::new(architecture.provenance.seed);
     let placed = plan(&workload, fleet, strategy, &seed.child("place"))
         .map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
@@ -138,17 +145,20 @@ pub fn compile(architecture: &Architecture, fleet: &Fleet, strategy: Strategy) -
         .map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 
-/// Seeded random values for the parameters of an architecture's graph.
+/// The values of the parameters of an architecture's graph: those of the file, or else seeded random ones.
 ///
 /// # Errors
-/// Where there are more than memory is asked for.
-pub fn weights(architecture: &Architecture, graph: &TensorGraph) -> Result<Weights, Failure> {
+/// Where there are more than memory is asked for, or the file is not there or not of this graph.
+pub fn weights(architecture: &Architecture, graph: &TensorGraph, file: Option<&Path>) -> Result<Weights, Failure> {
     let params = graph.total_params();
     if params > MAX_PARAMS {
         let message = format!("`{}` has {params} parameters; this release runs up to {MAX_PARAMS}", architecture.name);
         return Err(Failure::input(Diagnostic::error(codes::FORM, message)));
     }
-    Ok(random_weights(graph, &Seed::new(architecture.provenance.seed)))
+    match file {
+        Some(path) => exchange::read_weights(path, graph),
+        None => Ok(random_weights(graph, &Seed::new(architecture.provenance.seed))),
+    }
 }
 
 /// Said wherever answers are shown, until there is training.

@@ -87,3 +87,66 @@ fn a_placed_network_becomes_a_file_a_device_and_the_whole() {
     assert_eq!(received.difference(&image).cloned().collect::<BTreeSet<_>>(), &sent - &answer);
     assert!(received.is_superset(&image) && sent.is_superset(&answer));
 }
+
+/// Devices that take whole images have the whole network each.
+#[test]
+fn replicas_become_whole_networks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example().display().to_string();
+    let args = ["plan", &example, "--fleet", "shelf", "--strategy", "data-parallel", "--emit", "onnx", "-o", "placed"];
+    let written = done(&args, folder.path());
+    let sizes = written.lines().map(|line| model(&folder.path().join(line)).graph.expect("a graph").node.len());
+    let sizes: Vec<usize> = sizes.collect();
+    assert_eq!(sizes, [sizes[0]; 5], "the whole and four boards");
+}
+
+/// Weights go out under their names, come in again from both kinds of file, and change the answer; strange ones are named.
+#[test]
+fn weights_go_out_and_come_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example().display().to_string();
+    let draw = |args: &[&str]| {
+        let words: Vec<&str> = args.iter().copied().chain(["--seed", "7"]).collect();
+        done(&words, folder.path())
+    };
+    let written = draw(&["expand", &example, "--emit", "safetensors", "-o", "."]);
+    let values = written.trim();
+    let answer = |more: &[&str]| {
+        let png = Path::new(&example).with_file_name("data/ankle-boot.png").display().to_string();
+        let words =
+            ["--format", "json", "-q", "run", &example, "--input", &png].into_iter().chain(more.iter().copied());
+        let shown: serde_json::Value = serde_json::from_str(&draw(&words.collect::<Vec<_>>())).expect("one document");
+        shown[0]["output"].clone()
+    };
+    let seeded = answer(&[]);
+    assert_eq!(answer(&["--weights", values]), seeded, "the seeded weights were written");
+
+    // Other values of one parameter: in the ONNX file, of which the initialisers are read.
+    let onnx = draw(&["expand", &example, "--emit", "onnx", "-o", "."]);
+    let path = folder.path().join(onnx.trim());
+    assert_eq!(answer(&["--weights", onnx.trim()]), seeded);
+    let mut changed = model(&path);
+    let initializers = changed.graph.as_mut().map(|graph| &mut graph.initializer).expect("a graph");
+    let bias = initializers.iter_mut().find(|one| one.name.ends_with("linear1.bias")).expect("the classifier has one");
+    bias.raw_data.fill(0);
+    std::fs::write(&path, changed.encode_to_vec()).expect("the file is written");
+    assert_ne!(answer(&["--weights", onnx.trim()]), seeded);
+
+    // Another network's do not fit, and it is said which.
+    let other = cnasc(&["run", &example, "--seed", "8", "--input", "none.png", "--weights", values], folder.path());
+    assert_eq!(other.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(complaint.contains("E0641") && complaint.contains("weight"), "{complaint}");
+}
+
+/// Without a Python environment the comparison is refused, with the way to make one.
+#[test]
+fn other_engines_need_their_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+    command.args(["bench", &example().display().to_string(), "--runs", "1", "--against", "onnxruntime"]);
+    let output = command.current_dir(folder.path()).env_remove("CNASC_PEERS").output().expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("E0642") && complaint.contains("pip install"), "{complaint}");
+}

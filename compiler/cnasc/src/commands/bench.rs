@@ -3,12 +3,13 @@
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
 use crate::commands::plan::strategy;
-use crate::commands::refuse;
 use crate::commands::run::{drawn_already, start, start_replicas};
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::{milliseconds, table};
+use crate::rivals::{self, Match};
 use crate::{model, pipeline};
+use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::measure::{Latency, latency};
 use serde::Serialize;
@@ -31,11 +32,15 @@ const MAX_WARMUP: u32 = 20;
 
 /// Measures each backend on each number of threads.
 pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
-    refuse("--against", args.against.as_ref())?;
-    if pipeline::is_bundle(&args.file) && (args.draw.is_given() || args.threads != [1] || args.strategy != "best") {
+    if pipeline::is_bundle(&args.file)
+        && (args.draw.is_given() || args.threads != [1] || args.strategy != "best" || args.weights.weights.is_some())
+    {
         return Err(drawn_already());
     }
     let strategy = strategy(&args.strategy)?;
+    if !args.against.is_empty() {
+        return beside_others(session, args);
+    }
     let mut rows = Vec::new();
     for &word in &args.backend {
         if pipeline::is_bundle(&args.file) {
@@ -49,7 +54,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         for &threads in &args.threads {
             let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
             let fleet = model::local_fleet(session, threads)?;
-            let mut bundle = pipeline::compile(&architecture, &fleet, strategy)?;
+            let mut bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
             rows.push(measure(args, &mut bundle, word, threads)?);
         }
     }
@@ -73,6 +78,32 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         .collect();
     let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s", "images/s"];
     session.output.text(&table(&headings, &[0, 1], &cells));
+    Ok(Exit::Done)
+}
+
+/// Measures our kernels and other engines in turns.
+fn beside_others(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
+    if pipeline::is_bundle(&args.file) || args.backend != [BackendArg::Jit] || args.strategy != "best" {
+        let message =
+            "--against compares the kernels of `--backend jit` on one device, of a source or an architecture file";
+        return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));
+    }
+    let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let peak = rivals::peak();
+    let mut rows = Vec::new();
+    for &threads in &args.threads {
+        let (against, runs) = (&args.against, args.runs);
+        let given = Match { architecture: &architecture, weights: args.weights.file(), against, threads, runs };
+        rows.extend(rivals::compare(session, given, peak)?);
+    }
+    if session.output.is_json() {
+        session.output.json(&rows);
+        return Ok(Exit::Done);
+    }
+    session.output.text(&rivals::for_people(&rows));
+    if let Some(peak) = peak {
+        session.output.remark(&format!("note: one core was measured to do {peak:.1} GFLOP/s at most"));
+    }
     Ok(Exit::Done)
 }
 

@@ -3,7 +3,6 @@
 use crate::Session;
 use crate::cli::BuildArgs;
 use crate::commands::plan::strategy;
-use crate::commands::refuse;
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes as size, milliseconds, write_file};
 use crate::{model, pipeline};
@@ -21,11 +20,10 @@ struct Built<'a> {
 
 /// Compiles and writes.
 pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
-    refuse("--weights", args.weights.as_ref())?;
     let strategy = strategy(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
     let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
-    let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
+    let bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
     let bytes = bundle.write();
     write_file(&args.output, &bytes)?;
     let built = Built {
@@ -48,7 +46,7 @@ pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
             size(built.bytes as u64),
             milliseconds(bundle.plan.latency),
         ));
-        session.output.remark(pipeline::UNTRAINED);
+        args.weights.remark(session);
     }
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// Draws and prints, or writes one file a network.
 pub fn run(session: &mut Session, args: &ExpandArgs) -> Result<Exit, Failure> {
     let form = Form::of(args.emit)?;
-    if form == Form::Onnx {
+    if matches!(form, Form::Onnx | Form::Safetensors) {
         exchange::folder(args.output_dir.as_deref())?;
     }
     let loaded = model::load(session, &args.file, &args.draw, args.count)?;
@@ -74,6 +74,7 @@ enum Form {
     Dot,
     Svg,
     Onnx,
+    Safetensors,
 }
 
 impl Form {
@@ -84,6 +85,7 @@ impl Form {
             Emit::Dot => Ok(Self::Dot),
             Emit::Svg => Ok(Self::Svg),
             Emit::Onnx => Ok(Self::Onnx),
+            Emit::Safetensors => Ok(Self::Safetensors),
             Emit::Graphml => Err(later("--emit graphml")),
             Emit::Clif => Err(later("--emit clif")),
         }
@@ -92,7 +94,8 @@ impl Form {
     /// The contents of a file.
     fn bytes(self, architecture: &Architecture, args: &ExpandArgs) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Onnx => Valued::of(architecture, args.fold.fold)?.onnx(),
+            Self::Onnx => Valued::of(architecture, args.weights.file(), args.fold.fold)?.onnx(),
+            Self::Safetensors => Valued::of(architecture, args.weights.file(), false)?.safetensors(),
             _ => Ok(self.show(architecture).into_bytes()),
         }
     }
@@ -111,8 +114,8 @@ impl Form {
             Self::Json => architecture.to_json(),
             Self::Dot => cnasc_lower::export::dot(architecture),
             Self::Svg => cnasc_lower::export::svg(architecture, None),
-            // Goes into files only.
-            Self::Onnx => String::new(),
+            // They go into files only.
+            Self::Onnx | Self::Safetensors => String::new(),
         }
     }
 
@@ -123,6 +126,7 @@ impl Form {
             Self::Dot => "dot",
             Self::Svg => "svg",
             Self::Onnx => "onnx",
+            Self::Safetensors => "safetensors",
         }
     }
 }

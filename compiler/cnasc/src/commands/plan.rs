@@ -62,7 +62,7 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         // Was answered above, before there was a plan.
         Some(EmitPlan::Hgr) => {}
         Some(EmitPlan::Onnx) => {
-            let valued = Valued::of(&architecture, args.fold.fold)?;
+            let valued = Valued::of(&architecture, args.weights.file(), args.fold.fold)?;
             let folder = folder.expect("`--emit onnx` without a folder was refused above");
             output::print_written(session, &valued.write_placed(folder, &architecture, &placed, &fleet)?);
         }

@@ -126,7 +126,7 @@ fn compiled(program: &Program, prefix: &str, fleet: impl Fn(Fleet) -> Fleet) -> 
     let make = |search: &cnasc_ir::program::Search| {
         let drawn = cnasc_search::draw(program, &search.over, &BTreeMap::new(), search.seed)?;
         let fleet = fleet(program.fleets[search.on.index()].clone());
-        let bundle = pipeline::compile(&drawn.architecture, &fleet, Strategy::Best)?;
+        let bundle = pipeline::compile(&drawn.architecture, &fleet, Strategy::Best, None)?;
         Ok((search.name.trim_start_matches(prefix).to_owned(), bundle))
     };
     searches.map(make).collect()

@@ -67,7 +67,9 @@ pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
                 .output
                 .text(&format!("\n{count} images on {devices} devices in {seconds} ms: {rate:.1} a second\n"));
         }
-        session.output.remark(pipeline::UNTRAINED);
+        if !pipeline::is_bundle(&args.file) {
+            args.weights.remark(session);
+        }
     }
     Ok(Exit::Done)
 }
@@ -99,6 +101,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
             || args.local.is_some()
             || args.strategy != "best"
             || args.draw.is_given()
+            || args.weights.weights.is_some()
             || args.transfer.transfer.is_some()
         {
             return Err(drawn_already());
@@ -114,7 +117,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
         };
         let fleet = args.transfer.of(fleet);
         let started = Instant::now();
-        let bundle = pipeline::compile(&architecture, &fleet, strategy)?;
+        let bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
         session.output.detail(&format!("placed by {strategy} and folded in {:.1?}", started.elapsed()));
         bundle
     };
@@ -128,7 +131,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
 /// Options that choose a draw or a placement were given with a bundle.
 pub fn drawn_already() -> Failure {
     let message = "a bundle is drawn and placed already".to_owned();
-    let note = "--item, --set, --seed, --fleet, --local, --threads, --transfer and --strategy are for sources and architectures";
+    let note = "--item, --set, --seed, --fleet, --local, --threads, --transfer, --weights and --strategy are for sources and architectures";
     Failure::usage(Diagnostic::error(codes::OPTION, message).note(note))
 }
 

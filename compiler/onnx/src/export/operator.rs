@@ -245,9 +245,14 @@ impl Writer<'_> {
         output
     }
 
-    /// Padding (top, left, bottom, right) as far as windows reach: other engines refuse padding as large as the window, which ours allow
-    /// where it makes no window without a pixel.
+    /// Padding (top, left, bottom, right) as it is, where it is smaller than the window: other engines refuse more, which ours allow where it
+    /// makes no window without a pixel. There, as far as windows reach. Not everywhere, because converters such as pnnx take uneven
+    /// padding for something else.
     fn reached(&self, id: TensorId, window: &Window) -> [u32; 4] {
+        let small = |slide: &Slide| slide.before.max(slide.after) < slide.kernel;
+        if small(&window.rows) && small(&window.columns) {
+            return window.padding();
+        }
         let step = self.step_of(id);
         let (input, output) = (self.step_of(step.inputs[0]).shape, step.shape);
         let after = |slide: &Slide, extent: u32, places: u32| {

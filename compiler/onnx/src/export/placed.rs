@@ -17,9 +17,10 @@ pub struct Placed {
     pub whole: Model,
     /// What each device computes, in the order of their ids, without those that compute nothing. Its inputs are what it receives, its
     /// outputs what it sends, under the names that they have in the whole; the image is an input of every device that needs it and
-    /// an output of none. The answer is an output of the device that gives it.
+    /// an output of none. The answer is an output of every device that computes it.
     ///
-    /// A device may send a tensor before it has received all: such outputs depend on some of the inputs only.
+    /// A device may send a tensor before it has received all: such outputs depend on some of the inputs only. Devices that take
+    /// whole images have the whole network.
     pub devices: Vec<(DeviceId, Model)>,
 }
 
@@ -46,6 +47,7 @@ fn check_plan(network: Network<'_>, plan: &Plan, fleet: &Fleet) -> Result<(), Ex
         && plan.order.len() == devices
         && plan.device_of.iter().all(|device| device.index() < devices)
         && plan.order.iter().flatten().all(|&node| known(node))
+        && plan.replicas.iter().all(|replica| replica.device.index() < devices)
         && plan.transfers.iter().all(|transfer| known(transfer.node));
     let problem = || format!("`{}`: the plan is not one of this network on fleet `{}`", network.name, fleet.name);
     if fits { Ok(()) } else { Err(ExportError::Unfit(problem())) }
@@ -54,7 +56,10 @@ fn check_plan(network: Network<'_>, plan: &Plan, fleet: &Fleet) -> Result<(), Ex
 fn whole(network: Network<'_>, gates: Gates, plan: &Plan, fleet: &Fleet) -> Result<Model, ExportError> {
     let mut writer = Writer::new(network, gates);
     for id in network.graph.ids() {
-        let hosts = plan.hosts(network.graph.step(id).node).map(|device| i64::from(device.0)).collect();
+        let node = network.graph.step(id).node;
+        let replicas = plan.replicas.iter().map(|replica| replica.device);
+        let hosts: BTreeSet<DeviceId> = plan.hosts(node).chain(replicas).collect();
+        let hosts = hosts.into_iter().map(|device| i64::from(device.0)).collect();
         writer.place = Some((fleet.name.clone(), hosts));
         writer.step(id);
     }
@@ -78,7 +83,9 @@ fn share(
     device: DeviceId,
 ) -> Result<Option<Model>, ExportError> {
     let graph = network.graph;
-    let own: BTreeSet<NodeId> = plan.order[device.index()].iter().copied().collect();
+    let is_replica = plan.replicas.iter().any(|replica| replica.device == device);
+    let of_plan = || plan.order[device.index()].iter().copied().collect();
+    let own: BTreeSet<NodeId> = if is_replica { graph.steps.iter().map(|step| step.node).collect() } else { of_plan() };
     let computes = |id: &TensorId| own.contains(&graph.step(*id).node) && graph.step(*id).op != Op::Input;
     let steps: Vec<TensorId> = graph.ids().filter(computes).collect();
     if steps.is_empty() {
@@ -96,7 +103,7 @@ fn share(
     let outputs = graph.node_outputs();
     let sent = plan.transfers.iter().filter(|transfer| transfer.from == device).map(|transfer| transfer.node);
     let mut given: BTreeSet<TensorId> = sent.map(|node| outputs[node.index()]).filter(computes).collect();
-    if plan.device_of[graph.step(graph.output()).node.index()] == device {
+    if computes(&graph.output()) {
         given.insert(graph.output());
     }
     for id in given {

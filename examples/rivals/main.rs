@@ -1,0 +1,225 @@
+//! Our kernels beside other engines, on networks of the literature and randomly wired ones: the page `docs/rivals.md`.
+//!
+//! `cargo run --release --example rivals -- docs/rivals.md` needs the Python environment that `cnasc explain E0642` makes,
+//! and a machine with nothing else to do, for a quarter of an hour. Words after the file choose the networks that have one of them in
+//! their names; `runs=N` counts N inferences of each engine.
+
+use clap::Parser;
+use cnasc::cli::{Cli, Command, Engine};
+use cnasc::failure::Failure;
+use cnasc::output::{Output, write_file};
+use cnasc::rivals::{self, Match, Row};
+use cnasc::{Session, model};
+use cnasc_base::{Sources, render};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Randomly wired networks for small images.
+const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/rivals/small.cnas");
+
+/// Inferences of each engine that are counted, where nothing else is said.
+const RUNS: u32 = 30;
+
+/// The others, in the order of the table's columns.
+const AGAINST: [Engine; 4] = [Engine::Onnxruntime, Engine::Openvino, Engine::Ncnn, Engine::Tract];
+
+/// Threads of each table.
+const THREADS: [u32; 2] = [1, 2];
+
+/// A network, and what `cnasc bench` is told to draw it.
+struct Entry {
+    name: String,
+    words: Vec<String>,
+    /// Whether the geometric means are over it.
+    random: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(["cnasc", "check", "unused"]);
+    let mut session = Session { sources: Sources::default(), output: Output::new(&cli.output) };
+    match run(&mut session) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("{}", render::human(&session.sources, &failure.diagnostics, false));
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(session: &mut Session) -> Result<(), Failure> {
+    let (options, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.contains('='));
+    let runs = options.iter().find_map(|word| word.strip_prefix("runs=")?.parse().ok()).unwrap_or(RUNS);
+    let (file, chosen) = words.split_first().map_or((None, &[][..]), |(file, rest)| (Some(PathBuf::from(file)), rest));
+    let mut found = Vec::new();
+    for entry in entries() {
+        if chosen.is_empty() || chosen.iter().any(|word| entry.name.contains(word.as_str())) {
+            let rows = measure(session, &entry, runs)?;
+            session.output.remark(&format!("{}\n{}", entry.name, rivals::for_people(&rows)));
+            found.push((entry, rows));
+        }
+    }
+    let page = page(&found, runs);
+    match file {
+        Some(path) => write_file(&path, page.as_bytes()),
+        None => {
+            session.output.text(&page);
+            Ok(())
+        }
+    }
+}
+
+fn measure(session: &mut Session, entry: &Entry, runs: u32) -> Result<Vec<Row>, Failure> {
+    let cli = Cli::parse_from(["cnasc", "bench"].iter().copied().chain(entry.words.iter().map(String::as_str)));
+    let Command::Bench(args) = &cli.command else { unreachable!("the words are of `bench`") };
+    let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let mut rows = Vec::new();
+    for threads in THREADS {
+        let given = Match { architecture: &architecture, weights: None, against: &AGAINST, threads, runs };
+        // The peak is measured each time: what a busy machine takes from it, it takes from the engines.
+        rows.extend(rivals::compare(session, given, rivals::peak())?);
+    }
+    Ok(rows)
+}
+
+fn entries() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let random = |name: String, path: &str, settings: &[String]| {
+        let sets = settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
+        Entry { name, words: std::iter::once(path.to_owned()).chain(sets).collect(), random: true }
+    };
+    let wiring = |family: &str, nodes: u32| match family {
+        "er" => format!("er(n: {nodes}, p: 0.2)"),
+        "ba" => format!("ba(n: {nodes}, m: 5)"),
+        "ws" => format!("ws(n: {nodes}, k: 4, p: 0.75)"),
+        _ => format!("distance(n: {nodes})"),
+    };
+    for (family, shown) in [("er", "ER"), ("ba", "BA"), ("ws", "WS"), ("distance", "distance")] {
+        let all = format!("wiring={}", wiring(family, 32));
+        let small = "std::networks::randwire::randwire_small";
+        entries.push(random(format!("RandWire {shown}, C = 78"), small, std::slice::from_ref(&all)));
+        for width in [109, 154] {
+            let settings = [all.clone(), format!("half={}", wiring(family, 16)), format!("width={width}")];
+            let regular = "std::networks::randwire::randwire_regular";
+            entries.push(random(format!("RandWire {shown}, C = {width}"), regular, &settings));
+        }
+        entries.push(random(format!("RandWire {shown}, C = 32, 32×32"), SMALL, &[all]));
+    }
+    for (name, path) in [
+        ("ResNet-50", "resnet::resnet50"),
+        ("MobileNetV2", "mobilenet::mobilenet_v2"),
+        ("SqueezeNet", "squeezenet::squeezenet"),
+    ] {
+        let words = vec![format!("std::networks::{path}")];
+        entries.push(Entry { name: name.to_owned(), words, random: false });
+    }
+    entries
+}
+
+fn page(found: &[(Entry, Vec<Row>)], runs: u32) -> String {
+    let mut text = format!(
+        "# Our kernels beside other engines\n\n\
+         Written by `cargo run --release --example rivals -- docs/rivals.md`; `cnasc bench FILE --threads 1,2 --against onnxruntime,openvino,ncnn,tract` \
+         does the same for one network.\n\n\
+         Medians of {runs} single inferences, batch 1, fp32, warm. All engines run in the same minutes and in turns of a few inferences, each in a process of its own; \
+         the other engines read the model as `--emit onnx --fold` writes it, with batch norm and gates computed into the layers, so that none of them has to do this. \
+         A ratio is the other engine's median over ours: above 1 ours is sooner. *Of peak* is the share of what that many cores did at most when measured in the same minute, multiply-adds on registers alone. \
+         Where a cell is empty the engine can't run the network or that number of threads. Other programs ran on the machine at times: ratios say more than milliseconds.\n\n\
+         Machine: {}. Engines: {}.\n",
+        machine(),
+        versions(found)
+    );
+    for threads in THREADS {
+        let title = if threads == 1 { "One thread".to_owned() } else { format!("{threads} threads") };
+        write!(text, "\n## {title}\n\n{}", table(found, threads)).expect("a string takes any text");
+    }
+    let lost = losses(found);
+    let lost = if lost.is_empty() { "Nowhere on this machine.\n".to_owned() } else { lost };
+    write!(text, "\n## Where ours is slower than the best of them\n\n{lost}").expect("a string takes any text");
+    text
+}
+
+/// Name and cores of the processor, where the system tells.
+fn machine() -> String {
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = told.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let name = name.map_or("unknown", |(_, name)| name.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}, {cores} cores, {}", std::env::consts::ARCH)
+}
+
+fn versions(found: &[(Entry, Vec<Row>)]) -> String {
+    let all = found.iter().flat_map(|(_, rows)| rows).filter(|row| row.backend != "jit");
+    let short = |row: &Row| row.version.split(['-', '+']).next().unwrap_or_default().to_owned();
+    let versions: BTreeMap<&str, String> = all.map(|row| (row.backend.as_str(), short(row))).collect();
+    versions.iter().map(|(engine, version)| format!("{engine} {version}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Ours and the others on so many threads.
+fn of_threads(rows: &[Row], threads: u32) -> (Option<&Row>, Vec<&Row>) {
+    let rows = rows.iter().filter(|row| row.threads == threads);
+    let (ours, others): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.backend == "jit");
+    (ours.first().copied(), others)
+}
+
+fn best<'a>(others: &[&'a Row]) -> Option<&'a Row> {
+    others.iter().copied().min_by(|a, b| a.ratio.total_cmp(&b.ratio))
+}
+
+fn table(found: &[(Entry, Vec<Row>)], threads: u32) -> String {
+    let engines: Vec<&str> = AGAINST.iter().map(|&engine| rivals::name(engine)).collect();
+    let mut text = format!(
+        "| network | ours ms | GFLOP/s | of peak | {} | best |\n| --- | --: | --: | --: |{} --: |\n",
+        engines.join(" | "),
+        " --: |".repeat(engines.len())
+    );
+    for (entry, rows) in found {
+        let (Some(ours), others) = of_threads(rows, threads) else { continue };
+        let cells: Vec<String> = engines
+            .iter()
+            .map(|engine| {
+                let row = others.iter().find(|row| row.backend == *engine);
+                row.map_or_else(String::new, |row| format!("{:.2}", row.ratio))
+            })
+            .collect();
+        let peak = ours.share_of_peak.map_or_else(String::new, |share| format!("{:.0} %", share * 1e2));
+        let best = best(&others).map_or_else(String::new, |row| format!("**{:.2}**", row.ratio));
+        let (ms, rate) = (ours.median_ms, ours.gflops);
+        let line = format!("| {} | {ms:.2} | {rate:.1} | {peak} | {} | {best} |\n", entry.name, cells.join(" | "));
+        text.push_str(&line);
+    }
+    text.push_str(&means(found, threads));
+    text
+}
+
+/// The geometric mean of the ratios to the best of the others over the randomly wired networks, and how far answers were apart.
+fn means(found: &[(Entry, Vec<Row>)], threads: u32) -> String {
+    let random = found.iter().filter(|(entry, _)| entry.random);
+    let ratios: Vec<f64> =
+        random.filter_map(|(_, rows)| Some(libm::log(best(&of_threads(rows, threads).1)?.ratio))).collect();
+    let apart = found.iter().flat_map(|(_, rows)| rows).filter(|row| row.threads == threads);
+    let apart = apart.map(|row| row.difference).fold(0.0, f64::max);
+    let mut text = String::new();
+    if !ratios.is_empty() {
+        let mean = libm::exp(ratios.iter().sum::<f64>() / ratios.len() as f64);
+        text = format!("\nRandomly wired networks, geometric mean against the best of each: {mean:.2}.");
+    }
+    text + &format!(" Answers of all engines are within {apart:.0e} of the largest output of ours.\n")
+}
+
+fn losses(found: &[(Entry, Vec<Row>)]) -> String {
+    let mut text = String::new();
+    for (entry, rows) in found {
+        for threads in THREADS {
+            if let Some(row) = best(&of_threads(rows, threads).1).filter(|row| row.ratio < 1.0) {
+                let line = format!(
+                    "- {}, threads: {threads}: {} takes {:.2} of our time\n",
+                    entry.name, row.backend, row.ratio
+                );
+                text.push_str(&line);
+            }
+        }
+    }
+    text
+}
