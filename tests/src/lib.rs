@@ -5,3 +5,4 @@
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
 pub mod peers;
+pub mod placed;

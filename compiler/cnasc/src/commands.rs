@@ -9,6 +9,7 @@ pub mod diff;
 pub mod expand;
 pub mod explain;
 pub mod fmt;
+pub mod import;
 pub mod partition;
 pub mod plan;
 pub mod profile;

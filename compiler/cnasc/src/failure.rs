@@ -107,6 +107,12 @@ pub mod codes {
     pub const DOUBT: Code = Code("E0613");
     /// A device's backend is not in this program.
     pub const ABSENT: Code = Code("E0614");
+    /// A file is no model that can be read, or contradicts itself.
+    pub const MODEL: Code = Code("E0620");
+    /// A model asks for operators that are not there.
+    pub const LACKS: Code = Code("E0621");
+    /// A file beside a model can't be read, or must not be.
+    pub const BESIDE: Code = Code("E0622");
     /// A network can't be written in the form that is asked for.
     pub const EXPORT: Code = Code("E0640");
     /// A file has not the weights of the network.
@@ -135,6 +141,9 @@ pub mod codes {
         NO_SNAPSHOT,
         DOUBT,
         ABSENT,
+        MODEL,
+        LACKS,
+        BESIDE,
         EXPORT,
         WEIGHTS,
         RIVAL,

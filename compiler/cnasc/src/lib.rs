@@ -7,6 +7,7 @@ pub mod cli;
 pub mod exchange;
 pub mod failure;
 pub mod images;
+pub mod imported;
 pub mod model;
 pub mod output;
 pub mod pages;
@@ -59,11 +60,11 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Audit(args) => commands::audit::run(session, args),
         Command::Diff(args) => commands::diff::run(session, args),
         Command::Profile(args) => commands::profile::run(session, args),
+        Command::Import(args) => commands::import::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
         Command::Train(_) => Err(commands::later("cnasc train")),
         Command::Node(_) => Err(commands::later("cnasc node")),
         Command::Fleet(_) => Err(commands::later("cnasc fleet")),
-        Command::Import(_) => Err(commands::later("cnasc import")),
         Command::Report(_) => Err(commands::later("cnasc report")),
         Command::Lsp(_) => Err(commands::later("cnasc lsp")),
         Command::Doc(_) => Err(commands::later("cnasc doc")),
