@@ -2,6 +2,9 @@
 
 pub mod elementwise;
 pub mod layout;
+pub mod reduce;
+pub mod resize;
+mod scale;
 mod text;
 pub mod window;
 
@@ -9,6 +12,8 @@ use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 
 pub use layout::{Fill, Pad, Reshape, Slice, Transpose};
+pub use reduce::{Axes, Reduce, Reduction};
+pub use resize::{Between, Coordinates, Interpolation, Resize, Rounding};
 pub use window::{Slide, Window};
 
 /// One operator, on tensors of one image. Written in JSON as `{"op": "conv", "kernel": 3, …}`.
@@ -136,6 +141,35 @@ pub enum Op {
     Transpose(Transpose),
     /// The same elements with other extents.
     Reshape(Reshape),
+    /// One value for all places of some axes.
+    Reduce(Reduce),
+    /// Images of another height and width.
+    Resize(Resize),
+    /// The transpose of a convolution: each pixel, times the kernel, is added to the output where the window lies that the convolution
+    /// would see it through. The window's padding is taken off the output.
+    ConvTranspose {
+        /// Its kernel and how it moves over the output.
+        #[serde(flatten, with = "window::padded")]
+        window: Window,
+        /// Rows and columns added behind; less than the stride or the dilation.
+        #[serde(default, skip_serializing_if = "window::none_more")]
+        more: [u32; 2],
+        /// Groups; input and output channels are multiples of it.
+        groups: u32,
+        /// Output channels.
+        channels: u32,
+        /// Whether a bias per output channel is added.
+        bias: bool,
+    },
+    /// The product of two inputs, for each channel a matrix of rows and columns.
+    #[serde(rename = "matmul")]
+    MatMul,
+    /// The input times what these operators make of it, one after the other; along an axis where that has the extent 1, it counts for all
+    /// places. For architectures: lowering makes steps of the operators and a [`Mul`](Self::Mul), and no tensor graph has it.
+    Scale {
+        /// From the input to the factor.
+        by: Vec<Op>,
+    },
 }
 
 /// The greatest kernel and stride: beyond any network in use, and small enough that sizes computed from it fit.
@@ -202,7 +236,7 @@ pub enum Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParamRole {
-    /// Convolution or linear weights, `[out, in / groups, k, k]` or `[out, in]`.
+    /// Convolution or linear weights, `[out, in / groups, k, k]` or `[out, in]`; of transposed convolutions `[in, out / groups, k, k]`.
     Weight,
     /// Added per output channel.
     Bias,
@@ -302,6 +336,15 @@ impl Op {
                     Err(problem) => return fail(problem),
                 }
             }
+            (Self::MatMul, inputs) => {
+                let &[left, right] = inputs else {
+                    return fail(format!("takes two inputs, found {}", inputs.len()));
+                };
+                if left.channels != right.channels || left.width != right.height {
+                    return fail(format!("can't multiply the matrices of {left} and {right}"));
+                }
+                Shape::new(left.channels, left.height, right.width)
+            }
             (_, [_, _, ..]) => return fail(format!("takes one input, found {}", inputs.len())),
             (_, [input]) => match self.unary_output(*input) {
                 Ok(shape) => shape,
@@ -319,11 +362,14 @@ impl Op {
         self.check_numbers()?;
         match *self {
             Self::Conv { ref window, groups, channels, .. } => {
-                if groups == 0 || !input.channels.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
-                    return Err(format!("can't split {} input and {channels} output channels evenly", input.channels));
-                }
+                splits(groups, input.channels, channels)?;
                 let (height, width) = window.output(input)?;
                 Ok(Shape::new(channels, height, width))
+            }
+            Self::ConvTranspose { ref window, more, groups, channels, .. } => {
+                splits(groups, input.channels, channels)?;
+                let height = window.rows.transposed(input.height, more[0])?;
+                Ok(Shape::new(channels, height, window.columns.transposed(input.width, more[1])?))
             }
             Self::MaxPool { ref window } => pooled(window, input),
             Self::AvgPool { ref window, counted } => {
@@ -338,6 +384,9 @@ impl Op {
             Self::Pad(pad) => pad.output(input),
             Self::Transpose(transpose) => transpose.output(input),
             Self::Reshape(reshape) => reshape.output(input),
+            Self::Reduce(reduce) => reduce.output(input),
+            Self::Scale { ref by } => scale::output(by, input),
+            Self::Resize(resize) => resize.output(input),
             Self::Constant { shape } => Ok(shape),
             _ => Ok(input),
         }
@@ -359,6 +408,14 @@ impl Op {
                 }
                 params
             }
+            Self::ConvTranspose { ref window, groups, channels: outputs, bias, .. } => {
+                let (rows, columns) = window.kernel();
+                let mut params = vec![(ParamRole::Weight, vec![channels, outputs / groups.max(1), rows, columns])];
+                if bias {
+                    params.push((ParamRole::Bias, vec![outputs]));
+                }
+                params
+            }
             Self::BatchNorm => [ParamRole::Scale, ParamRole::Shift, ParamRole::Mean, ParamRole::Variance]
                 .into_iter()
                 .map(|role| (role, vec![channels]))
@@ -372,6 +429,7 @@ impl Op {
                 }
                 params
             }
+            Self::Scale { ref by } => inputs.first().map_or(Vec::new(), |&input| scale::params(by, input)),
             Self::Constant { shape } => {
                 vec![(ParamRole::Constant, vec![shape.channels, shape.height, shape.width])]
             }
@@ -379,7 +437,7 @@ impl Op {
         }
     }
 
-    /// Multiply-adds of convolutions and linear layers, the figure that papers print; zero for all else.
+    /// Multiply-adds of convolutions, linear layers and products, the figure that papers print; zero for all else.
     #[must_use]
     pub fn macs(&self, inputs: &[Shape], output: Shape) -> u64 {
         let Some(input) = inputs.first() else { return 0 };
@@ -388,7 +446,13 @@ impl Op {
                 let taps = window.taps().saturating_mul(u64::from(input.channels / groups.max(1)));
                 output.elements().saturating_mul(taps)
             }
+            Self::ConvTranspose { ref window, groups, channels, .. } => {
+                let taps = window.taps().saturating_mul(u64::from(channels / groups.max(1)));
+                input.elements().saturating_mul(taps)
+            }
             Self::Linear { .. } => output.elements().saturating_mul(input.elements()),
+            Self::MatMul => output.elements().saturating_mul(u64::from(input.width)),
+            Self::Scale { ref by } => scale::macs(by, *input),
             _ => 0,
         }
     }
@@ -403,14 +467,18 @@ impl Op {
             Self::WeightedSum { .. } => output.elements() * (2 * terms).saturating_sub(1),
             Self::Sum => output.elements() * terms.saturating_sub(1),
             Self::Mean => output.elements() * terms,
-            Self::Conv { bias, .. } | Self::Linear { bias, .. } => {
+            Self::MatMul => self.macs(inputs, output).saturating_mul(2),
+            Self::Scale { ref by } => inputs.first().map_or(0, |&input| scale::flops(by, input)),
+            Self::Conv { bias, .. } | Self::ConvTranspose { bias, .. } | Self::Linear { bias, .. } => {
                 let additions = if bias { output.elements() } else { 0 };
                 self.macs(inputs, output).saturating_mul(2).saturating_add(additions)
             }
             Self::MaxPool { ref window } | Self::AvgPool { ref window, .. } => {
                 output.elements().saturating_mul(window.taps())
             }
-            Self::GlobalAvg => inputs.first().map_or(0, |input| input.elements()),
+            Self::GlobalAvg | Self::Reduce(_) => inputs.first().map_or(0, |input| input.elements()),
+            // Four products and three sums.
+            Self::Resize(Resize { interpolation: Interpolation::Linear, .. }) => output.elements() * 7,
             _ => output.elements() * self.flops_an_element(),
         }
     }
@@ -447,8 +515,20 @@ impl Op {
             Self::Pad(_) => "pad",
             Self::Transpose(_) => "transpose",
             Self::Reshape(_) => "reshape",
+            Self::Reduce(_) => "reduce",
+            Self::Resize(_) => "resize",
+            Self::ConvTranspose { .. } => "conv_transpose",
+            Self::MatMul => "matmul",
+            Self::Scale { .. } => "scale",
         }
     }
+}
+
+fn splits(groups: u32, inputs: u32, outputs: u32) -> Result<(), String> {
+    if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+        return Err(format!("can't split {inputs} input and {outputs} output channels evenly"));
+    }
+    Ok(())
 }
 
 /// The shape after a pool of this window.

@@ -185,6 +185,9 @@ impl TensorGraph {
         if step.node < self.steps[index - 1].node {
             return Err("nodes are not in order".to_owned());
         }
+        if matches!(step.op, Op::Scale { .. }) {
+            return Err("is a scale, which lowering makes several steps of".to_owned());
+        }
         let shapes = self.input_shapes(step);
         let shape = step.op.output(&shapes).map_err(|error| error.to_string())?;
         if shape != step.shape {

@@ -86,14 +86,20 @@ fn second_moment(op: &Op, inputs: &[f64]) -> f64 {
         Op::Sigmoid | Op::HardSigmoid { .. } | Op::Softmax { .. } => 1.0,
         Op::Lrn { beta, bias, .. } => first / libm::pow(f64::from(bias), 2.0 * f64::from(beta)),
         Op::Add | Op::Sub => square(amplitudes),
-        Op::Mul => inputs.iter().product(),
+        Op::Mul | Op::MatMul => inputs.iter().product(),
         // Divisors are taken for ones: what they are is not known from their squares.
         Op::Div => first,
         Op::Constant { .. } => CONSTANT,
         // He's weights have a variance of 2 / fan-in, to make up for a ReLU before them.
-        Op::Conv { .. } | Op::Linear { .. } => 2.0 * first,
+        Op::Conv { .. } | Op::ConvTranspose { .. } | Op::Linear { .. } => 2.0 * first,
         Op::BatchNorm => NORMALISED,
-        Op::Input | Op::MaxPool { .. } | Op::AvgPool { .. } | Op::GlobalAvg => first,
+        Op::Reduce(_)
+        | Op::Resize(_)
+        | Op::Scale { .. }
+        | Op::Input
+        | Op::MaxPool { .. }
+        | Op::AvgPool { .. }
+        | Op::GlobalAvg => first,
         // Only elements in other places.
         Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => first,
     }

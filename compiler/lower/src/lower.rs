@@ -6,7 +6,8 @@
 //! Parameters are named after the place of their operator: `<node>.<operator><k>.<parameter>` for the node's own operators and
 //! `<node>.scale.<producer>.<operator><k>.<parameter>` for those that scale the input from `<producer>`. `<operator>` is
 //! [`Op::name`], `<k>` counts the operators of that name in the one pipeline from 1, and `<parameter>` is the role's suffix:
-//! `body.3.conv2.weight`, `body.3.scale.stem.conv1.weight`, `body.3.weighted_sum1.gate`.
+//! `body.3.conv2.weight`, `body.3.scale.stem.conv1.weight`, `body.3.weighted_sum1.gate`. An operator inside a scale has the scale before it:
+//! `body.3.scale1.conv2.weight`.
 
 use cnasc_ir::architecture::{Architecture, Join, Node, NodeId, Role};
 use cnasc_ir::op::Op;
@@ -39,7 +40,7 @@ struct Lowering<'a> {
     graph: TensorGraph,
     /// The output of each node that is lowered already.
     outputs: Vec<TensorId>,
-    /// The beginnings of parameter names that are taken: all node names from the start, then those of scaling blocks.
+    /// The beginnings of parameter names that are taken: all node names from the start, then those of scaling blocks and scales.
     prefixes: BTreeSet<String>,
 }
 
@@ -71,12 +72,16 @@ impl Lowering<'_> {
         if join.scale.is_empty() {
             return from;
         }
-        let mut prefix = format!("{}.scale.{}", node.name, self.architecture.node(join.from).name);
-        // Node names are free text: one may look just like the name of a scaling block.
+        let prefix = self.prefix(format!("{}.scale.{}", node.name, self.architecture.node(join.from).name));
+        self.pipeline(id, &prefix, &join.scale, from)
+    }
+
+    /// A beginning of names that nothing else has. Node names are free text: one may look just like the name of a scaling block.
+    fn prefix(&mut self, mut prefix: String) -> String {
         while !self.prefixes.insert(prefix.clone()) {
             prefix.push('~');
         }
-        self.pipeline(id, &prefix, &join.scale, from)
+        prefix
     }
 
     /// Adds operators of which the first takes all inputs and each further one takes the one before; gives what is left to take.
@@ -85,11 +90,23 @@ impl Lowering<'_> {
         for op in ops {
             let count = counts.entry(op.name()).or_default();
             *count += 1;
-            let step = self.step(node, op, inputs, &format!("{prefix}.{}{count}", op.name()));
-            self.graph.steps.push(step);
+            let name = format!("{prefix}.{}{count}", op.name());
+            if let Op::Scale { by } = op {
+                let inside = self.prefix(name.clone());
+                let mut factor = self.pipeline(node, &inside, by, inputs.clone());
+                inputs.append(&mut factor);
+                self.push(node, &Op::Mul, inputs, &name);
+            } else {
+                self.push(node, op, inputs, &name);
+            }
             inputs = vec![self.graph.output()];
         }
         inputs
+    }
+
+    fn push(&mut self, node: NodeId, op: &Op, inputs: Vec<TensorId>, name: &str) {
+        let step = self.step(node, op, inputs, name);
+        self.graph.steps.push(step);
     }
 
     fn step(&mut self, node: NodeId, op: &Op, inputs: Vec<TensorId>, name: &str) -> Step {

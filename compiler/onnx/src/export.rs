@@ -10,6 +10,7 @@
 //! A name that is taken already gets a `~` behind it. Tensors have a batch of one image: `[1, channels, height, width]`, and
 //! `[1, elements]` from a linear layer on.
 
+mod image;
 mod movement;
 mod names;
 mod operator;

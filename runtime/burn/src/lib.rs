@@ -8,6 +8,7 @@
 //! the first GPU of that kind.
 
 mod device;
+mod image;
 mod movement;
 mod operator;
 

@@ -2,7 +2,7 @@
 
 use crate::operator::{Loader, extents};
 use burn_tensor::{Int, Tensor, TensorData};
-use cnasc_ir::op::{Axis, Fill, Pad, Slice, Transpose};
+use cnasc_ir::op::{Axis, Fill, Interpolation, Pad, Resize, Slice, Transpose};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape};
 use std::ops::Range;
@@ -40,6 +40,7 @@ impl Loader<'_> {
     pub fn movement(&mut self, step: &Step, from: Shape) -> Option<Move> {
         Some(match &step.op {
             Op::Slice(slice) => self.slice(slice),
+            Op::Resize(resize) if resize.interpolation != Interpolation::Linear => self.nearest(resize, from),
             Op::Pad(pad) => self.pad(pad, from, step.shape),
             Op::Transpose(Transpose { axes: [channels, rows, columns] }) => {
                 Move::Permute([0, dimension(*channels), dimension(*rows), dimension(*columns)])
@@ -52,6 +53,15 @@ impl Loader<'_> {
     fn slice(&mut self, slice: &Slice) -> Move {
         let places = (0..slice.count).map(|place| slice.source(place)).collect();
         Move::Take(vec![(dimension(slice.axis), self.places(places))])
+    }
+
+    fn nearest(&mut self, resize: &Resize, from: Shape) -> Move {
+        let axes = [(Axis::Rows, resize.height), (Axis::Columns, resize.width)];
+        let places = axes.map(|(axis, places)| {
+            let low = |place| resize.between(axis, place, from.extent(axis)).low;
+            (dimension(axis), self.places((0..places).map(low).collect()))
+        });
+        Move::Take(places.into())
     }
 
     fn pad(&mut self, pad: &Pad, from: Shape, to: Shape) -> Move {

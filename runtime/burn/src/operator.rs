@@ -2,6 +2,7 @@
 //!
 //! Parameters are put on burn's device once, in the form in which the calls take them.
 
+use crate::image::Image;
 use crate::movement::{Move, dimension};
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn_tensor::{Device, Tensor, TensorData, activation, module};
@@ -60,6 +61,9 @@ pub enum Operator {
         bias: Option<Tensor<2>>,
     },
     Move(Move),
+    Image(Image),
+    /// The product of two inputs' matrices.
+    MatMul,
 }
 
 /// Extents of the burn tensor of a shape.
@@ -92,6 +96,11 @@ impl Operator {
                     Arithmetic::Div => left / right,
                 }
             }
+            Self::MatMul => {
+                let right = inputs.pop().expect("the graph is verified: this operator has two inputs");
+                let left = inputs.pop().expect("the graph is verified: this operator has two inputs");
+                left.matmul(right)
+            }
             _ => self.unary(inputs.pop().expect("the graph is verified: this operator has one input")),
         }
     }
@@ -123,13 +132,15 @@ impl Operator {
                 output.reshape([1, outputs, 1, 1])
             }
             Self::Move(movement) => movement.apply(x),
+            Self::Image(image) => image.apply(x),
             // The others take several inputs, and one of them is as good as it is.
             Self::Weighted(_)
             | Self::WeightedSigmoids(_)
             | Self::Sum
             | Self::Mean
             | Self::Concat(_)
-            | Self::Arithmetic(_) => x,
+            | Self::Arithmetic(_)
+            | Self::MatMul => x,
         }
     }
 }
@@ -173,13 +184,26 @@ impl<'a> Loader<'a> {
     /// Where burn has no call for it.
     pub fn operator(&mut self, graph: &TensorGraph, id: TensorId) -> Result<Operator, CompileError> {
         let step = graph.step(id);
-        if let Some(&input) = step.inputs.first()
-            && let Some(movement) = self.movement(step, graph.step(input).shape)
-        {
-            return Ok(Operator::Move(movement));
+        if let Some(&input) = step.inputs.first() {
+            let from = graph.step(input).shape;
+            if let Some(movement) = self.movement(step, from) {
+                return Ok(Operator::Move(movement));
+            }
+            if let Some(image) = self.image(step, from) {
+                return Ok(Operator::Image(image));
+            }
         }
         Ok(match step.op {
-            Op::Input | Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => {
+            Op::MatMul => Operator::MatMul,
+            Op::Input
+            | Op::Slice(_)
+            | Op::Pad(_)
+            | Op::Transpose(_)
+            | Op::Reshape(_)
+            | Op::Reduce(_)
+            | Op::Resize(_)
+            | Op::ConvTranspose { .. }
+            | Op::Scale { .. } => {
                 let problem = format!("{} of node {} has no call in burn", step.op, step.node.0);
                 return Err(CompileError::Unsupported { step: id.index(), problem });
             }
@@ -287,18 +311,18 @@ impl<'a> Loader<'a> {
         Operator::Affine { factor: self.load(factor, extents), shift: self.load(shift, extents) }
     }
 
-    fn param<const D: usize>(&mut self, step: &Step, index: usize, extents: [usize; D]) -> Tensor<D> {
+    pub fn param<const D: usize>(&mut self, step: &Step, index: usize, extents: [usize; D]) -> Tensor<D> {
         self.load(self.weights.of(step.params[index]).to_vec(), extents)
     }
 
-    fn load<const D: usize>(&mut self, values: Vec<f32>, extents: [usize; D]) -> Tensor<D> {
+    pub fn load<const D: usize>(&mut self, values: Vec<f32>, extents: [usize; D]) -> Tensor<D> {
         self.bytes += 4 * values.len() as u64;
         Tensor::from_data(TensorData::new(values, extents), &self.device)
     }
 }
 
 /// A figure of a window's rows and of its columns.
-fn both<T>(window: &Window, of: impl Fn(&Slide) -> T) -> [T; 2] {
+pub fn both<T>(window: &Window, of: impl Fn(&Slide) -> T) -> [T; 2] {
     [of(&window.rows), of(&window.columns)]
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "../../kernels/src/tests/elementwise.rs"]
 mod elementwise;
+#[path = "../../kernels/src/tests/image.rs"]
+mod image;
 #[path = "../../kernels/src/tests/layout.rs"]
 mod layout;
 #[path = "../../kernels/src/tests/net.rs"]

@@ -19,12 +19,14 @@ mod functions;
 mod fuse;
 mod gather;
 mod gemm;
+mod interpolate;
 mod kernel;
 mod lives;
 mod lower;
 mod lrn;
 mod node;
 mod pool;
+mod product;
 mod rows;
 mod schedule;
 mod softmax;
@@ -60,13 +62,15 @@ struct Options {
     threads: usize,
     /// Gives every buffer a place of its own with so many floats before and behind it that nothing should touch.
     guard: u64,
+    /// Moves every buffer so that it ends at a multiple of so many floats; at most `guard`, which keeps them apart.
+    ends: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let code =
             CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
-        Self { code, threads: 1, guard: 0 }
+        Self { code, threads: 1, guard: 0, ends: 1 }
     }
 }
 
@@ -100,8 +104,13 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     program.timeline = lives::lives(&program, share, graph.output(), if options.threads > 1 { LINGER } else { 0 });
     let places = place(&program, options.guard);
     let guard = options.guard;
-    let arena_len = places.bytes / 4 + 2 * guard;
-    let buffers: Vec<u64> = places.offsets.iter().map(|offset| offset / 4 + guard).collect();
+    let arena_len = (places.bytes / 4 + 2 * guard).next_multiple_of(options.ends);
+    let buffers: Vec<u64> = places
+        .offsets
+        .iter()
+        .zip(&program.buffers)
+        .map(|(offset, view)| moved(offset / 4 + guard, view.len(), options.ends))
+        .collect();
     let ranges: Vec<Range<u64>> =
         buffers.iter().zip(&program.buffers).map(|(&start, view)| start..start + view.len()).collect();
     let plans: Vec<_> =
@@ -191,6 +200,11 @@ fn place(program: &Program<'_>, guard: u64) -> memory::Placement {
         .map(|item| Item { bytes: item.bytes + 8 * guard, first: 0, last: u32::MAX })
         .collect();
     memory::plan(&apart)
+}
+
+/// Where a buffer of `len` floats starts that ends at a multiple of `ends` and not before `start`.
+fn moved(start: u64, len: u64, ends: u64) -> u64 {
+    (start + len).next_multiple_of(ends) - len
 }
 
 impl Jit {

@@ -1,7 +1,7 @@
 //! The short text of an operator, which snapshots and pictures show.
 
 use super::window::{Usual, sides};
-use super::{Axis, Gate, Op};
+use super::{Axis, Gate, Op, scale};
 use std::fmt;
 
 impl fmt::Display for Op {
@@ -56,6 +56,20 @@ impl fmt::Display for Op {
             Self::Pad(pad) => pad.fmt(f),
             Self::Transpose(transpose) => transpose.fmt(f),
             Self::Reshape(reshape) => reshape.fmt(f),
+            Self::Reduce(reduce) => reduce.fmt(f),
+            Self::Scale { ref by } => scale::write(by, f),
+            Self::Resize(resize) => resize.fmt(f),
+            Self::ConvTranspose { ref window, more, groups, channels, bias } => {
+                f.write_str("conv_transpose")?;
+                window.write(f, Usual { kernel_said: false, stride: (1, 1), padding: (0, 0) })?;
+                if more != [0, 0] {
+                    write!(f, " more {},{}", more[0], more[1])?;
+                }
+                if groups != 1 {
+                    write!(f, " groups {groups}")?;
+                }
+                write!(f, " {channels}{}", if bias { " +bias" } else { "" })
+            }
             _ => f.write_str(self.name()),
         }
     }

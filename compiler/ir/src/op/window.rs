@@ -308,6 +308,12 @@ pub(super) mod bare {
     }
 }
 
+/// Whether nothing is added behind rows and columns.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn none_more(more: &[u32; 2]) -> bool {
+    *more == [0; 2]
+}
+
 /// Four sides that are left out where all are zero.
 pub(super) mod counted {
     use super::{Deserialize, Deserializer, Serialize, Serializer, Sides};

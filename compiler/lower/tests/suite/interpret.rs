@@ -107,7 +107,15 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
             };
             (0..outputs as usize).map(row).collect()
         }
-        Op::Slice(_) | Op::Pad(_) | Op::Transpose(_) | Op::Reshape(_) => unreachable!("networks are drawn without"),
+        Op::Slice(_)
+        | Op::Pad(_)
+        | Op::Transpose(_)
+        | Op::Reshape(_)
+        | Op::Reduce(_)
+        | Op::Resize(_)
+        | Op::ConvTranspose { .. }
+        | Op::MatMul
+        | Op::Scale { .. } => unreachable!("networks are drawn without"),
     }
 }
 

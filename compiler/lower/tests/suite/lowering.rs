@@ -72,6 +72,32 @@ fn names_that_look_like_scaling_blocks_stay_unique() {
 }
 
 #[test]
+fn a_scale_becomes_its_operators_and_a_product() {
+    let mut architecture = small();
+    let index = architecture.nodes.iter().position(|node| node.name == "stem").expect("it has a stem");
+    let squeeze = |channels| Op::Conv { window: cnasc_ir::op::Window::same(1, 1), groups: 1, channels, bias: true };
+    let by = vec![Op::GlobalAvg, squeeze(2), Op::Relu, squeeze(4), Op::Sigmoid];
+    architecture.nodes[index].ops.push(Op::Scale { by });
+    architecture.verify().expect("a factor for each channel");
+    let graph = lower(&architecture);
+    graph.verify().expect("the result is a tensor graph");
+    let own: Vec<String> = listing(&graph).lines().skip(3).take(7).map(str::to_owned).collect();
+    insta::assert_snapshot!(own.join("\n"), @r"
+    3 node 1: relu (2) 4x4x4
+    4 node 1: global_avg (3) 4x1x1
+    5 node 1: pointwise 2 +bias (4) 2x1x1 stem.scale1.conv1.weight stem.scale1.conv1.bias
+    6 node 1: relu (5) 2x1x1
+    7 node 1: pointwise 4 +bias (6) 4x1x1 stem.scale1.conv2.weight stem.scale1.conv2.bias
+    8 node 1: sigmoid (7) 4x1x1
+    9 node 1: mul (3 8) 4x4x4
+    ");
+    // 4·2 + 2 and 2·4 + 4 more than without; 8 multiply-adds each.
+    let plain = lower(&small());
+    assert_eq!(graph.total_params() - plain.total_params(), 10 + 12);
+    assert_eq!(graph.total_macs() - plain.total_macs(), 8 + 8);
+}
+
+#[test]
 fn weights_follow_their_names_and_bounds() {
     let graph = lower(&small());
     let weights = random_weights(&graph, &Seed::new(3));

@@ -37,7 +37,12 @@ pub(super) fn makes_flat(op: &Op, all: bool) -> bool {
         | Op::Slice(_)
         | Op::Pad(_)
         | Op::Transpose(_)
-        | Op::Reshape(_) => false,
+        | Op::Reshape(_)
+        | Op::Reduce(_)
+        | Op::Resize(_)
+        | Op::ConvTranspose { .. }
+        | Op::MatMul
+        | Op::Scale { .. } => false,
     }
 }
 
@@ -50,8 +55,8 @@ impl Writer<'_> {
         let inputs = self.inputs(id, &name);
         let first = inputs.first().cloned().unwrap_or_default();
         match step.op {
-            // Given, not computed: the writer never gets here with it.
-            Op::Input => {}
+            // Given, not computed: the writer never gets here with it. No tensor graph has a scale.
+            Op::Input | Op::Scale { .. } => {}
             Op::WeightedSum { gate } => self.weighted_sum(id, gate, &name, inputs, &output),
             Op::Sum => self.sum(&name, inputs, &output),
             Op::Mean => self.mean(&name, inputs, &output),
@@ -95,6 +100,18 @@ impl Writer<'_> {
                 self.node("Transpose", &name, vec![first], &output, vec![ints("perm", order)]);
             }
             Op::Reshape(Reshape { shape }) => self.reshape(shape, &name, first, &output),
+            Op::Reduce(reduce) => self.reduce(reduce, &name, first, &output),
+            Op::Resize(ref resize) => {
+                let from = self.step_of(step.inputs[0]).shape;
+                self.resize(resize, from, &name, first, &output);
+            }
+            Op::ConvTranspose { ref window, more, groups, .. } => {
+                let mut settings = sliding(window, window.padding());
+                settings.extend([int("group", groups.into()), ints("output_padding", more)]);
+                let inputs = self.with_params(id, first);
+                self.node("ConvTranspose", &name, inputs, &output, settings);
+            }
+            Op::MatMul => self.node("MatMul", &name, inputs, &output, Vec::new()),
             Op::Conv { ref window, groups, .. } => {
                 let mut settings = sliding(window, window.padding());
                 settings.push(int("group", groups.into()));

@@ -4,7 +4,10 @@ use super::*;
 use crate::proto::{Extent, Node};
 use cnasc_ir::Shape;
 use cnasc_ir::architecture::NodeId;
-use cnasc_ir::op::{Axis, Fill, Gate, Op, Pad, ParamRole, Reshape, Slice, Slide, Transpose, Window};
+use cnasc_ir::op::{
+    Axis, Coordinates, Fill, Gate, Interpolation, Op, Pad, ParamRole, Reduce, Reduction, Reshape, Resize, Rounding,
+    Slice, Slide, Transpose, Window,
+};
 use cnasc_ir::tensor::{ParamId, ParamSpec, Step, TensorId};
 
 /// A graph with one step a node, of these operators and inputs; parameters count up.
@@ -276,4 +279,33 @@ fn movement() {
     assert_eq!([whole("n1.slice1.starts"), whole("n1.slice1.ends"), whole("n1.slice1.steps")], [[1], [4], [2]]);
     assert_eq!([whole("n2.slice1.starts"), whole("n2.slice1.ends")], [[3], [i64::MIN + 1]]);
     assert_eq!(whole("n5.pad1.columns"), [1, 2, 1, 0, 1, 2, 1, 0, 1]);
+}
+
+#[test]
+fn images_and_matrices() {
+    let window = Window::square(2, 2, 0);
+    let image = Shape::new(4, 6, 6);
+    let linear = Resize::to(image, (9, 12), Coordinates::AlignCorners, Interpolation::Linear);
+    let nearest = Resize::to(image, (4, 5), Coordinates::Asymmetric, Interpolation::Nearest(Rounding::Floor));
+    let steps = [
+        (Op::Resize(linear), &[0][..]),
+        (Op::Resize(Resize { scales: [0.8, 0.9], ..nearest }), &[0]),
+        (Op::Resize(Resize { scales: [0.5, 0.9], ..nearest }), &[0]),
+        (Op::ConvTranspose { window, more: [1, 0], groups: 2, channels: 6, bias: true }, &[0]),
+        (Op::MatMul, &[0, 0]),
+        (Op::Reduce(Reduce { to: Reduction::Sum, axes: [Axis::Rows].into_iter().collect() }), &[0]),
+        (Op::Reduce(Reduce { to: Reduction::Mean, axes: Axis::ALL.into_iter().collect() }), &[0]),
+    ];
+    let model = model(image, &steps, Gates::Together);
+    insta::assert_snapshot!(lines(&model).join("\n"), @r"
+    n1 = Resize(image, , n1.resize1.scales) coordinate_transformation_mode=align_corners mode=linear
+    n2 = Resize(image, , n2.resize1.scales) coordinate_transformation_mode=asymmetric mode=nearest nearest_mode=floor
+    n3 = Resize(image, , , n3.resize1.sizes) coordinate_transformation_mode=asymmetric mode=nearest nearest_mode=floor
+    n4 = ConvTranspose(image, n4.conv_transpose1.weight, n4.conv_transpose1.bias) kernel_shape=[2, 2] strides=[2, 2] pads=[0, 0, 0, 0] dilations=[1, 1] group=2 output_padding=[1, 0]
+    n5 = MatMul(image, image)
+    n6 = ReduceSum(image, n6.reduce1.axes) keepdims=1
+    n7 = ReduceMean(image, n7.reduce1.axes) keepdims=1
+    ");
+    assert_eq!(values(&model, "n2.resize1.scales"), [1.0, 1.0, 0.8, 0.9]);
+    assert_eq!(model.opset_import[0].version, 18);
 }

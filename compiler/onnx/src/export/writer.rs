@@ -155,7 +155,8 @@ impl<'a> Writer<'a> {
     /// That each tensor of a node lies whole on every device that computes the node.
     fn placement(&self, input: &[String], output: &[String]) -> Vec<NodeDeviceConfiguration> {
         let Some((configuration_id, device)) = self.place.clone() else { return Vec::new() };
-        let tensors = input.iter().chain(output);
+        // An input that is left out has no name.
+        let tensors = input.iter().chain(output).filter(|name| !name.is_empty());
         let spec = |name: &String| ShardingSpec { tensor_name: name.clone(), device: device.clone() };
         let sharding_spec = tensors.map(spec).collect();
         vec![NodeDeviceConfiguration { configuration_id, sharding_spec, pipeline_stage: None }]

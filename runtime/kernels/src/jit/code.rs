@@ -5,12 +5,15 @@
 
 #![allow(unsafe_code, reason = "generated code is reached through raw pointers, and its memory is freed by hand")]
 
+#[cfg(all(test, unix))]
+mod fence;
+
 use super::team::{Apart, Team, wait};
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -27,10 +30,13 @@ pub struct Buffer {
 
 /// From so many bytes on, memory is asked for in large pages: weights are read once in an inference, and each small page that is walked into costs
 /// a look-up and ends what the processor fetches ahead.
+#[cfg(not(all(test, unix)))]
 const LARGE: usize = 4 << 20;
 /// What large pages usually are.
+#[cfg(not(all(test, unix)))]
 const LARGE_PAGE: usize = 2 << 20;
 /// The greatest alignment that the allocator gives without clearing memory by hand that is zero already.
+#[cfg(not(all(test, unix)))]
 const EASY: usize = 16;
 
 // SAFETY: a buffer is the only owner of its memory, as a `Box<[f32]>` would be.
@@ -44,17 +50,7 @@ impl Buffer {
         let failed = || CompileError::Memory { what, bytes: floats.saturating_mul(4) };
         let count = usize::try_from(floats).map_err(|_| failed())?;
         let bytes = count.max(1).checked_mul(size_of::<f32>()).ok_or_else(failed)?;
-        let alignment = if bytes >= LARGE { LARGE_PAGE } else { ALIGNMENT as usize };
-        let layout = bytes.checked_add(alignment).and_then(|room| Layout::from_size_align(room, EASY).ok());
-        let layout = layout.ok_or_else(failed)?;
-        // SAFETY: the layout's size is not zero.
-        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(failed)?;
-        let shift = memory.addr().get().next_multiple_of(alignment) - memory.addr().get();
-        // SAFETY: the shift is less than the alignment, by which the memory is longer than what is used of it.
-        let start = unsafe { memory.add(shift) };
-        if bytes >= LARGE {
-            ask_for_large_pages(start, bytes);
-        }
+        let (memory, start, layout) = allocate(bytes).ok_or_else(failed)?;
         Ok(Self { start: start.cast(), floats: count, memory, layout })
     }
 
@@ -79,12 +75,43 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: `memory` came from `alloc_zeroed` with this layout and is freed once.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) };
+        // SAFETY: `memory` came from `allocate` with this layout and is freed once.
+        unsafe { free(self.memory.as_ptr(), self.layout) };
     }
 }
 
+/// Zeroed memory for so many bytes: what is to be freed, where the bytes start, and the layout to free it with. In tests they lie between pages
+/// that can't be touched.
+#[cfg(not(all(test, unix)))]
+fn allocate(bytes: usize) -> Option<(NonNull<u8>, NonNull<u8>, Layout)> {
+    let alignment = if bytes >= LARGE { LARGE_PAGE } else { ALIGNMENT as usize };
+    let layout = Layout::from_size_align(bytes.checked_add(alignment)?, EASY).ok()?;
+    // SAFETY: the layout's size is not zero.
+    let memory = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
+    let shift = memory.addr().get().next_multiple_of(alignment) - memory.addr().get();
+    // SAFETY: the shift is less than the alignment, by which the memory is longer than what is used of it.
+    let start = unsafe { memory.add(shift) };
+    if bytes >= LARGE {
+        ask_for_large_pages(start, bytes);
+    }
+    Some((memory, start, layout))
+}
+
+/// # Safety
+/// The memory came from [`allocate`] with this layout and is freed once.
+#[cfg(not(all(test, unix)))]
+unsafe fn free(memory: *mut u8, layout: Layout) {
+    // SAFETY: the caller's.
+    unsafe { std::alloc::dealloc(memory, layout) };
+}
+
+#[cfg(all(test, unix))]
+pub use fence::PAGE;
+#[cfg(all(test, unix))]
+use fence::{allocate, free};
+
 /// A wish: where the system has none to give, small ones do.
+#[cfg(not(all(test, unix)))]
 fn ask_for_large_pages(start: NonNull<u8>, bytes: usize) {
     // SAFETY: the range is ours, and the advice changes nothing of what it holds.
     #[cfg(target_os = "linux")]
@@ -237,6 +264,12 @@ impl Machine {
     /// Bytes beside the tensors, of all threads together.
     pub fn scratch_bytes(&self) -> u64 {
         self.scratch.iter().map(Buffer::bytes).sum()
+    }
+
+    /// Takes all memory between these floats of the arena away, which are in order; whole pages only.
+    #[cfg(all(test, unix))]
+    pub fn fence(&mut self, tensors: &[std::ops::Range<usize>]) {
+        self.arena.fence(tensors);
     }
 
     pub fn constants(&self) -> &Buffer {

@@ -1,12 +1,13 @@
 //! Weights in the order in which kernels read them, and tables: sections → one buffer.
 //!
 //! Weights of dense convolutions are nearly all of a network's, so they are packed only once their place is known, straight from the weights
-//! as they came; by several threads where the share has them.
+//! as they came where those have the order of a convolution's; by several threads where the share has them.
 
 use super::code::Buffer;
 use super::gemm::Gemm;
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
+use std::borrow::Cow;
 
 /// Floats of one alignment unit.
 const UNIT: usize = ALIGNMENT as usize / 4;
@@ -23,7 +24,7 @@ pub enum Piece<'a> {
         /// The convolution.
         gemm: Gemm,
         /// `[out, in, rows, columns]`.
-        weights: &'a [f32],
+        weights: Cow<'a, [f32]>,
         /// One an output channel.
         bias: Option<&'a [f32]>,
     },

@@ -43,6 +43,8 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
         }
         Kernel::Gather(gather) => gather.floats() as f64 / MOVED,
         Kernel::Fill(fill) => floats(&fill.view) / STREAMED,
+        Kernel::Interpolate(interpolate) => 5.0 * floats(&interpolate.output) / STREAMED,
+        Kernel::Product(product) => product.flops() / PORTABLE,
         Kernel::Reshape(reshape) => floats(&reshape.output) / MOVED,
         Kernel::Binary(binary) => 3.0 * floats(&binary.output) / STREAMED,
         Kernel::Softmax(softmax) => EXPONENTIAL * floats(&softmax.output) / PORTABLE,

@@ -11,15 +11,18 @@ use super::depthwise::Depthwise;
 use super::emit::Emitter;
 use super::gather::{Fill, Gather, Reshape};
 use super::gemm::Gemm;
+use super::interpolate::Interpolate;
 use super::lrn::Lrn;
 use super::node::Node;
 use super::pool::Pool;
+use super::product::Product;
 use super::rows::{DepthwiseRows, SumRows};
 use super::softmax::Softmax;
 use super::sum::Sum;
 use crate::micro::Isa;
 use cnasc_ir::op::Arithmetic;
 use cranelift_codegen::ir::Value;
+use std::borrow::Cow;
 
 /// One function to generate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +61,10 @@ pub enum Kernel {
     Fill(Fill),
     /// Other extents.
     Reshape(Reshape),
+    /// Values between pixels.
+    Interpolate(Interpolate),
+    /// Matrices of two tensors.
+    Product(Product),
 }
 
 /// The pointers that a kernel's function is called with.
@@ -72,14 +79,19 @@ pub struct Arguments {
 
 impl Kernel {
     /// A convolution with its packed weights, by a microkernel where there is one.
-    pub fn conv<'a>(conv: Conv, isa: Option<Isa>, weights: &'a [f32], bias: Option<&'a [f32]>) -> (Self, Piece<'a>) {
+    pub fn conv<'a>(
+        conv: Conv,
+        isa: Option<Isa>,
+        weights: Cow<'a, [f32]>,
+        bias: Option<&'a [f32]>,
+    ) -> (Self, Piece<'a>) {
         match isa.filter(|_| conv.groups == 1) {
             Some(isa) => {
                 let gemm = Gemm::new(conv, isa);
                 (Self::Gemm(gemm.clone()), Piece::Gemm { gemm, weights, bias })
             }
             None => {
-                let packed = conv.pack(weights, bias);
+                let packed = conv.pack(&weights, bias);
                 (Self::Conv(conv), Piece::Words(packed))
             }
         }
@@ -151,7 +163,7 @@ impl Kernel {
             Self::SumRows(rows) => rows.sum.inputs.len(),
             Self::Gemm(gemm) => 1 + usize::from(gemm.adds),
             Self::Node(node) => node.inputs(),
-            Self::Binary(_) => 2,
+            Self::Binary(_) | Self::Product(_) => 2,
             Self::Clear(_) | Self::Fill(_) | Self::Constant(_) => 0,
             _ => 1,
         }
@@ -167,6 +179,7 @@ impl Kernel {
             Self::Node(node) => node.table(),
             Self::Pool(pool) => pool.table(),
             Self::Gather(gather) => gather.table(),
+            Self::Interpolate(interpolate) => interpolate.table(),
             _ => Vec::new(),
         }
     }
@@ -191,6 +204,8 @@ impl Kernel {
             Self::Gather(gather) => gather.emit(emit, arguments),
             Self::Fill(fill) => fill.emit(emit, arguments),
             Self::Reshape(reshape) => reshape.emit(emit, arguments),
+            Self::Interpolate(interpolate) => interpolate.emit(emit, arguments),
+            Self::Product(product) => product.emit(emit, arguments),
         }
     }
 
@@ -219,6 +234,8 @@ impl Kernel {
             Self::Gather(_) => "gather",
             Self::Fill(_) => "fill",
             Self::Reshape(_) => "reshape",
+            Self::Interpolate(_) => "interpolate",
+            Self::Product(_) => "product",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! convolutions read gets its border when it is made, one that others see is copied.
 
 mod elementwise;
+mod image;
 mod layout;
 
 use super::activation::Activation;
@@ -24,6 +25,7 @@ use cnasc_bundle::{Action, Share};
 use cnasc_ir::op::{Arithmetic, Axis, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
+use std::borrow::Cow;
 
 /// The most floats of one buffer: offsets in kernels' tables are 32-bit numbers of floats.
 const MOST_FLOATS: u64 = 1 << 32;
@@ -137,6 +139,15 @@ impl Uses {
     }
 }
 
+/// A convolution apart from its tensors.
+struct Dense<'a> {
+    window: Window,
+    groups: u32,
+    weights: Cow<'a, [f32]>,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+}
+
 struct Lowering<'a> {
     graph: &'a TensorGraph,
     weights: &'a Weights,
@@ -192,7 +203,15 @@ impl<'a> Lowering<'a> {
     fn activation_behind(&self, id: TensorId) -> Option<(TensorId, Activation)> {
         let op = &self.graph.step(id).op;
         let able = op.arithmetic().is_some()
-            || matches!(op, Op::WeightedSum { .. } | Op::Sum | Op::Mean | Op::Conv { .. } | Op::Linear { .. });
+            || matches!(
+                op,
+                Op::WeightedSum { .. }
+                    | Op::Sum
+                    | Op::Mean
+                    | Op::Conv { .. }
+                    | Op::ConvTranspose { .. }
+                    | Op::Linear { .. }
+            );
         let reader = self.uses.reader[id.index()]?;
         let activation = Activation::of(&self.graph.step(reader).op)?;
         let fits = able && activation.keeps_zero() && self.uses.left[id.index()] == 1 && !self.border.has(id);
@@ -209,6 +228,7 @@ impl<'a> Lowering<'a> {
             }
             Op::BatchNorm => return Err(unsupported(id, "is a batch norm, which folding removes first")),
             Op::Input => return Err(unsupported(id, "is the image, which is not computed")),
+            Op::Scale { .. } => return Err(unsupported(id, "is a scale, which lowering makes several steps of")),
             Op::WeightedSum { gate } => {
                 let factors = self.weights.of(step.params[0]);
                 self.sum(step, output, Some(factors), gate == Gate::SigmoidInputs, activation)?;
@@ -247,6 +267,10 @@ impl<'a> Lowering<'a> {
             Op::Pad(pad) => self.pad(step, output, &pad)?,
             Op::Transpose(transpose) => self.transpose(step, output, &transpose)?,
             Op::Reshape(_) => self.reshape(step, output)?,
+            Op::Reduce(reduce) => self.reduce(step, output, reduce)?,
+            Op::Resize(resize) => self.resize(step, output, &resize)?,
+            Op::ConvTranspose { .. } => self.conv_transpose(step, output, activation)?,
+            Op::MatMul => self.matmul(step, output)?,
         }
         for (position, input) in step.inputs.iter().enumerate() {
             if !step.inputs[..position].contains(input) {
@@ -320,22 +344,28 @@ impl<'a> Lowering<'a> {
     }
 
     fn conv(&mut self, step: &Step, output: TensorId, activation: Activation) -> Result<(), CompileError> {
-        let Op::Conv { window, groups, channels, .. } = step.op else { return Ok(()) };
+        let Op::Conv { window, groups, .. } = step.op else { return Ok(()) };
         let input = self.read_padded(step.inputs[0], window.padding().into_iter().max().unwrap_or(0))?;
         let target = self.make(output)?;
-        let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
-        let weights = self.weights.of(step.params[0]);
+        let weights = self.weights.of(step.params[0]).into();
         let bias = step.params.get(1).map(|&param| self.weights.of(param));
-        let (kernel, packed) = if groups > 1 && groups == channels && groups == from.shape.channels {
+        self.dense(input, target, Dense { window, groups, weights, bias, activation });
+        Ok(())
+    }
+
+    /// A convolution whose input has a border of at least its padding.
+    fn dense(&mut self, input: usize, target: usize, dense: Dense<'a>) {
+        let Dense { window, groups, weights, bias, activation } = dense;
+        let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
+        let (kernel, packed) = if groups > 1 && groups == to.shape.channels && groups == from.shape.channels {
             let depthwise = Depthwise { input: from, output: to, window, activation };
-            Kernel::depthwise(depthwise, self.isa, weights, bias)
+            Kernel::depthwise(depthwise, self.isa, &weights, bias)
         } else {
             let conv = Conv { input: from, output: to, window, groups, activation };
             Kernel::conv(conv, self.isa, weights, bias)
         };
         let weights = Some(self.section(packed));
         self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
-        Ok(())
     }
 
     fn linear(
@@ -350,7 +380,7 @@ impl<'a> Lowering<'a> {
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
         let conv = Conv { input: from, output: to, window: whole(from.shape), groups: 1, activation };
         let bias = bias.then(|| self.weights.of(step.params[1]));
-        let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]), bias);
+        let (kernel, packed) = Kernel::conv(conv, self.isa, self.weights.of(step.params[0]).into(), bias);
         let weights = Some(self.section(packed));
         self.calls.push(Call { kernel, inputs: vec![input], output: target, weights, step: self.step });
         Ok(())

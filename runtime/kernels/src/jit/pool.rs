@@ -19,6 +19,7 @@ const ENTRY: u64 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reduce {
     Max,
+    Sum,
     /// With so much padding (top, left, bottom, right) taken for zeros.
     Mean {
         counted: [u32; 4],
@@ -42,7 +43,7 @@ impl Pool {
             return Vec::new();
         }
         let [top, left, bottom, right] = match self.reduce {
-            Reduce::Max => [0; 4],
+            Reduce::Max | Reduce::Sum => [0; 4],
             Reduce::Mean { counted } => counted,
         };
         let entries = |slide: Slide, places: u32, extent: u32, pitch: u64, counted: (u32, u32)| {
@@ -134,7 +135,7 @@ impl Pool {
                 self.tap(emit, tap[0], 0, values)
             })
         });
-        let factor = (self.reduce != Reduce::Max).then(|| {
+        let factor = self.divides().then(|| {
             let (down, right) = (emit.load_splat(row, 2), emit.load_splat(column, 2));
             emit.multiply(down, right)
         });
@@ -154,15 +155,15 @@ impl Pool {
                 emit.repeat(columns, &[(row[0], right)], values, |emit, tap, values| self.tap(emit, tap[0], 0, values))
             });
         }
-        let factor = (self.reduce != Reduce::Max).then(|| emit.splat(1.0 / (rows * columns) as f32));
+        let factor = self.divides().then(|| emit.splat(1.0 / (rows * columns) as f32));
         store(emit, values, factor, output);
     }
 
-    /// A mean starts from nothing, a maximum from the first pixel, which is then seen twice.
+    /// A sum and a mean start from nothing, a maximum from the first pixel, which is then seen twice.
     fn initial(&self, emit: &mut Emitter<'_>, first: Value) -> Vec<Value> {
         let quads = (0..QUADS).map(|quad| match self.reduce {
             Reduce::Max => emit.load(first, quad * VECTOR),
-            Reduce::Mean { .. } => emit.splat(0.0),
+            Reduce::Sum | Reduce::Mean { .. } => emit.splat(0.0),
         });
         quads.collect()
     }
@@ -172,10 +173,14 @@ impl Pool {
             let found = emit.load(input, start + quad * VECTOR);
             match self.reduce {
                 Reduce::Max => emit.maximum(found, value),
-                Reduce::Mean { .. } => emit.add(value, found),
+                Reduce::Sum | Reduce::Mean { .. } => emit.add(value, found),
             }
         });
         taken.collect()
+    }
+
+    fn divides(&self) -> bool {
+        matches!(self.reduce, Reduce::Mean { .. })
     }
 
     /// From a tap to the one below it and to the one at its right.

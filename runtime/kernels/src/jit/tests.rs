@@ -1,10 +1,13 @@
 //! What only the inside shows: no kernel writes outside its tensor, and options of the code generator don't change results.
 
 use super::emit::Cpu;
-use super::{CodeOptions, Options, compile_with};
+use super::{CodeOptions, Isa, Options, compile_with};
 use crate::tests::{Net, conv, depthwise, difference, image, infer};
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::{Axis, Gate, Window};
+use cnasc_ir::op::{
+    Axes, Axis, Coordinates, Fill, Gate, Interpolation, Pad, Reduce, Reduction, Reshape, Resize, Rounding, Slice,
+    Transpose, Window,
+};
 use cnasc_ir::{Op, Shape, TensorId};
 
 const CANARY: u32 = 0x7fc0_beef;
@@ -38,10 +41,41 @@ fn every_kernel(channels: u32, size: u32) -> Net {
     let soft = Axis::ALL.map(|axis| net.add(Op::Softmax { axis }, &[shifted]));
     let summed = net.add(Op::Sum, &soft);
     let padded = net.add(depthwise(3, shape.channels), &[summed]);
-    let mean = net.add(Op::GlobalAvg, &[padded]);
+    let moved = moves_and_images(&mut net, padded);
+    let mean = net.add(Op::GlobalAvg, &[moved]);
     let gate = net.add(Op::Sigmoid, &[mean]);
     net.add(Op::Linear { outputs: 11, bias: true }, &[gate]);
     net
+}
+
+/// Elements moved about, images resized, and back to the shape that they had.
+fn moves_and_images(net: &mut Net, from: TensorId) -> TensorId {
+    let shape = net.graph.step(from).shape;
+    let pad = Pad { before: [1, 2, 0], after: [0, 1, 3], fill: Fill::Reflect };
+    let padded = net.add(Op::Pad(pad), &[from]);
+    let padded = net.add(Op::Pad(Pad { fill: Fill::Constant(0.5), ..pad }), &[padded]);
+    let cut = net.add(Op::Slice(Slice::range(Axis::Channels, 1, shape.channels + 2)), &[padded]);
+    let turned = net.add(Op::Transpose(Transpose { axes: [Axis::Columns, Axis::Channels, Axis::Rows] }), &[cut]);
+    let turned = net.graph.step(turned).shape;
+    let flat = Shape::new(turned.height, turned.channels, turned.width);
+    let flat = net.add(Op::Reshape(Reshape { shape: flat }), &[TensorId::new(net.graph.steps.len() - 1)]);
+    let coordinates = Coordinates::HalfPixel;
+    let found = net.graph.step(flat).shape;
+    let nearest = Resize::to(found, (5, 4), coordinates, Interpolation::Nearest(Rounding::PreferFloor));
+    let nearest = net.add(Op::Resize(nearest), &[flat]);
+    let found = net.graph.step(nearest).shape;
+    let linear = net.add(Op::Resize(Resize::to(found, (4, 5), coordinates, Interpolation::Linear)), &[nearest]);
+    let product = net.add(Op::MatMul, &[linear, nearest]);
+    let all: Axes = Axis::ALL.into_iter().collect();
+    let factor = net.add(Op::Reduce(Reduce { to: Reduction::Max, axes: all }), &[product]);
+    let factor = net.add(Op::Sigmoid, &[factor]);
+    let scaled = net.add(Op::Mul, &[product, factor]);
+    let channels = net.graph.step(scaled).shape.channels;
+    let window = Window::square(3, 2, 1);
+    let op = Op::ConvTranspose { window, more: [1, 0], groups: channels, channels, bias: true };
+    let wide = net.add(op, &[scaled]);
+    let op = Op::ConvTranspose { window, more: [0; 2], groups: 1, channels: shape.channels, bias: false };
+    net.add(op, &[wide])
 }
 
 #[test]
@@ -64,6 +98,32 @@ fn kernels_write_only_their_own_tensors() {
     }
 }
 
+/// As above with memory that can't be touched between all tensors, as it is around the weights: what reads outside ends the process, even
+/// where it makes nothing of what it reads.
+#[cfg(unix)]
+#[test]
+fn kernels_reach_only_their_own_memory() {
+    let floats = (super::code::PAGE / 4) as u64;
+    for (channels, size) in [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)] {
+        let net = every_kernel(channels, size);
+        for (backend, isa) in [("generated", None), ("micro", Isa::best())] {
+            let share = net.whole(Backend::Jit);
+            let code = CodeOptions { isa, ..Options::default().code };
+            let options = Options { code, threads: 1, guard: 2 * floats, ends: floats };
+            let mut jit = compile_with(&net.graph, &net.weights, &share, options).unwrap();
+            let mut tensors = jit.guards.clone();
+            tensors.sort_by_key(|range| range.start);
+            let apart = |pair: &[std::ops::Range<usize>]| pair[1].start - pair[0].end >= floats as usize;
+            assert!(tensors.windows(2).all(apart), "a page lies between any two");
+            jit.machine.fence(&tensors);
+            let image = image(net.graph.step(TensorId(0)).shape, 1);
+            let found = infer(&mut jit, &net, &share, &image);
+            let expected = crate::tests::expected(&net, &image);
+            difference(net.graph.step(net.graph.output()).shape, &found, &expected).expect(backend);
+        }
+    }
+}
+
 #[test]
 fn code_options_do_not_change_results() {
     let net = every_kernel(20, 8);
@@ -71,7 +131,7 @@ fn code_options_do_not_change_results() {
     let image = image(net.graph.step(TensorId(0)).shape, 1);
     let run = |optimize, cpu| {
         let code = CodeOptions { optimize, verify: true, cpu, isa: None };
-        let mut jit = compile_with(&net.graph, &net.weights, &share, Options { code, threads: 1, guard: 0 }).unwrap();
+        let mut jit = compile_with(&net.graph, &net.weights, &share, Options { code, ..Options::default() }).unwrap();
         infer(&mut jit, &net, &share, &image)
     };
     let (plain, optimized) = (run(false, None), run(true, None));

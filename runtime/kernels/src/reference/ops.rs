@@ -1,6 +1,7 @@
 //! One operator on plain slices: inputs and parameters → output. Sums run over inputs, channels, rows, columns, in that order.
 
 mod elementwise;
+mod image;
 
 use cnasc_ir::op::{Arithmetic, Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::Step;
@@ -21,8 +22,8 @@ impl Operands<'_> {
     /// Computes every element of `output`.
     pub fn apply(&self, output: &mut [f32]) {
         match self.step.op {
-            // A share that computes the image is refused.
-            Op::Input => {}
+            // A share that computes the image is refused, and so is a graph that has a scale.
+            Op::Input | Op::Scale { .. } => {}
             Op::WeightedSum { gate } => self.weighted_sum(gate, output),
             Op::Sum => self.sum(output, 1.0),
             Op::Mean => self.sum(output, self.step.inputs.len() as f32),
@@ -50,6 +51,12 @@ impl Operands<'_> {
             Op::Pad(pad) => self.pad(&pad, output),
             Op::Transpose(transpose) => self.transpose(&transpose, output),
             Op::Reshape(_) => output.copy_from_slice(self.input(0)),
+            Op::Reduce(reduce) => self.reduce(reduce, output),
+            Op::Resize(resize) => self.resize(&resize, output),
+            Op::ConvTranspose { ref window, groups, bias, .. } => {
+                self.conv_transpose(window, groups as usize, bias, output);
+            }
+            Op::MatMul => self.matmul(output),
         }
     }
 

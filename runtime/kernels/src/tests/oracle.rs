@@ -4,7 +4,10 @@ use super::net::{Net, infer};
 use crate::reference;
 use cnasc_bundle::layout;
 use cnasc_ir::fleet::Backend;
-use cnasc_ir::op::{Axis, Fill, Gate, Pad, Reshape, Slice, Slide, Transpose, Window};
+use cnasc_ir::op::{
+    Axis, Coordinates, Fill, Gate, Interpolation, Pad, Reduce, Reduction, Reshape, Resize, Rounding, Slice, Slide,
+    Transpose, Window,
+};
 use cnasc_ir::{Op, Shape, TensorId};
 
 const IMAGE: TensorId = TensorId(0);
@@ -191,4 +194,61 @@ fn transpositions_and_reshapes() {
     assert_eq!(turn([Axis::Columns, Axis::Channels, Axis::Rows]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     let reshape = Op::Reshape(Reshape { shape: Shape::new(3, 2, 1) });
     assert_eq!(apply(reshape, &[IMAGE], shape, &values, &[]), values);
+}
+
+#[test]
+fn reductions() {
+    let shape = Shape::new(2, 2, 2);
+    let run = |to, axes: &[Axis]| {
+        let axes = axes.iter().copied().collect();
+        apply(Op::Reduce(Reduce { to, axes }), &[IMAGE], shape, &count(8), &[])
+    };
+    assert_eq!(run(Reduction::Sum, &[Axis::Channels]), [6.0, 8.0, 10.0, 12.0]);
+    assert_eq!(run(Reduction::Mean, &[Axis::Rows]), [2.0, 3.0, 6.0, 7.0]);
+    assert_eq!(run(Reduction::Max, &[Axis::Columns]), [2.0, 4.0, 6.0, 8.0]);
+    assert_eq!(run(Reduction::Mean, &[Axis::Channels, Axis::Columns]), [3.5, 5.5]);
+    assert_eq!(run(Reduction::Sum, &Axis::ALL), [36.0]);
+}
+
+#[test]
+fn resizings() {
+    // Rows of 1 to 3 and 4 to 6.
+    let run = |to, coordinates, by| {
+        let resize = Resize::to(Shape::new(1, 2, 3), to, coordinates, by);
+        apply(Op::Resize(resize), &[IMAGE], Shape::new(1, 2, 3), &count(6), &[])
+    };
+    let nearest = Interpolation::Nearest(Rounding::Floor);
+    assert_eq!(
+        run((4, 3), Coordinates::Asymmetric, nearest),
+        [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 4.0, 5.0, 6.0]
+    );
+    let corners = run((3, 5), Coordinates::AlignCorners, Interpolation::Linear);
+    let row = [1.0, 1.5, 2.0, 2.5, 3.0];
+    let wanted: Vec<f32> = [0.0, 1.5, 3.0].into_iter().flat_map(|more| row.map(|value| value + more)).collect();
+    assert_eq!(corners, wanted);
+}
+
+#[test]
+fn transposed_convolutions() {
+    // Two pixels, 1 and 2, a stride of 2: 1, 10, 100 + 2, 20, 200; without the first and last, and one more behind.
+    let slide = |before, after| Slide { kernel: 3, stride: 2, dilation: 1, before, after };
+    let run = |columns, more| {
+        let window = Window { rows: Slide::new(1, 1, 0), columns };
+        let op = Op::ConvTranspose { window, more: [0, more], groups: 1, channels: 1, bias: true };
+        apply(op, &[IMAGE], Shape::new(1, 1, 2), &count(2), &[&[1.0, 10.0, 100.0], &[0.5]])
+    };
+    assert_eq!(run(slide(0, 0), 0), [1.5, 10.5, 102.5, 20.5, 200.5]);
+    assert_eq!(run(slide(1, 1), 0), [10.5, 102.5, 20.5]);
+    assert_eq!(run(slide(1, 0), 1), [10.5, 102.5, 20.5, 200.5, 0.5]);
+    // Two groups of one input and two outputs.
+    let window = Window::square(1, 1, 0);
+    let op = Op::ConvTranspose { window, more: [0; 2], groups: 2, channels: 4, bias: false };
+    let found = apply(op, &[IMAGE], Shape::new(2, 1, 1), &count(2), &[&[1.0, 10.0, 100.0, 1000.0]]);
+    assert_eq!(found, [1.0, 10.0, 200.0, 2000.0]);
+}
+
+#[test]
+fn products() {
+    // (1 2; 3 4) squared.
+    assert_eq!(apply(Op::MatMul, &[IMAGE, IMAGE], Shape::new(1, 2, 2), &count(4), &[]), [7.0, 10.0, 15.0, 22.0]);
 }

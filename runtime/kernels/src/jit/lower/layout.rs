@@ -95,7 +95,7 @@ impl Lowering<'_> {
         self.call(Kernel::Fill(fill), Vec::new(), buffer);
     }
 
-    fn call(&mut self, kernel: Kernel, inputs: Vec<usize>, output: usize) {
+    pub(super) fn call(&mut self, kernel: Kernel, inputs: Vec<usize>, output: usize) {
         self.calls.push(Call { kernel, inputs, output, weights: None, step: self.step });
     }
 }
