@@ -43,6 +43,8 @@ pub(crate) struct Pipeline {
     /// How several inputs become one, where the declaration says so.
     pub(crate) aggregate: Option<Aggregate>,
     steps: Vec<(Form, Location)>,
+    /// Operators around it, where it is a scale's.
+    outside: usize,
 }
 
 /// An operator whose channels may still depend on the node.
@@ -63,6 +65,8 @@ enum Form {
         stride: u32,
         padding: u32,
     },
+    /// The input times what these make of it, whose open channels are those that reach it.
+    Scale(Box<Pipeline>),
     /// No operator: what follows has the channels that reach this.
     Channels,
 }
@@ -77,15 +81,38 @@ impl Pipeline {
     ) -> Result<Self, Diagnostic> {
         let mut pipeline = Self::default();
         pipeline.add(program, stages, scope, (place, 0))?;
+        pipeline.decide_biases();
+        Ok(pipeline)
+    }
+
+    /// Those that the source leaves open: where a `bn` follows there is none.
+    fn decide_biases(&mut self) {
         let mut normed = false;
-        for (form, _) in pipeline.steps.iter_mut().rev() {
+        for (form, _) in self.steps.iter_mut().rev() {
             match form {
                 Form::Known(Op::BatchNorm) => normed = true,
                 Form::Conv { bias: bias @ None, .. } => *bias = Some(!normed),
                 _ => {}
             }
         }
-        Ok(pipeline)
+    }
+
+    /// The operators of a scale, a pipeline of its own.
+    fn scale(&self, program: &Program, stage: &Stage, scope: &Scope<'_>, depth: usize) -> Result<Self, Diagnostic> {
+        // Operators before it count, so that all of a pipeline are within the limit.
+        let mut inner = Self { outside: self.outside + self.len(), ..Self::default() };
+        inner.add(program, &stage.inner, scope, (Place::Node, depth + 1))?;
+        inner.decide_biases();
+        Ok(inner)
+    }
+
+    /// How many operators it has, those of scales among them.
+    fn len(&self) -> usize {
+        let inside = self.steps.iter().map(|(form, _)| match form {
+            Form::Scale(inner) => inner.len(),
+            _ => 0,
+        });
+        self.steps.len() + inside.sum::<usize>()
     }
 
     /// Adds operators; those of blocks, `depth` blocks inside, in their places.
@@ -97,7 +124,7 @@ impl Pipeline {
         (place, depth): (Place, usize),
     ) -> Result<(), Diagnostic> {
         for (index, stage) in stages.iter().enumerate() {
-            if self.steps.len() >= MAX_OPERATORS || depth > MAX_BLOCKS {
+            if self.outside + self.len() >= MAX_OPERATORS || depth > MAX_BLOCKS {
                 let message = format!(
                     "a pipeline has more than {MAX_OPERATORS} operators or {MAX_BLOCKS} blocks inside each other"
                 );
@@ -116,6 +143,10 @@ impl Pipeline {
                         .note("only the first operator of a node has several inputs"));
                 }
                 Operator::Block => self.block(program, stage, scope, (place, depth))?,
+                Operator::Scale => {
+                    let inner = self.scale(program, stage, scope, depth)?;
+                    self.steps.push((Form::Scale(Box::new(inner)), stage.location));
+                }
                 _ => self.steps.push((form(stage, scope)?, stage.location)),
             }
         }
@@ -173,6 +204,15 @@ impl Pipeline {
         };
         let mut channels = channels;
         for (form, location) in &self.steps {
+            if let Form::Scale(inner) = form {
+                let mut by = Vec::new();
+                inner.apply(&[shape], shape.channels, &mut by)?;
+                let op = Op::Scale { by };
+                op.output(&[shape])
+                    .map_err(|error| Misfit { problem: error.to_string(), location: Some(*location) })?;
+                ops.push(op);
+                continue;
+            }
             let Some(mut op) = form.op(shape, channels) else {
                 channels = shape.channels;
                 continue;
@@ -225,7 +265,7 @@ impl Form {
                 let channels = input.channels;
                 Op::Conv { window: Window::square(kernel, stride, padding), groups: channels, channels, bias: false }
             }
-            Self::Channels => return None,
+            Self::Channels | Self::Scale(_) => return None,
         })
     }
 }
@@ -265,6 +305,17 @@ fn form(stage: &Stage, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
     Ok(match stage.operator {
         Operator::Relu => Form::Known(Op::Relu),
         Operator::Sigmoid => Form::Known(Op::Sigmoid),
+        Operator::Relu6 => Form::Known(Op::Clip { min: 0.0, max: 6.0 }),
+        Operator::Clip => Form::Known(Op::Clip { min: args.number(0, scope)?, max: args.number(1, scope)? }),
+        Operator::LeakyRelu => Form::Known(Op::LeakyRelu { slope: args.number(0, scope)? }),
+        Operator::HardSwish => Form::Known(Op::HardSwish),
+        // x/6 + 1/2, as MobileNetV3 has it.
+        Operator::HardSigmoid => Form::Known(Op::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 }),
+        Operator::Softmax => Form::Known(Op::Softmax { axis: Axis::Channels }),
+        Operator::Lrn => {
+            let [alpha, beta, bias] = [args.number(1, scope)?, args.number(2, scope)?, args.number(3, scope)?];
+            Form::Known(Op::Lrn { size: args.given(0)?, alpha, beta, bias })
+        }
         Operator::BatchNorm => Form::Known(Op::BatchNorm),
         Operator::GlobalAvg => Form::Known(Op::GlobalAvg),
         Operator::Conv => Form::Conv {
@@ -290,8 +341,8 @@ fn form(stage: &Stage, scope: &Scope<'_>) -> Result<Form, Diagnostic> {
         Operator::AvgPool => Form::Known(Op::AvgPool { window: pool_window(&args)?, counted: [0; 4] }),
         Operator::Linear => Form::Known(Op::Linear { outputs: args.given(0)?, bias: true }),
         Operator::Aggregate(aggregate) => Form::Known(aggregate_op(aggregate)),
-        // Blocks are taken apart before, and a stride is the staging's.
-        Operator::Block | Operator::Stride => Form::Channels,
+        // Blocks and scales are taken apart before, and a stride is the staging's.
+        Operator::Block | Operator::Scale | Operator::Stride => Form::Channels,
     })
 }
 
@@ -312,6 +363,7 @@ impl<'a> Arguments<'a> {
         for (index, (name, default)) in stage.operator.params().iter().enumerate() {
             values[index] = match (stage.args.get(index).and_then(Option::as_ref), default) {
                 (Some(arg), OperatorDefault::Unnormed) => Some(u32::from(evaluate::truth(arg, scope)?)),
+                (_, OperatorDefault::Number | OperatorDefault::Millionths(_)) => None,
                 (Some(arg), _) => Some(limited(name, evaluate::whole(arg, scope)?, arg.location)?),
                 (None, OperatorDefault::Is(value)) => Some(limited(name, *value, stage.location)?),
                 (None, OperatorDefault::First) => values[0],
@@ -322,12 +374,23 @@ impl<'a> Arguments<'a> {
         Ok(Self { stage, values })
     }
 
+    /// One that need not be whole.
+    fn number(&self, index: usize, scope: &Scope<'_>) -> Result<f32, Diagnostic> {
+        match (self.stage.args.get(index).and_then(Option::as_ref), self.stage.operator.params().get(index)) {
+            (Some(arg), _) => Ok(evaluate::number(arg, scope)? as f32),
+            (None, Some((_, OperatorDefault::Millionths(count)))) => Ok((*count as f64 / 1e6) as f32),
+            (None, _) => Err(self.missing(index)),
+        }
+    }
+
     fn given(&self, index: usize) -> Result<u32, Diagnostic> {
-        self.values[index].ok_or_else(|| {
-            let name = self.stage.operator.params().get(index).map_or("argument", |(name, _)| name);
-            Diagnostic::error(codes::ARGUMENT, format!("the operator needs its {name}"))
-                .label(self.stage.location, format!("has no {name}"))
-        })
+        self.values[index].ok_or_else(|| self.missing(index))
+    }
+
+    fn missing(&self, index: usize) -> Diagnostic {
+        let name = self.stage.operator.params().get(index).map_or("argument", |(name, _)| name);
+        Diagnostic::error(codes::ARGUMENT, format!("the operator needs its {name}"))
+            .label(self.stage.location, format!("has no {name}"))
     }
 }
 
@@ -335,6 +398,7 @@ fn limited(name: &str, value: i64, here: Location) -> Result<u32, Diagnostic> {
     let (least, most) = match name {
         "kernel" | "stride" | "by" => (1, MAX_KERNEL),
         "padding" => (0, MAX_KERNEL - 1),
+        "size" => (1, i64::from(cnasc_ir::op::MAX_WINDOW)),
         _ => (1, MAX_CHANNELS),
     };
     match u32::try_from(value) {

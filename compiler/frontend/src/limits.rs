@@ -26,6 +26,7 @@ pub(crate) const KERNEL: Limit = limit("a kernel's side", 1, 64);
 pub(crate) const STRIDE: Limit = limit("a stride", 1, 64);
 pub(crate) const PADDING: Limit = limit("a padding", 0, 63);
 pub(crate) const CHANNELS: Limit = limit("a number of channels", 1, 65_536);
+pub(crate) const LRN_SIZE: Limit = limit("the size of a normalisation", 1, 4_096);
 pub(crate) const OUTPUTS: Limit = limit("a number of outputs", 1, 65_536);
 pub(crate) const EXTENT: Limit = limit("an image's extent", 1, Shape::MAX_EXTENT as i64);
 pub(crate) const CORES: Limit = limit("a number of cores", 1, 4_096);

@@ -346,6 +346,8 @@ pub struct Stage {
     /// Its arguments in the order of [`Operator::params`], defaults filled in. One that has no default and was left out
     /// (the channels of a convolution in a block) is absent.
     pub args: Vec<Option<Expr>>,
+    /// The pipeline in a [`Operator::Scale`]; empty elsewhere.
+    pub inner: Vec<Stage>,
     /// Where it was written.
     pub location: Location,
 }
@@ -359,6 +361,22 @@ pub enum Operator {
     Relu,
     /// `sigmoid`
     Sigmoid,
+    /// `relu6`
+    Relu6,
+    /// `clip(low, high)`
+    Clip,
+    /// `leaky_relu(slope)`
+    LeakyRelu,
+    /// `hard_swish`
+    HardSwish,
+    /// `hard_sigmoid`
+    HardSigmoid,
+    /// `softmax`, over the channels.
+    Softmax,
+    /// `lrn(size, alpha, beta, k)`
+    Lrn,
+    /// `scale(pipeline)`: the input times what the pipeline makes of it.
+    Scale,
     /// `conv(kernel, channels, stride, padding, groups, bias)`
     Conv,
     /// `depthwise(kernel, stride, padding)`
@@ -406,6 +424,10 @@ pub enum OperatorDefault {
     Required,
     /// This number.
     Is(i64),
+    /// A number that need not be whole, and must be given.
+    Number,
+    /// A number that need not be whole; as many millionths where it is not given.
+    Millionths(i64),
     /// The same as the operator's first argument.
     First,
     /// As many channels as the node has: given by staging.
@@ -416,11 +438,20 @@ pub enum OperatorDefault {
     Unnormed,
 }
 
+impl OperatorDefault {
+    /// Whether the parameter need not be a whole number.
+    #[must_use]
+    pub const fn is_real(self) -> bool {
+        matches!(self, Self::Number | Self::Millionths(_))
+    }
+}
+
 impl Operator {
-    /// Its parameters in order; all are whole numbers, but for `bias`, a truth value, and the block of [`Operator::Block`].
+    /// Its parameters in order; all are whole numbers, but for those that may be [any number](OperatorDefault::Number), `bias`, a truth
+    /// value, and the block of [`Operator::Block`].
     #[must_use]
     pub fn params(self) -> &'static [OperatorParam] {
-        use OperatorDefault::{First, HalfKernel, Is, NodeChannels, Required, Unnormed};
+        use OperatorDefault::{First, HalfKernel, Is, Millionths, NodeChannels, Number, Required, Unnormed};
         match self {
             Self::Conv => &[
                 ("kernel", Required),
@@ -436,7 +467,24 @@ impl Operator {
             Self::Linear => &[("outputs", Required)],
             Self::Block => &[("block", Required)],
             Self::Stride => &[("by", Required)],
-            Self::Aggregate(_) | Self::Relu | Self::Sigmoid | Self::BatchNorm | Self::GlobalAvg => &[],
+            Self::Clip => &[("low", Number), ("high", Number)],
+            Self::LeakyRelu => &[("slope", Millionths(10_000))],
+            Self::Lrn => &[
+                ("size", Is(5)),
+                ("alpha", Millionths(100)),
+                ("beta", Millionths(750_000)),
+                ("k", Millionths(1_000_000)),
+            ],
+            Self::Aggregate(_)
+            | Self::Relu
+            | Self::Sigmoid
+            | Self::Relu6
+            | Self::HardSwish
+            | Self::HardSigmoid
+            | Self::Softmax
+            | Self::Scale
+            | Self::BatchNorm
+            | Self::GlobalAvg => &[],
         }
     }
 }

@@ -71,6 +71,6 @@ fn given(nodes: Expr, edges: Vec<(u32, u32)>, location: Location) -> Generator {
 }
 
 fn relu(location: Location) -> Block {
-    let stage = Stage { operator: Operator::Relu, args: Vec::new(), location };
+    let stage = Stage { operator: Operator::Relu, args: Vec::new(), inner: Vec::new(), location };
     Block { name: "relu".to_owned(), params: Vec::new(), pipeline: vec![stage], location }
 }

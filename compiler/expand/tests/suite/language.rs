@@ -258,3 +258,37 @@ fn expansion_is_bounded() {
     let outer = Closure { of: Declared::Generator(GeneratorId::new(1)), args };
     assert_eq!(draw(&program, &outer, &Seed::new(1)).expect_err("a million nodes").code.0, "E0511");
 }
+
+#[test]
+fn operators_of_the_literature_and_scales() {
+    let architecture = drawn(
+        "network f {\n    input image(3, 8, 8)\n    stem conv(3, 8) -> bn -> relu6 -> lrn(size: 3, k: 2)\n    \
+         layer depthwise(3) -> clip(-1, 1.5) -> leaky_relu -> leaky_relu(slope: 0.2) -> hard_swish\n    \
+         layer scale(global_avg -> pointwise(2) -> relu -> pointwise -> hard_sigmoid) -> bn\n    \
+         layer scale(pointwise(1) -> bn -> scale(sigmoid))\n    head global_avg -> linear(10) -> softmax\n}\n",
+    );
+    architecture.verify().expect("it is sound");
+    insta::assert_snapshot!(short(&architecture, false), @r"
+    network f 3x8x8, 6 nodes
+    stem = image: conv3 8 -> bn -> relu6 -> lrn 3 0.0001 0.75 2 : 8x8x8
+    layer = stem: depthwise3 -> clip -1..1.5 -> leaky_relu 0.01 -> leaky_relu 0.2 -> hard_swish : 8x8x8
+    layer.2 = layer: scale(global_avg, pointwise 2 +bias, relu, pointwise 8 +bias, hard_sigmoid 0.16666667 0.5) -> bn : 8x8x8
+    layer.3 = layer.2: scale(pointwise 1, bn, scale(sigmoid)) : 8x8x8
+    head = layer.3: global_avg -> linear 10 -> softmax : 10x1x1
+    ");
+}
+
+#[test]
+fn a_scale_that_does_not_fit_is_named() {
+    let program = program("network f {\n    input image(3, 8, 8)\n    stem scale(maxpool(2))\n}\n");
+    let closure = Closure { of: Declared::Network(NetworkId::new(0)), args: Vec::new() };
+    let found = expand(&program, &closure, &Seed::new(1)).expect_err("its factor is a smaller image");
+    insta::assert_snapshot!(found.message, @"node `stem`: scale(maxpool2) makes a factor of 3x4x4 for 3x8x8: its extents must be equal or 1");
+    let numbers = |text: &str| {
+        let text = format!("network f {{\n    input image(3, 8, 8)\n    stem {text}\n}}\n");
+        let program = self::program(&text);
+        expand(&program, &closure, &Seed::new(1)).expect_err("a number that does not fit").message
+    };
+    insta::assert_snapshot!(numbers("clip(2, 1)"), @"node `stem`: clip 2..1 has a least value of 2, which is above its greatest, 1");
+    insta::assert_snapshot!(numbers("lrn(alpha: -1)"), @"node `stem`: lrn 5 -1 0.75 1 needs an alpha of at least 0 and a bias above 0");
+}

@@ -54,7 +54,7 @@ fn params(names: &[(&str, Type)]) -> Vec<Param> {
 pub fn stage(operator: Operator, args: &[i64]) -> Stage {
     let count = operator.params().len();
     let args = (0..count).map(|index| args.get(index).copied().map(int)).collect();
-    Stage { operator, args, location: HERE }
+    Stage { operator, args, inner: Vec::new(), location: HERE }
 }
 
 /// `aggregate(…) -> relu -> depthwise(3) -> pointwise -> bn`

@@ -301,8 +301,8 @@ fn sections(all: &[Section], known: &Known<'_>) -> Option<Violation> {
 
 fn operators(stages: &[Stage], known: &Known<'_>) -> Option<Violation> {
     stages.iter().find_map(|stage| {
-        let params = stage.operator.params().iter().zip(&stage.args);
+        let params = stage.operator.params().iter().zip(&stage.args).filter(|((_, default), _)| !default.is_real());
         let mut given = params.filter_map(|((name, _), arg)| arg.as_ref().map(|arg| (name, arg)));
-        given.find_map(|(name, arg)| within(arg, limit_of(name), known))
+        given.find_map(|(name, arg)| within(arg, limit_of(name), known)).or_else(|| operators(&stage.inner, known))
     })
 }

@@ -7,7 +7,7 @@ use crate::resolve::{Binding, ItemId, Kind, listed};
 use crate::{codes, nearest};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, Arg, ExprKind as Written, Name};
-use cnasc_ir::program::{Aggregate, Block, Expr, ExprKind, Operator, OperatorDefault, Stage, Type};
+use cnasc_ir::program::{Aggregate, Block, Expr, ExprKind, Operator, OperatorDefault, OperatorParam, Stage, Type};
 
 /// Where a pipeline stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +18,23 @@ pub(super) enum Place {
     Section,
     /// What makes a node's image smaller.
     Shrink,
+    /// A `scale`.
+    Scale,
 }
 
 /// The names of all operators.
-const OPERATORS: [&str; 11] = [
+const OPERATORS: [&str; 19] = [
     "aggregate",
     "relu",
+    "relu6",
+    "clip",
+    "leaky_relu",
     "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "softmax",
+    "lrn",
+    "scale",
     "conv",
     "depthwise",
     "pointwise",
@@ -36,7 +46,7 @@ const OPERATORS: [&str; 11] = [
 ];
 
 /// Names of other places and what is meant by them.
-const FOREIGN: [(&str, &str); 9] = [
+const FOREIGN: [(&str, &str); 13] = [
     ("batchnorm", "bn"),
     ("batch_norm", "bn"),
     ("max_pool", "maxpool"),
@@ -46,12 +56,24 @@ const FOREIGN: [(&str, &str); 9] = [
     ("gap", "global_avg"),
     ("global_avgpool", "global_avg"),
     ("conv2d", "conv"),
+    ("hardswish", "hard_swish"),
+    ("hardsigmoid", "hard_sigmoid"),
+    ("leakyrelu", "leaky_relu"),
+    ("local_response_norm", "lrn"),
 ];
 
 fn operator(name: &str) -> Option<Operator> {
     Some(match name {
         "relu" => Operator::Relu,
         "sigmoid" => Operator::Sigmoid,
+        "relu6" => Operator::Relu6,
+        "clip" => Operator::Clip,
+        "leaky_relu" => Operator::LeakyRelu,
+        "hard_swish" => Operator::HardSwish,
+        "hard_sigmoid" => Operator::HardSigmoid,
+        "softmax" => Operator::Softmax,
+        "lrn" => Operator::Lrn,
+        "scale" => Operator::Scale,
         "conv" => Operator::Conv,
         "depthwise" => Operator::Depthwise,
         "pointwise" => Operator::Pointwise,
@@ -85,6 +107,7 @@ pub(super) fn limit_of(parameter: &str) -> Limit {
         "stride" | "by" => limits::STRIDE,
         "padding" => limits::PADDING,
         "channels" | "groups" => limits::CHANNELS,
+        "size" => limits::LRN_SIZE,
         _ => limits::OUTPUTS,
     }
 }
@@ -126,7 +149,12 @@ impl Checker<'_> {
         if name.text == "aggregate" {
             let kind = self.aggregate(name, args, scope)?;
             self.aggregate_place(index, place, here)?;
-            return Some(Stage { operator: Operator::Aggregate(kind), args: Vec::new(), location: here });
+            return Some(Stage {
+                operator: Operator::Aggregate(kind),
+                args: Vec::new(),
+                inner: Vec::new(),
+                location: here,
+            });
         }
         let Some(operator) = operator(&name.text) else {
             return self.block_stage(written, name, scope);
@@ -148,8 +176,25 @@ impl Checker<'_> {
             );
             return None;
         }
+        if operator == Operator::Scale {
+            let inner = self.scale(args.unwrap_or_default(), scope, here)?;
+            return Some(Stage { operator, args: Vec::new(), inner, location: here });
+        }
         let args = self.operator_arguments(name, operator, args.unwrap_or_default(), scope, (place, here))?;
-        Some(Stage { operator, args, location: here })
+        Some(Stage { operator, args, inner: Vec::new(), location: here })
+    }
+
+    /// The pipeline in `scale(…)`.
+    fn scale(&mut self, args: &[Arg], scope: &Scope, here: Location) -> Option<Vec<Stage>> {
+        let [Arg { name: None, value }] = args else {
+            self.push(
+                Diagnostic::error(codes::MISSING_ARGUMENT, "`scale` takes one pipeline: what makes the factor")
+                    .label(here, "expected one pipeline")
+                    .note("for example `scale(global_avg -> pointwise(8) -> relu -> pointwise -> sigmoid)`"),
+            );
+            return None;
+        };
+        self.pipeline(value, scope, Place::Scale)
     }
 
     /// The one word in `aggregate(…)`.
@@ -196,6 +241,7 @@ impl Checker<'_> {
                 "a `stem` or a `head` has one input, what the section before it gives",
             ),
             Place::Shrink => ("`aggregate` is for blocks only", "a `shrink` has one input, what its node gives"),
+            Place::Scale => ("`aggregate` can't be in a `scale`", "a `scale` has one input, what reaches it"),
         };
         self.push(Diagnostic::error(codes::OPERATOR_PLACE, message).label(here, "not possible here").note(note));
         None
@@ -214,7 +260,12 @@ impl Checker<'_> {
             return None;
         }
         let expr = self.of_type(written, scope, &Type::Block, "an operator")?;
-        Some(Stage { operator: Operator::Block, args: vec![Some(expr)], location: scope.at(written.span) })
+        Some(Stage {
+            operator: Operator::Block,
+            args: vec![Some(expr)],
+            inner: Vec::new(),
+            location: scope.at(written.span),
+        })
     }
 
     fn unknown_operator(&mut self, name: &Name, scope: &Scope) {
@@ -274,7 +325,7 @@ impl Checker<'_> {
                 continue;
             }
             given[index] = Some(location);
-            match self.size(&arg.value, scope, params[index].0, &name.text) {
+            match self.operator_operand(&arg.value, scope, params[index], &name.text) {
                 Some(value) => values[index] = Some(value),
                 None => whole = false,
             }
@@ -283,9 +334,18 @@ impl Checker<'_> {
         whole.then_some(values)
     }
 
-    /// A whole number within the bounds of what it is for, or a truth value.
-    fn size(&mut self, written: &tree::Expr, scope: &Scope, parameter: &str, owner: &str) -> Option<Expr> {
+    /// A whole number within the bounds of what it is for, a number, or a truth value.
+    fn operator_operand(
+        &mut self,
+        written: &tree::Expr,
+        scope: &Scope,
+        (parameter, default): OperatorParam,
+        owner: &str,
+    ) -> Option<Expr> {
         let role = format!("`{parameter}` of `{owner}`");
+        if default.is_real() {
+            return self.of_type(written, scope, &Type::Real(crate::units::PLAIN), &role);
+        }
         if parameter == "bias" {
             return self.of_type(written, scope, &Type::Bool, &role);
         }
@@ -350,10 +410,15 @@ impl Checker<'_> {
             }
             match default {
                 OperatorDefault::Is(number) => *value = Some(Expr { kind: ExprKind::Int(*number), location: here }),
+                OperatorDefault::Millionths(count) => {
+                    *value = Some(Expr { kind: ExprKind::Real(*count as f64 / 1e6), location: here });
+                }
                 OperatorDefault::First => value.clone_from(&first),
                 OperatorDefault::NodeChannels if place != Place::Section => {}
                 OperatorDefault::HalfKernel | OperatorDefault::Unnormed => {}
-                OperatorDefault::Required | OperatorDefault::NodeChannels => missing.push(*param),
+                OperatorDefault::Required | OperatorDefault::Number | OperatorDefault::NodeChannels => {
+                    missing.push(*param);
+                }
             }
         }
         if missing.is_empty() || !whole {

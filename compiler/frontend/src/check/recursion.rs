@@ -102,7 +102,10 @@ fn sections(all: &[Section], found: &mut Vec<(Declared, Location)>) {
 }
 
 fn stages(all: &[Stage], found: &mut Vec<(Declared, Location)>) {
-    all.iter().flat_map(|stage| stage.args.iter().flatten()).for_each(|arg| made(arg, found));
+    for stage in all {
+        stage.args.iter().flatten().for_each(|arg| made(arg, found));
+        stages(&stage.inner, found);
+    }
 }
 
 /// The declarations that a value is made of, those among arguments too.
