@@ -16,8 +16,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Randomly wired networks for small images.
-const SMALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/rivals/small.cnas");
+/// Declares the randomly wired networks.
+const NETWORKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/rivals/networks.cnas");
 
 /// Inferences of each engine that are counted, where nothing else is said.
 const RUNS: u32 = 30;
@@ -85,26 +85,13 @@ fn measure(session: &mut Session, entry: &Entry, runs: u32) -> Result<Vec<Row>, 
 
 fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
-    let random = |name: String, path: &str, settings: &[String]| {
-        let sets = settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
-        Entry { name, words: std::iter::once(path.to_owned()).chain(sets).collect(), random: true }
-    };
-    let wiring = |family: &str, nodes: u32| match family {
-        "er" => format!("er(n: {nodes}, p: 0.2)"),
-        "ba" => format!("ba(n: {nodes}, m: 5)"),
-        "ws" => format!("ws(n: {nodes}, k: 4, p: 0.75)"),
-        _ => format!("distance(n: {nodes})"),
-    };
     for (family, shown) in [("er", "ER"), ("ba", "BA"), ("ws", "WS"), ("distance", "distance")] {
-        let all = format!("wiring={}", wiring(family, 32));
-        let small = "std::networks::randwire::randwire_small";
-        entries.push(random(format!("RandWire {shown}, C = 78"), small, std::slice::from_ref(&all)));
-        for width in [109, 154] {
-            let settings = [all.clone(), format!("half={}", wiring(family, 16)), format!("width={width}")];
-            let regular = "std::networks::randwire::randwire_regular";
-            entries.push(random(format!("RandWire {shown}, C = {width}"), regular, &settings));
+        for (item, width) in [("small", 78), ("regular", 109), ("regular", 154), ("tiny", 32)] {
+            let size = if item == "tiny" { ", 32×32" } else { "" };
+            let words = [NETWORKS, "--item", &format!("{item}_{family}"), "--set", &format!("width={width}")];
+            let words = words.map(str::to_owned).to_vec();
+            entries.push(Entry { name: format!("RandWire {shown}, C = {width}{size}"), words, random: true });
         }
-        entries.push(random(format!("RandWire {shown}, C = 32, 32×32"), SMALL, &[all]));
     }
     for (name, path) in [
         ("ResNet-50", "resnet::resnet50"),
