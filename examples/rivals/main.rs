@@ -58,16 +58,16 @@ fn run(session: &mut Session) -> Result<(), Failure> {
             let rows = measure(session, &entry, runs)?;
             session.output.remark(&format!("{}\n{}", entry.name, rivals::for_people(&rows)));
             found.push((entry, rows));
+            // After each, so that a run that is ended early leaves what it has found.
+            if let Some(path) = &file {
+                write_file(path, page(&found, runs).as_bytes())?;
+            }
         }
     }
-    let page = page(&found, runs);
-    match file {
-        Some(path) => write_file(&path, page.as_bytes()),
-        None => {
-            session.output.text(&page);
-            Ok(())
-        }
+    if file.is_none() {
+        session.output.text(&page(&found, runs));
     }
+    Ok(())
 }
 
 fn measure(session: &mut Session, entry: &Entry, runs: u32) -> Result<Vec<Row>, Failure> {
