@@ -121,6 +121,14 @@ fn page(found: &[(Entry, Vec<Row>)], runs: u32) -> String {
         let title = if threads == 1 { "One thread".to_owned() } else { format!("{threads} threads") };
         write!(text, "\n## {title}\n\n{}", table(found, threads)).expect("a string takes any text");
     }
+    let missing: Vec<String> = entries()
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| found.iter().all(|(entry, _)| entry.name != *name))
+        .collect();
+    if !missing.is_empty() {
+        write!(text, "\nNot measured in this run: {}.\n", missing.join("; ")).expect("a string takes any text");
+    }
     let lost = losses(found);
     let lost = if lost.is_empty() { "Nowhere on this machine.\n".to_owned() } else { lost };
     write!(text, "\n## Where ours is slower than the best of them\n\n{lost}").expect("a string takes any text");

@@ -73,6 +73,8 @@ pub struct Match<'a> {
 
 /// Turns that each engine gets: many, so that a machine that slows down for a while does so for all.
 const TURNS: u32 = 10;
+/// Counted inferences of a turn, where there are too few for all turns.
+const COUNTED: u32 = 3;
 /// Inferences of a turn that are not counted, because the caches hold another engine's data.
 const WARM: u32 = 2;
 /// Tries of which the best is the peak of one core.
@@ -155,7 +157,7 @@ pub fn for_people(rows: &[Row]) -> String {
 /// Inferences of all, some of each at a time.
 fn in_turns(runners: &mut [Box<dyn Runner>], runs: u32) -> Result<Vec<Latency>, Failure> {
     let mut times = vec![Vec::new(); runners.len()];
-    let turns = runs.clamp(1, TURNS);
+    let turns = (runs / COUNTED).clamp(1, TURNS);
     for turn in 0..turns {
         // All turns together are all runs.
         let count = (u64::from(runs) * u64::from(turn + 1) / u64::from(turns)) as u32
