@@ -15,7 +15,7 @@ use cranelift_codegen::ir::Value;
 /// first level holds.
 const PASS_BYTES: u64 = 192 << 10;
 /// The fewest pixels of a pass: a panel's weights are loaded anew for each.
-const PASS_PIXELS: u64 = 96;
+pub const PASS_PIXELS: u64 = 96;
 
 /// What the code depends on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

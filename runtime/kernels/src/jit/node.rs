@@ -6,7 +6,7 @@
 
 use super::conv::Conv;
 use super::emit::Emitter;
-use super::gemm::Gemm;
+use super::gemm::{Gemm, PASS_PIXELS};
 use super::kernel::Arguments;
 use super::rows::{DepthwiseRows, NO_RING, SumRows};
 use super::view::View;
@@ -81,7 +81,10 @@ impl Node {
 
     fn strip_rows(&self) -> u32 {
         let rows = self.rows.1 - self.rows.0;
-        let most = (STRIP_BYTES / (4 * self.depthwise.depthwise.output.row_pitch()).max(1)).clamp(1, u64::from(rows));
+        let output = &self.depthwise.depthwise.output;
+        // Of many channels a few rows fill that part of the cache, but weights of as many channels are larger still, and are read for each strip.
+        let least = PASS_PIXELS.div_ceil(output.width().max(1));
+        let most = (STRIP_BYTES / (4 * output.row_pitch()).max(1)).max(least).clamp(1, u64::from(rows));
         // Even strips: a last one of a single row would be a poor tile.
         rows.div_ceil(rows.div_ceil(most as u32))
     }
