@@ -3,7 +3,7 @@
 use crate::Session;
 use crate::cli::DrawArgs;
 use crate::failure::{Failure, codes};
-use crate::pipeline;
+use crate::{imported, pipeline};
 use cnasc_base::{Diagnostic, FileId};
 use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, NetworkId, Search};
@@ -46,6 +46,11 @@ fn read(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Resu
         let message = format!("`{}` is an architecture: there is nothing to draw", path.display());
         let note = "--item, --set and --seed choose a draw from a source file (.cnas)";
         return Err(Failure::usage(Diagnostic::error(codes::ITEM, message).note(note)));
+    }
+    if imported::is_model(path) {
+        let message = format!("`{}` is a model of another program, no architecture", path.display());
+        let note = format!("`cnasc import {}` makes an architecture of it, with its weights", path.display());
+        return Err(Failure::input(Diagnostic::error(codes::FORM, message).note(note)));
     }
     let text = read_json(path)?;
     let architecture = Architecture::from_json(&text)

@@ -1,11 +1,12 @@
 //! Functions of one element.
 
 use super::super::call::Call;
-use super::super::constant::Constant;
+use super::super::constant::{Constant, Values};
 use super::super::error::{Problem, wrong};
 use super::super::values::{Tensor, Value};
 use cnasc_ir::Op;
 use cnasc_ir::op::elementwise::MAX_NUMBER;
+use std::rc::Rc;
 
 /// `Relu`, `LeakyRelu`, `Sigmoid`, `HardSigmoid` and `HardSwish`
 pub(super) fn unary(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, Problem> {
@@ -19,8 +20,20 @@ pub(super) fn unary(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, Problem> 
         "HardSwish" => Op::HardSwish,
         _ => Op::Relu,
     };
+    if let (Op::Sigmoid, Value::Constant(constant)) = (&op, call.input(0)?) {
+        return Ok(vec![Value::Constant(opened(call, &constant)?)]);
+    }
     let tensor = call.tensor(0)?;
     call.map(op, &tensor)
+}
+
+/// The sigmoid of constants: what gates of weighted sums are written as.
+fn opened(call: &mut Call<'_, '_, '_>, constant: &Constant) -> Result<Constant, Problem> {
+    let values = constant.to_floats(&mut call.importer.budget)?;
+    call.importer.budget.take(values.len() as u64)?;
+    let sigmoid = |&value: &f32| (1.0 / (1.0 + libm::exp(-f64::from(value)))) as f32;
+    let values = Values::Floats(Rc::new(values.iter().map(sigmoid).collect()));
+    Ok(Constant { dims: constant.dims.clone(), values })
 }
 
 /// `Clip`; a bound that is left out is beyond any number in a network.
