@@ -189,12 +189,48 @@ fn plans_never_lose_to_one_device() {
     let whole = json(0, &["plan", &example, "--strategy", "hypergraph"]);
     assert_eq!(half["fleet"]["transfer"], "f16");
     assert!(half["latency_ms"].as_f64() < whole["latency_ms"].as_f64(), "half the bytes take less time");
+    let folder = tempfile::tempdir().expect("a folder");
+    let declared = folder.path().join("half.cnas").display().to_string();
+    let source = std::fs::read_to_string(&example).expect("the example");
+    std::fs::write(&declared, source.replacen("\n    link ", "\n    transfer f16\n    link ", 1)).expect("a file");
+    let declared_half = json(0, &["plan", &declared, "--strategy", "hypergraph"]);
+    assert_eq!(declared_half["latency_ms"], half["latency_ms"], "declared or asked for");
+    let overruled = json(0, &["plan", &declared, "--strategy", "hypergraph", "--transfer", "f32"]);
+    assert_eq!(overruled["latency_ms"], whole["latency_ms"], "the command line has the last word");
     for strategy in ["single", "hypergraph", "heft", "components"] {
         assert!(best <= latency(strategy) * (1.0 + 1e-12), "best loses to {strategy}");
     }
     assert!(text(0, &["plan", &example, "--emit", "svg"]).contains("<svg"));
     let trace: Value = serde_json::from_str(&text(0, &["plan", &example, "--emit", "trace"])).expect("a trace");
     assert!(trace["traceEvents"].as_array().is_some_and(|events| events.len() > 10));
+}
+
+#[test]
+fn what_is_foretold_and_what_happens_are_traced_alike() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json").display().to_string();
+    let example = quickstart();
+    let foretold: Value =
+        serde_json::from_str(&text(0, &["plan", &example, "--strategy", "hypergraph", "--emit", "trace"]))
+            .expect("JSON");
+    text(0, &["run", &example, "--strategy", "hypergraph", "--trace", &path]);
+    let happened: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("the trace")).expect("JSON");
+    assert_eq!(foretold["otherData"], happened["otherData"]);
+    let of = |trace: &Value, wanted: &dyn Fn(&Value) -> bool, fields: &[&str]| {
+        let events = trace["traceEvents"].as_array().expect("events").iter().filter(|event| wanted(event));
+        let mut found: Vec<String> =
+            events.map(|event| fields.iter().map(|field| format!("{} ", event[field])).collect()).collect();
+        found.sort();
+        assert!(!found.is_empty());
+        found
+    };
+    // Devices and rows have the same names and numbers, and the same tensors arrive at the same devices.
+    let named = |event: &Value| event["ph"] == "M";
+    let fields = ["name", "pid", "tid", "args"];
+    assert_eq!(of(&foretold, &named, &fields), of(&happened, &named, &fields));
+    let received = |event: &Value| event["cat"] == "receive";
+    let fields = ["name", "ph", "pid", "tid"];
+    assert_eq!(of(&foretold, &received, &fields), of(&happened, &received, &fields));
 }
 
 #[test]

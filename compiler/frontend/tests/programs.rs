@@ -4,6 +4,7 @@
 use cnasc_base::{Diagnostics, Severity, Sources, render};
 use cnasc_frontend::{CODES, compile, compile_with, explain};
 use cnasc_ir::Program;
+use cnasc_ir::fleet::Precision;
 use std::path::{Path, PathBuf};
 
 const SAMPLE: &str = include_str!("sample.cnas");
@@ -290,6 +291,24 @@ fn a_link_of_the_library_has_its_figures() {
     let text = "use std::devices::rpi4\nuse std::links::wifi\n\nfleet f {\n    node pi[2]: rpi4\n    link pi <-> pi: wifi\n}\n";
     let link = clean(text).fleets[0].links[0][1].expect("they are joined");
     assert_eq!((link.rate, link.latency), (62.24e6, 8.83e-3));
+}
+
+#[test]
+fn a_fleet_says_how_tensors_travel() {
+    let with = |entry: &str| {
+        let head = "use std::devices::rpi4\nuse std::links::wifi\n\nfleet f {\n    node pi[2]: rpi4\n    link pi <-> pi: wifi\n";
+        format!("{head}{entry}}}\n")
+    };
+    let fleet = |entry: &str| clean(&with(entry)).fleets[0].transfer;
+    assert_eq!(fleet(""), Precision::F32);
+    assert_eq!(fleet("    transfer f32\n"), Precision::F32);
+    assert_eq!(fleet("    transfer f16\n"), Precision::F16);
+    let wrong = |entry: &str| checked(&with(entry)).2;
+    let shown = wrong("    transfer f61\n");
+    assert!(shown.contains("error[E0218]: `transfer` does not know `f61`"), "{shown}");
+    assert!(shown.contains("expected `f32` or `f16`"), "{shown}");
+    let shown = wrong("    transfer f16\n    transfer f32\n");
+    assert!(shown.contains("`transfer` is given twice"), "{shown}");
 }
 
 #[test]

@@ -1,11 +1,15 @@
-//! One answer as a Chrome trace, which Perfetto and chrome://tracing open: a process a device, its actions in a row, an arrow from
-//! each send to each receive.
+//! Inferences as Chrome traces, which Perfetto and chrome://tracing open: a process a device, with a row for what it computes, one
+//! for what it sends and one for what it receives, and an arrow from each send to each receive.
 //!
-//! Bundle × answer → JSON in the trace event format: times in microseconds from handing over the image.
+//! Bundle × answer, or architecture × plan, → JSON in the trace event format: times in microseconds from handing over the image.
+//! What happened and what was simulated have the same shape, so one can be laid beside the other. A simulated message takes
+//! both network cards for as long; a real send is over when the tensor is handed to the network.
 
 use crate::{Answer, DeviceReport, Timing};
 use cnasc_bundle::{Action, Bundle, Share, layout};
-use cnasc_ir::{DeviceId, TensorId};
+use cnasc_ir::architecture::NodeId;
+use cnasc_ir::plan::Span;
+use cnasc_ir::{Architecture, DeviceId, Fleet, Plan, TensorId};
 use serde_json::{Value, json};
 
 /// The trace of `answer`, which a fleet of `bundle` gave.
@@ -14,55 +18,134 @@ pub fn chrome(bundle: &Bundle, answer: &Answer) -> String {
     let shares = bundle.shares();
     let mut events = Vec::new();
     for (share, report) in shares.iter().zip(&answer.devices) {
-        let name = &bundle.fleet.device(share.device).name;
-        let id = number(share.device);
-        events.push(json!({ "ph": "M", "name": "process_name", "pid": id, "tid": id, "args": { "name": name } }));
-        events.push(json!({ "ph": "M", "name": "thread_name", "pid": id, "tid": id, "args": { "name": "actions" } }));
+        introduce(&mut events, &bundle.fleet, share.device);
         add_device(&mut events, bundle, share, report);
     }
+    whole(&bundle.name, &bundle.hash, &bundle.plan, &events)
+}
+
+/// The trace that `plan` foretells.
+#[must_use]
+pub fn foretold(architecture: &Architecture, fleet: &Fleet, plan: &Plan) -> String {
+    let mut events = Vec::new();
+    for device in fleet.ids() {
+        introduce(&mut events, fleet, device);
+        let own = plan.device_of.iter().enumerate().filter(|(_, on)| **on == device);
+        let own = own.filter_map(|(node, _)| Some((NodeId::new(node), *plan.spans.get(node)?)));
+        let copies = plan.copies.iter().filter(|copy| copy.device == device).map(|copy| (copy.node, copy.span));
+        for (node, span) in own.chain(copies).filter(|(node, _)| node.index() > 0) {
+            let name = architecture.node(node).name.as_str();
+            events.push(action(device, Row::Compute, timing(span), name, json!({ "nodes": [name] })));
+        }
+        for message in plan.transfers.iter().filter(|one| one.from == device || one.to == device) {
+            let name = architecture.node(message.node).name.as_str();
+            let (timing, ends) = (timing(message.span), (message.node.0, message.to));
+            let (row, arrow) = if message.from == device {
+                let args = json!({ "bytes": message.bytes, "to": [fleet.device(message.to).name] });
+                (action(device, Row::Send, timing, &format!("send {name}"), args), arrow("s", device, timing, ends))
+            } else {
+                let args = json!({ "bytes": message.bytes, "from": fleet.device(message.from).name });
+                (
+                    action(device, Row::Receive, timing, &format!("receive {name}"), args),
+                    arrow("f", device, timing, ends),
+                )
+            };
+            events.extend([row, arrow]);
+        }
+    }
+    whole(&architecture.name, &architecture.hash, plan, &events)
+}
+
+fn whole(network: &str, hash: &str, plan: &Plan, events: &[Value]) -> String {
     let trace = json!({
         "displayTimeUnit": "ms",
-        "otherData": { "network": bundle.name, "hash": bundle.hash, "strategy": bundle.plan.strategy },
+        "otherData": { "network": network, "hash": hash, "strategy": plan.strategy },
         "traceEvents": events,
     });
     trace.to_string()
 }
 
+/// The rows of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Compute,
+    Send,
+    Receive,
+}
+
+impl Row {
+    const ALL: [Self; 3] = [Self::Compute, Self::Send, Self::Receive];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Compute => "compute",
+            Self::Send => "send",
+            Self::Receive => "receive",
+        }
+    }
+
+    /// The thread that viewers see: no two rows of a fleet share one, and the first has the number of its process.
+    fn thread(self, device: DeviceId) -> u32 {
+        process(device) + self as u32
+    }
+}
+
+/// The process that viewers see. They take number 0 for the system's idle process.
+fn process(device: DeviceId) -> u32 {
+    4 * device.0 + 1
+}
+
+/// Names a device and its rows.
+fn introduce(events: &mut Vec<Value>, fleet: &Fleet, device: DeviceId) {
+    let pid = process(device);
+    let name = &fleet.device(device).name;
+    events.push(json!({ "ph": "M", "name": "process_name", "pid": pid, "tid": pid, "args": { "name": name } }));
+    for row in Row::ALL {
+        let tid = row.thread(device);
+        events
+            .push(json!({ "ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": { "name": row.name() } }));
+    }
+}
+
 fn add_device(events: &mut Vec<Value>, bundle: &Bundle, share: &Share, report: &DeviceReport) {
-    for (action, timing) in share.actions.iter().zip(&report.timings) {
-        let (kind, name, args) = describe(bundle, action);
-        let duration = micros(timing.end - timing.start);
-        let mut event = event("X", share.device, timing, &name);
-        event["cat"] = kind.into();
-        event["dur"] = duration.into();
-        event["args"] = args;
-        events.push(event);
-        match action {
+    for (done, timing) in share.actions.iter().zip(&report.timings) {
+        let (row, name, args) = describe(bundle, done);
+        events.push(action(share.device, row, *timing, &name, args));
+        match done {
             Action::Send { tensor, to } => {
-                events.extend(to.iter().map(|&to| arrow("s", share.device, timing, (*tensor, to))));
+                events.extend(to.iter().map(|&to| arrow("s", share.device, *timing, (tensor.0, to))));
             }
-            Action::Receive { tensor, .. } => events.push(arrow("f", share.device, timing, (*tensor, share.device))),
+            Action::Receive { tensor, .. } => {
+                events.push(arrow("f", share.device, *timing, (tensor.0, share.device)));
+            }
             Action::Compute { .. } => {}
         }
     }
 }
 
-fn event(phase: &str, device: DeviceId, timing: &Timing, name: &str) -> Value {
-    let id = number(device);
-    json!({ "ph": phase, "name": name, "pid": id, "tid": id, "ts": micros(timing.start) })
+fn timing(span: Span) -> Timing {
+    Timing { start: span.start, end: span.end }
 }
 
-/// Process and thread of a device. Viewers take number 0 for the system's idle process.
-fn number(device: DeviceId) -> u32 {
-    device.0 + 1
+fn action(device: DeviceId, row: Row, timing: Timing, name: &str, args: Value) -> Value {
+    let mut event = event("X", device, row, timing, name);
+    event["cat"] = row.name().into();
+    event["dur"] = micros(timing.end - timing.start).into();
+    event["args"] = args;
+    event
+}
+
+fn event(phase: &str, device: DeviceId, row: Row, timing: Timing, name: &str) -> Value {
+    json!({ "ph": phase, "name": name, "pid": process(device), "tid": row.thread(device), "ts": micros(timing.start) })
 }
 
 /// One end of an arrow. A tensor goes to a device once, so the two are its name. It ends in the
 /// receive that is over when the tensor is there: just before its end, where no later action begins yet.
-fn arrow(phase: &str, device: DeviceId, timing: &Timing, (tensor, to): (TensorId, DeviceId)) -> Value {
-    let mut event = event(phase, device, timing, "tensor");
+fn arrow(phase: &str, device: DeviceId, timing: Timing, (tensor, to): (u32, DeviceId)) -> Value {
+    let row = if phase == "f" { Row::Receive } else { Row::Send };
+    let mut event = event(phase, device, row, timing, "tensor");
     event["cat"] = "transfer".into();
-    event["id"] = format!("{}-{}", tensor.0, to.0).into();
+    event["id"] = format!("{tensor}-{}", to.0).into();
     if phase == "f" {
         event["ts"] = micros((timing.end - 1e-9).max(timing.start)).into();
         event["bp"] = "e".into();
@@ -75,8 +158,8 @@ fn micros(seconds: f64) -> f64 {
     (seconds * 1e9).round() / 1e3
 }
 
-/// Kind, name and further facts of an action.
-fn describe(bundle: &Bundle, action: &Action) -> (&'static str, String, Value) {
+/// Row, name and further facts of an action.
+fn describe(bundle: &Bundle, action: &Action) -> (Row, String, Value) {
     let device = |device: DeviceId| bundle.fleet.device(device).name.as_str();
     let node = |tensor: TensorId| bundle.node_name(bundle.graph.step(tensor).node);
     let facts = |tensor: TensorId| {
@@ -87,12 +170,12 @@ fn describe(bundle: &Bundle, action: &Action) -> (&'static str, String, Value) {
         Action::Receive { tensor, from } => {
             let (shape, bytes) = facts(*tensor);
             let args = json!({ "shape": shape, "bytes": bytes, "from": device(*from) });
-            ("receive", format!("receive {}", node(*tensor)), args)
+            (Row::Receive, format!("receive {}", node(*tensor)), args)
         }
         Action::Send { tensor, to } => {
             let (shape, bytes) = facts(*tensor);
             let to: Vec<&str> = to.iter().map(|&to| device(to)).collect();
-            ("send", format!("send {}", node(*tensor)), json!({ "shape": shape, "bytes": bytes, "to": to }))
+            (Row::Send, format!("send {}", node(*tensor)), json!({ "shape": shape, "bytes": bytes, "to": to }))
         }
         Action::Compute { steps } => {
             let mut nodes: Vec<&str> = steps.iter().map(|&step| node(step)).collect();
@@ -103,7 +186,7 @@ fn describe(bundle: &Bundle, action: &Action) -> (&'static str, String, Value) {
                 [only] => (*only).to_owned(),
                 [first, .., last] => format!("{first} … {last}"),
             };
-            ("compute", name, json!({ "nodes": nodes, "operators": steps.len(), "flops": flops }))
+            (Row::Compute, name, json!({ "nodes": nodes, "operators": steps.len(), "flops": flops }))
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         plan(&workload, &fleet, strategy, &seed).map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
     match args.emit {
         Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
-        Some(EmitPlan::Trace) => session.output.raw(&trace(&architecture, &fleet, &placed)),
+        Some(EmitPlan::Trace) => session.output.raw(&cnasc_fleet::trace::foretold(&architecture, &fleet, &placed)),
         // Was answered above, before there was a plan.
         Some(EmitPlan::Hgr) => {}
         Some(EmitPlan::Onnx) => {
@@ -169,40 +169,4 @@ fn computed(placed: &Plan) -> impl Iterator<Item = (NodeId, DeviceId, Span)> {
     let own = placed.device_of.iter().zip(&placed.spans).enumerate();
     let own = own.map(|(node, (&device, &span))| (NodeId::new(node), device, span));
     own.chain(placed.copies.iter().map(|copy| (copy.node, copy.device, copy.span)))
-}
-
-/// One event of the Chrome trace format.
-#[derive(Debug, Serialize)]
-struct Event<'a> {
-    name: &'a str,
-    cat: &'a str,
-    ph: &'a str,
-    ts: f64,
-    dur: f64,
-    pid: u32,
-    tid: &'a str,
-}
-
-/// The simulated inference: a process a device, one row for computing and one for sending.
-fn trace(architecture: &Architecture, fleet: &Fleet, placed: &Plan) -> String {
-    let micro = |seconds: f64| seconds * 1e6;
-    let mut events = Vec::new();
-    for (id, device, span) in computed(placed) {
-        let name = architecture.node(id).name.as_str();
-        let (ts, dur) = (micro(span.start), micro(span.end - span.start));
-        let pid = device.0;
-        events.push(Event { name, cat: "compute", ph: "X", ts, dur, pid, tid: "compute" });
-    }
-    for one in &placed.transfers {
-        let name = architecture.node(one.node).name.as_str();
-        let (ts, dur) = (micro(one.span.start), micro(one.span.end - one.span.start));
-        events.push(Event { name, cat: "send", ph: "X", ts, dur, pid: one.from.0, tid: "send" });
-    }
-    let names = fleet.ids().map(|id| {
-        serde_json::json!({ "name": "process_name", "ph": "M", "pid": id.0, "args": { "name": fleet.device(id).name } })
-    });
-    let mut all: Vec<serde_json::Value> = names.collect();
-    all.extend(events.iter().map(|event| serde_json::to_value(event).expect("plain records serialise")));
-    let document = serde_json::json!({ "traceEvents": all, "displayTimeUnit": "ms" });
-    format!("{document:#}\n")
 }

@@ -40,7 +40,7 @@ pub(super) type Slot<T> = Option<(T, Location)>;
 fn words_of(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Device => &["compute", "memory", "cores", "backend"],
-        Kind::Fleet => &["node", "link"],
+        Kind::Fleet => &["node", "link", "transfer"],
         Kind::Generator => &["nodes", "edge", "attach", "lattice", "graph", "each", "order"],
         Kind::Staging => &["policy", "channels", "shrink"],
         Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],

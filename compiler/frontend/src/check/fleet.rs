@@ -30,6 +30,7 @@ struct Joined {
 impl<'a> Checker<'a> {
     pub(super) fn fleet(&mut self, body: &mut Body<'a>) -> Option<Fleet> {
         let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut transfer: Slot<Option<Precision>> = None;
         let declaration = body.declaration;
         for entry in &declaration.entries {
             match &entry.kind {
@@ -42,6 +43,11 @@ impl<'a> Checker<'a> {
                         body.broken = true;
                         break;
                     }
+                }
+                EntryKind::Property { name, value } if name.text == "transfer" => {
+                    let location = body.scope.at(entry.span);
+                    let checked = self.precision(value, &body.scope);
+                    self.once(&mut transfer, checked, "transfer", location);
                 }
                 EntryKind::Link { .. } | EntryKind::Bad => {}
                 _ => self.stranger(body, entry),
@@ -71,7 +77,16 @@ impl<'a> Checker<'a> {
         if whole && known && !body.broken {
             self.reach(&groups, &links, body);
         }
-        self.assemble(&groups, &links, body)
+        let transfer = transfer.map_or(Some(Precision::F32), |transfer| transfer.0)?;
+        Some(Fleet { transfer, ..self.assemble(&groups, &links, body)? })
+    }
+
+    /// In which precision tensors travel.
+    fn precision(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Precision> {
+        match self.word(value, scope, "transfer", &["f32", "f16"])? {
+            "f16" => Some(Precision::F16),
+            _ => Some(Precision::F32),
+        }
     }
 
     fn group<'t>(

@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Set 0 is the one that the partitioner's constants were tuned on.
+/// Sets 0 to 2 are those that the partitioner's constants were tuned on.
 fn cases(set: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     for (cell, parts, epsilon) in
