@@ -209,11 +209,12 @@ fn plans_never_lose_to_one_device() {
 fn what_is_foretold_and_what_happens_are_traced_alike() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.json").display().to_string();
-    let example = quickstart();
-    let foretold: Value =
-        serde_json::from_str(&text(0, &["plan", &example, "--strategy", "hypergraph", "--emit", "trace"]))
-            .expect("JSON");
-    text(0, &["run", &example, "--strategy", "hypergraph", "--trace", &path]);
+    let (example, boot) = (quickstart(), root().join("examples/data/ankle-boot.png").display().to_string());
+    let plan = ["plan", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "hypergraph", "--emit", "trace"];
+    let foretold: Value = serde_json::from_str(&text(0, &plan)).expect("JSON");
+    let mut run = vec!["run", &example, "--seed", "3", "--fleet", "shelf", "--strategy", "hypergraph"];
+    run.extend(["--input", &boot, "--trace", &path]);
+    text(0, &run);
     let happened: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("the trace")).expect("JSON");
     assert_eq!(foretold["otherData"], happened["otherData"]);
     let of = |trace: &Value, wanted: &dyn Fn(&Value) -> bool, fields: &[&str]| {
