@@ -84,22 +84,23 @@ impl Row {
         }
     }
 
-    /// The thread that viewers see: no two rows of a fleet share one, and the first has the number of its process.
+    /// The thread that viewers see: no two rows of a fleet share one.
     fn thread(self, device: DeviceId) -> u32 {
-        process(device) + self as u32
+        4 * device.0 + 1 + self as u32
     }
 }
 
 /// The process that viewers see. They take number 0 for the system's idle process.
 fn process(device: DeviceId) -> u32 {
-    4 * device.0 + 1
+    device.0 + 1
 }
 
 /// Names a device and its rows.
 fn introduce(events: &mut Vec<Value>, fleet: &Fleet, device: DeviceId) {
     let pid = process(device);
     let name = &fleet.device(device).name;
-    events.push(json!({ "ph": "M", "name": "process_name", "pid": pid, "tid": pid, "args": { "name": name } }));
+    let first = Row::Compute.thread(device);
+    events.push(json!({ "ph": "M", "name": "process_name", "pid": pid, "tid": first, "args": { "name": name } }));
     for row in Row::ALL {
         let tid = row.thread(device);
         events
