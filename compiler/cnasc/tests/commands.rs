@@ -478,7 +478,8 @@ fn programs_use_files_beside_them() {
     assert_eq!(first_code(&json(1, &["check", &missing])), "E0226");
 }
 
-/// Every command of the README's tour, in its order and in one folder, with the example for FILE.
+/// Every command of the README's tour, in its order and in one folder, with the example for FILE. Other engines need the Python
+/// environment that `CNASC_PEERS` names (`tests/peers/requirements.txt`).
 #[test]
 fn the_readmes_tour_runs() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
@@ -487,6 +488,10 @@ fn the_readmes_tour_runs() {
     assert!(commands.len() >= 8, "the tour is gone: {commands:?}");
     let folder = tempfile::tempdir().expect("a folder");
     for command in commands {
+        if command.contains("--against") && std::env::var_os("CNASC_PEERS").is_none() {
+            eprintln!("left out, as CNASC_PEERS names no Python environment: {command}");
+            continue;
+        }
         let words = command.split_whitespace().skip(1);
         let words: Vec<String> = words
             .map(|word| match word {
