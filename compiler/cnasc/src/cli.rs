@@ -7,7 +7,7 @@ use cnasc_ir::Fleet;
 use cnasc_ir::fleet::{Backend, Precision};
 use std::path::PathBuf;
 
-pub use exchange::{Engine, FoldArgs, WeightsArgs};
+pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
 #[derive(Debug, Parser)]
@@ -292,8 +292,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
-    /// or optimal.
+    /// How to place: single, data-parallel, model-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval,
+    /// portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -409,8 +409,8 @@ pub struct BuildArgs {
     #[command(flatten)]
     /// For which fleet.
     pub fleet: FleetArgs,
-    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
-    /// or optimal.
+    /// How to place: single, data-parallel, model-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval,
+    /// portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -444,8 +444,8 @@ pub struct RunArgs {
     /// On so many equal devices, threads of this process.
     #[arg(long, conflicts_with = "fleet", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub local: Option<u32>,
-    /// How to place: single, data-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval, portfolio, best
-    /// or optimal.
+    /// How to place: single, data-parallel, model-parallel, components, hypergraph, heft, peft, cpop, earliest, clusters, interval,
+    /// portfolio, best or optimal.
     #[arg(long, default_value = "best")]
     pub strategy: String,
     #[command(flatten)]
@@ -566,32 +566,6 @@ pub struct ProfileArgs {
     /// For how long each operator is measured, in milliseconds.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub each: u64,
-}
-
-/// `cnasc import`
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// An ONNX model.
-    pub file: PathBuf,
-    /// The architecture file to write; the model's name with `.arch.json`, in this folder, where absent.
-    #[arg(short, long, value_name = "FILE.arch.json")]
-    pub output: Option<PathBuf>,
-    /// The file for its weights; beside the architecture, with `.safetensors`, where absent.
-    #[arg(long, value_name = "FILE.safetensors")]
-    pub weights: Option<PathBuf>,
-    /// What the network is called; the model's file where absent.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// The extents of an input, where the model leaves them open or others are meant: `--shape data=1x3x224x224`.
-    #[arg(long = "shape", value_name = "INPUT=SHAPE", value_parser = shape)]
-    pub shapes: Vec<(String, Vec<u64>)>,
-}
-
-/// `data=1x3x224x224`
-fn shape(text: &str) -> Result<(String, Vec<u64>), String> {
-    let (name, extents) = text.rsplit_once('=').ok_or("write it as INPUT=1x3x224x224")?;
-    let extents = extents.split('x').map(str::parse).collect::<Result<_, _>>();
-    Ok((name.to_owned(), extents.map_err(|_| "extents are whole numbers with an x between")?))
 }
 
 /// `cnasc completions`

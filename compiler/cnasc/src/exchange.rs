@@ -30,10 +30,16 @@ impl Valued {
     pub fn of(architecture: &Architecture, file: Option<&Path>, folded: bool) -> Result<Self, Failure> {
         let (graph, _) = pipeline::analyse(architecture)?;
         let weights = pipeline::weights(architecture, &graph, file)?;
+        Ok(Self::new(architecture, graph, weights, folded))
+    }
+
+    /// The same with the graph that was lowered from it and a value for each parameter.
+    #[must_use]
+    pub fn new(architecture: &Architecture, graph: TensorGraph, weights: Weights, folded: bool) -> Self {
         let (graph, weights) = if folded { fold(&graph, &weights) } else { (graph, weights) };
         let nodes = architecture.nodes.iter().map(|node| node.name.clone()).collect();
         let gates = if folded { Gates::Apart } else { Gates::Together };
-        Ok(Self { name: architecture.name.clone(), nodes, graph, weights, gates })
+        Self { name: architecture.name.clone(), nodes, graph, weights, gates }
     }
 
     fn network(&self) -> Network<'_> {

@@ -11,6 +11,7 @@ pub mod imported;
 pub mod model;
 pub mod output;
 pub mod pages;
+pub mod parts;
 pub mod pipeline;
 pub mod rivals;
 

@@ -3,6 +3,7 @@
 use crate::exchange;
 use crate::failure::{Failure, codes};
 use crate::images::Input;
+use crate::parts::{self, Way};
 use cnasc_base::{Diagnostic, Diagnostics, FileId, Seed, Sources};
 use cnasc_bundle::Bundle;
 use cnasc_bundle::file::MAGIC;
@@ -10,7 +11,7 @@ use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
 use cnasc_lower::{fold, lower, random_weights};
-use cnasc_place::{Strategy, Workload, plan};
+use cnasc_place::Workload;
 use std::path::{Component, Path, PathBuf};
 
 /// The greatest source file, in bytes.
@@ -131,18 +132,20 @@ pub fn analyse(architecture: &Architecture) -> Result<(TensorGraph, Workload), F
 pub fn compile(
     architecture: &Architecture,
     fleet: &Fleet,
-    strategy: Strategy,
+    way: impl Into<Way>,
     file: Option<&Path>,
 ) -> Result<Bundle, Failure> {
     let (graph, workload) = analyse(architecture)?;
     // Before placing, because a network that can't be run need not be placed.
     let weights = weights(architecture, &graph, file)?;
-    let seed = Seed::new(architecture.provenance.seed);
-    let placed = plan(&workload, fleet, strategy, &seed.child("place"))
-        .map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
+    let placed = parts::place(architecture, &workload, fleet, way.into())?;
+    let (graph, weights) = placed.valued(graph, weights);
     let (folded, weights) = fold(&graph, &weights);
-    Bundle::new(architecture, folded, weights, placed, fleet.clone())
-        .map_err(|error| Failure::running(codes::RUN, error.to_string()))
+    let bundle = Bundle::new(placed.architecture(architecture), folded, weights, placed.plan.clone(), fleet.clone());
+    let mut bundle = bundle.map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+    // In parts it is the same network still.
+    bundle.hash.clone_from(&architecture.hash);
+    Ok(bundle)
 }
 
 /// The values of the parameters of an architecture's graph: those of the file, or else seeded random ones.

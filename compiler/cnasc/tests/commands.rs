@@ -312,7 +312,8 @@ fn the_answer_is_the_same_on_any_number_of_devices() {
     let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     // With `--verify` it fails where half precision costs more than is promised.
     outputs(&["--fleet", "shelf", "--strategy", "hypergraph", "--transfer", "f16"]);
-    for extra in [&["--local", "1"][..], &["--local", "2"], &["--local", "4"], &["--fleet", "shelf"]] {
+    let parallel = &["--local", "3", "--strategy", "model-parallel"][..];
+    for extra in [&["--local", "1"][..], &["--local", "2"], &["--local", "4"], &["--fleet", "shelf"], parallel] {
         for (a, b) in outputs(extra).iter().zip(&wanted) {
             assert!((a - b).abs() <= 1e-4 * largest, "{extra:?}: {a} and {b}");
         }

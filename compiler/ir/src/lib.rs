@@ -10,6 +10,7 @@ pub mod architecture;
 pub mod diff;
 pub mod op;
 pub mod shape;
+pub mod split;
 pub mod text;
 
 pub mod tensor;
@@ -25,5 +26,6 @@ pub use op::Op;
 pub use plan::Plan;
 pub use program::Program;
 pub use shape::Shape;
+pub use split::Split;
 pub use tensor::{TensorGraph, TensorId};
 pub use weights::Weights;

@@ -28,6 +28,6 @@ pub mod sample;
 pub use hypergraph::Hypergraph;
 pub use partition::{Effort, Partition, partition};
 pub use score::{ScoreOptions, score};
-pub use strategy::{PlaceError, Strategy, plan};
+pub use strategy::{Pin, PlaceError, Strategy, plan, plan_pinned};
 pub use verify::verify;
 pub use workload::Workload;

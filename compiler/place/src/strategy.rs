@@ -15,6 +15,7 @@ mod hypergraph;
 mod interval;
 mod list;
 mod peft;
+mod pinned;
 mod replicas;
 mod single;
 
@@ -29,6 +30,8 @@ use cnasc_ir::fleet::{DeviceId, Fleet};
 use cnasc_ir::plan::Plan;
 use std::fmt;
 use std::str::FromStr;
+
+pub use pinned::Pin;
 
 /// A way of placing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +85,9 @@ pub enum PlaceError {
         /// The receiver's name.
         to: String,
     },
+    /// The network can't be cut as was asked for.
+    #[error("the layers can't be cut: {0}")]
+    Layers(String),
     /// The fleet is none.
     #[error("the fleet is unsound: {0}")]
     Fleet(String),
@@ -199,6 +205,19 @@ pub fn plan(workload: &Workload, fleet: &Fleet, strategy: Strategy, seed: &Seed)
         plan.replicas = replicas::of(workload, fleet);
     }
     Ok(plan)
+}
+
+/// Places `workload`, a network in parts, with each part on its device: `pins` has an entry a node. `name` becomes the plan's strategy.
+///
+/// # Errors
+/// Where a pin is on no device of the fleet, or the placement lacks memory or a link.
+pub fn plan_pinned(workload: &Workload, fleet: &Fleet, name: &str, pins: &[Pin]) -> Result<Plan, PlaceError> {
+    fleet.verify().map_err(PlaceError::Fleet)?;
+    let count = fleet.devices.len();
+    if pins.iter().any(|pin| matches!(pin, Pin::On(device) if device.index() >= count)) {
+        return Err(PlaceError::Fleet(format!("a part belongs to a device beyond its {count}")));
+    }
+    finish(workload, fleet, name, &pinned::place(workload, fleet, pins))
 }
 
 /// Prefixes that `optimal` looks at before it gives up: some seconds.

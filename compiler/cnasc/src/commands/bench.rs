@@ -2,11 +2,11 @@
 
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
-use crate::commands::plan::strategy;
 use crate::commands::run::{drawn_already, start, start_replicas};
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::{milliseconds, table};
+use crate::parts::Way;
 use crate::rivals::{self, Match};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
@@ -37,7 +37,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
     {
         return Err(drawn_already());
     }
-    let strategy = strategy(&args.strategy)?;
+    let way = Way::read(&args.strategy)?;
     if !args.against.is_empty() {
         return beside_others(session, args);
     }
@@ -54,7 +54,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         for &threads in &args.threads {
             let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
             let fleet = model::local_fleet(session, threads)?;
-            let mut bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
+            let mut bundle = pipeline::compile(&architecture, &fleet, way, args.weights.file())?;
             rows.push(measure(args, &mut bundle, word, threads)?);
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::Session;
 use crate::cli::BuildArgs;
-use crate::commands::plan::strategy;
 use crate::failure::{Exit, Failure};
 use crate::output::{bytes as size, milliseconds, write_file};
+use crate::parts::Way;
 use crate::{model, pipeline};
 use serde::Serialize;
 
@@ -20,10 +20,10 @@ struct Built<'a> {
 
 /// Compiles and writes.
 pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
-    let strategy = strategy(&args.strategy)?;
+    let way = Way::read(&args.strategy)?;
     let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
     let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
-    let bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
+    let bundle = pipeline::compile(&architecture, &fleet, way, args.weights.file())?;
     let bytes = bundle.write();
     write_file(&args.output, &bytes)?;
     let built = Built {

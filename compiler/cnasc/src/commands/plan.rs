@@ -6,13 +6,14 @@ use crate::exchange::{self, Valued};
 use crate::failure::{Exit, Failure, codes};
 use crate::model;
 use crate::output::{self, bytes, milliseconds, table};
+use crate::parts::{self, Placed, Way};
 use crate::pipeline;
-use cnasc_base::{Diagnostic, Seed};
+use cnasc_base::Diagnostic;
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::plan::{Replica, Span};
 use cnasc_ir::{Architecture, DeviceId, Fleet, Plan};
 use cnasc_place::hypergraph::hmetis;
-use cnasc_place::{Hypergraph, Strategy, Workload, plan};
+use cnasc_place::{Hypergraph, Strategy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ struct Document<'a> {
     connectivity: u64,
     device_of: BTreeMap<&'a str, &'a str>,
     sent_bytes: u64,
+    /// Nodes of the network that the plan cuts; `conv#1` is the first part of `conv`.
+    in_parts: Vec<&'a str>,
     images_per_second: Option<f64>,
     network: &'a str,
     hash: &'a str,
@@ -36,7 +39,7 @@ struct Document<'a> {
 
 /// Places and prints.
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
-    let strategy = strategy(&args.strategy)?;
+    let way = Way::read(&args.strategy)?;
     let folder = match (args.emit, &args.output_dir) {
         (Some(EmitPlan::Onnx), folder) => Some(exchange::folder(folder.as_deref())?),
         (_, None) => None,
@@ -52,34 +55,32 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
-    let (_, workload) = pipeline::analyse(&architecture)?;
-    let seed = Seed::new(architecture.provenance.seed).child("place");
-    let placed =
-        plan(&workload, &fleet, strategy, &seed).map_err(|error| Diagnostic::error(codes::PLACE, error.to_string()))?;
+    let (graph, workload) = pipeline::analyse(&architecture)?;
+    let placed = parts::place(&architecture, &workload, &fleet, way)?;
+    let (network, plan) = (placed.architecture(&architecture), &placed.plan);
     match args.emit {
-        Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(&architecture, Some((&placed, &fleet)))),
-        Some(EmitPlan::Trace) => session.output.raw(&cnasc_fleet::trace::foretold(&architecture, &fleet, &placed)),
+        Some(EmitPlan::Svg) => session.output.raw(&cnasc_lower::export::svg(network, Some((plan, &fleet)))),
+        Some(EmitPlan::Trace) => session.output.raw(&cnasc_fleet::trace::foretold(network, &fleet, plan)),
         // Was answered above, before there was a plan.
         Some(EmitPlan::Hgr) => {}
         Some(EmitPlan::Onnx) => {
-            let valued = Valued::of(&architecture, args.weights.file(), args.fold.fold)?;
+            let weights = pipeline::weights(&architecture, &graph, args.weights.file())?;
+            let (graph, weights) = placed.valued(graph, weights);
+            let valued = Valued::new(network, graph, weights, args.fold.fold);
             let folder = folder.expect("`--emit onnx` without a folder was refused above");
-            output::print_written(session, &valued.write_placed(folder, &architecture, &placed, &fleet)?);
+            output::print_written(session, &valued.write_placed(folder, network, plan, &fleet)?);
         }
         Some(EmitPlan::Json) => session.output.json(&document(&architecture, &fleet, &placed)),
         None if session.output.is_json() => session.output.json(&document(&architecture, &fleet, &placed)),
-        None => session.output.text(&for_people(&architecture, &fleet, &placed, &workload)),
+        None => session.output.text(&for_people(&architecture, &fleet, &placed)),
     }
     Ok(Exit::Done)
 }
 
-/// The strategy that a word names.
-pub fn strategy(word: &str) -> Result<Strategy, Failure> {
-    word.parse().map_err(|problem| Failure::usage(Diagnostic::error(codes::OPTION, format!("{problem}"))))
-}
-
-fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Plan) -> Document<'a> {
-    let pairs = architecture.nodes.iter().zip(&placed.device_of);
+fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, found: &'a Placed) -> Document<'a> {
+    let placed = &found.plan;
+    let pairs = found.architecture(architecture).nodes.iter().zip(&placed.device_of);
+    let in_parts = found.in_parts().into_iter().map(|node| architecture.node(node).name.as_str()).collect();
     Document {
         strategy: &placed.strategy,
         latency_ms: placed.latency * 1e3,
@@ -89,6 +90,7 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Pl
         connectivity: placed.connectivity,
         device_of: pairs.map(|(node, &device)| (node.name.as_str(), fleet.device(device).name.as_str())).collect(),
         sent_bytes: placed.sent_bytes,
+        in_parts,
         images_per_second: placed.throughput(),
         network: &architecture.name,
         hash: &architecture.hash,
@@ -97,7 +99,8 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, placed: &'a Pl
     }
 }
 
-fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workload: &Workload) -> String {
+fn for_people(architecture: &Architecture, fleet: &Fleet, found: &Placed) -> String {
+    let (placed, workload) = (&found.plan, &found.workload);
     let total = workload.total_flops();
     let mut rows = Vec::new();
     for id in fleet.ids() {
@@ -118,20 +121,25 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, placed: &Plan, workloa
             bytes(received),
         ]);
     }
+    let scope = if found.in_parts().is_empty() { "whole layers" } else { "these parts" };
     let proof = if placed.is_optimal() {
-        "which is proved optimal".to_owned()
+        format!("which is proved optimal for {scope}")
     } else {
         let (bound, gap) = (milliseconds(placed.bound), 100.0 * placed.gap());
         let limit =
             if placed.strategy == Strategy::Optimal.name() { "not proved optimal within the limit: " } else { "" };
-        format!("{limit}no placement is below {bound} ms (gap {gap:.0} %)")
+        format!("{limit}no placement of {scope} is below {bound} ms (gap {gap:.0} %)")
     };
     let copies = match placed.copies.len() {
         0 => String::new(),
         count => format!("; computed again rather than sent: {count}"),
     };
+    let parts = match found.in_parts().len() {
+        0 => String::new(),
+        count => format!("; nodes in parts: {count} of {}", architecture.nodes.len()),
+    };
     format!(
-        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}\n{}",
+        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}{parts}\n{}",
         architecture.name,
         &architecture.hash[..12],
         fleet.name,

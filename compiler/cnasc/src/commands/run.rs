@@ -2,10 +2,10 @@
 
 use crate::Session;
 use crate::cli::RunArgs;
-use crate::commands::plan::strategy;
 use crate::failure::{Exit, Failure, codes};
 use crate::images::{self, Input};
 use crate::output::{bytes, milliseconds, table, write_file};
+use crate::parts::Way;
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
@@ -108,7 +108,7 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
         }
         pipeline::read_bundle(&args.file)?
     } else {
-        let strategy = strategy(&args.strategy)?;
+        let way = Way::read(&args.strategy)?;
         let (architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
         let fleet = match (&args.fleet.fleet, args.local) {
             (Some(name), _) => model::named_fleet(session, name, loaded.program.as_ref())?,
@@ -117,8 +117,8 @@ fn load(session: &mut Session, args: &RunArgs) -> Result<Bundle, Failure> {
         };
         let fleet = args.transfer.of(fleet);
         let started = Instant::now();
-        let bundle = pipeline::compile(&architecture, &fleet, strategy, args.weights.file())?;
-        session.output.detail(&format!("placed by {strategy} and folded in {:.1?}", started.elapsed()));
+        let bundle = pipeline::compile(&architecture, &fleet, way, args.weights.file())?;
+        session.output.detail(&format!("placed by {way} and folded in {:.1?}", started.elapsed()));
         bundle
     };
     if let Some(wanted) = args.backend {

@@ -33,9 +33,15 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
         Op::WeightedSum { gate: Gate::SigmoidInputs } => join(&|j, x| first[j] * sigmoid(x)),
         Op::Sum => join(&|_, x| x),
         Op::Mean => join(&|_, x| x / inputs.len() as f64),
+        Op::Concat { axis: Axis::Channels } => inputs.concat(),
         Op::Concat { axis } => {
-            assert_eq!(axis, Axis::Channels, "networks are drawn so");
-            inputs.concat()
+            assert_eq!(axis, Axis::Rows, "networks are cut so");
+            let channels = shape.channels as usize;
+            let channel = |input: &&[f64], c: usize| {
+                let plane = input.len() / channels;
+                input[c * plane..(c + 1) * plane].to_vec()
+            };
+            (0..channels).flat_map(|c| inputs.iter().flat_map(move |input| channel(input, c))).collect()
         }
         Op::Relu => map(&|x| x.max(0.0)),
         Op::Sigmoid => map(&sigmoid),
@@ -107,8 +113,20 @@ fn apply(graph: &TensorGraph, weights: &Weights, step: &Step, inputs: &[&[f64]])
             };
             (0..outputs as usize).map(row).collect()
         }
-        Op::Slice(_)
-        | Op::Pad(_)
+        Op::Slice(slice) => {
+            let from = |place: [i64; 3]| {
+                let along = |axis: usize| {
+                    if axis == slice.axis.index() {
+                        i64::from(slice.start) + place[axis] * i64::from(slice.step)
+                    } else {
+                        place[axis]
+                    }
+                };
+                at((shape, inputs[0]), [0, 1, 2].map(along))
+            };
+            places(step.shape).map(from).collect()
+        }
+        Op::Pad(_)
         | Op::Transpose(_)
         | Op::Reshape(_)
         | Op::Reduce(_)

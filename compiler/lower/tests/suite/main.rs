@@ -5,3 +5,4 @@ mod interpret;
 mod lowering;
 mod networks;
 mod pictures;
+mod splitting;

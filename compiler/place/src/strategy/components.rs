@@ -3,7 +3,8 @@
 //! that merges. On one device everything is on it.
 //!
 //! Input vertices here are the image and the pipelines before the first block, output vertices the last gather and what
-//! follows it; a network without blocks has the image and the answer. The merging unit is the slowest device, the last of
+//! follows it. A network without blocks, such as one of independent branches, has the image, and the answer back to the node that joins
+//! the branches. The merging unit is the slowest device, the last of
 //! equals, and loads are in seconds, so that on equal units this is the paper's rule. There every unit computes the input
 //! vertices itself; a plan computes a node once, so they are on the unit of the heaviest component, which needs them first.
 
@@ -71,9 +72,10 @@ fn zones(workload: &Workload) -> Vec<Zone> {
     let is_block = |node: NodeId| workload.cost(node).role == Role::Block;
     let last = workload.len() - 1;
     if !workload.ids().any(is_block) {
+        let tail = tail(workload);
         let zone = |node| match node {
             0 => Zone::Input,
-            _ if node == last => Zone::Output,
+            _ if tail.contains(&NodeId::new(node)) => Zone::Output,
             _ => Zone::Body,
         };
         return (0..=last).map(zone).collect();
@@ -92,6 +94,23 @@ fn zones(workload: &Workload) -> Vec<Zone> {
         (false, true) => Zone::Output,
     };
     before.into_iter().zip(after).map(zone).collect()
+}
+
+/// The answer and what leads to it alone, back to the last node that joins several; the answer where there is no such node.
+fn tail(workload: &Workload) -> Vec<NodeId> {
+    let mut node = NodeId::new(workload.len() - 1);
+    let mut tail = vec![node];
+    loop {
+        let mut inputs = workload.inputs(node);
+        match (inputs.next(), inputs.next()) {
+            (Some(_), Some(_)) => return tail,
+            (Some(before), None) if before.index() > 0 && workload.consumers(before).count() == 1 => {
+                node = before;
+                tail.push(node);
+            }
+            _ => return tail.into_iter().take(1).collect(),
+        }
+    }
 }
 
 /// The body's weakly connected components, each ascending, by their first node.
@@ -139,7 +158,27 @@ mod tests {
         Workload::from_costs(Dag::from_edges(10, &edges).expect("edges ascend"), costs.collect()).expect("a network")
     }
 
+    /// Branches of 2, 1 and 1 nodes that take the image and are joined in 5; the head is 7.
+    fn branches() -> Workload {
+        let edges = [(0, 1), (1, 2), (0, 3), (0, 4), (2, 5), (3, 5), (4, 5), (5, 6), (6, 7)];
+        let role = |node| if node == 0 { Role::Input } else { Role::Pipeline };
+        let costs = (0..8).map(|node| Cost { role: role(node), flops: 100, bytes: 4, weights: 0, scratch: 0 });
+        Workload::from_costs(Dag::from_edges(8, &edges).expect("edges ascend"), costs.collect()).expect("a network")
+    }
+
+    /// One node after the other: all but the answer are one component.
+    fn chain() -> Workload {
+        let role = |node| if node == 0 { Role::Input } else { Role::Pipeline };
+        let costs = (0..4).map(|node| Cost { role: role(node), flops: 100, bytes: 4, weights: 0, scratch: 0 });
+        let edges = [(0, 1), (1, 2), (2, 3)];
+        Workload::from_costs(Dag::from_edges(4, &edges).expect("edges ascend"), costs.collect()).expect("a network")
+    }
+
     fn devices(count: usize) -> Vec<u32> {
+        devices_of(&workload(), count)
+    }
+
+    fn devices_of(workload: &Workload, count: usize) -> Vec<u32> {
         let device = Device {
             name: "unit".to_owned(),
             kind: "unit".to_owned(),
@@ -149,7 +188,14 @@ mod tests {
             backend: Backend::Jit,
         };
         let fleet = Fleet::uniform("fleet", count, &device, Link { rate: 1e6, latency: 1e-3 });
-        place(&workload(), &fleet).device_of.into_iter().map(|device| device.0).collect()
+        place(workload, &fleet).device_of.into_iter().map(|device| device.0).collect()
+    }
+
+    #[test]
+    fn branches_are_components_without_any_blocks() {
+        assert_eq!(devices_of(&branches(), 3), [0, 0, 0, 1, 1, 2, 2, 2]);
+        assert_eq!(devices_of(&branches(), 4), [0, 0, 0, 1, 2, 3, 3, 3]);
+        assert_eq!(devices_of(&chain(), 3), [0, 0, 0, 2]);
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Placed {
             draw(found.study.program(), found.study.over(), settings, *seed)?
         };
         let architecture = drawn.architecture;
-        let compile = |strategy| pipeline::compile(&architecture, found.study.fleet(), strategy, None);
+        let compile = |strategy: Strategy| pipeline::compile(&architecture, found.study.fleet(), strategy, None);
         let (spread, single) = (compile(Strategy::Hypergraph)?, compile(Strategy::Single)?);
         Ok(Self { spread, single, best: compile(Strategy::Best)?, architecture })
     }
