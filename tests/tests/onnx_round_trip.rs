@@ -1,7 +1,7 @@
 //! cnasc → ONNX: what `--emit onnx` writes passes ONNX's checker, and ONNX Runtime answers as our kernels do, for every network of the
-//! standard library, for drawn ones, and for the shares of placed ones.
+//! standard library, for drawn ones, and for the shares of placed ones. → cnasc: what is written is taken in again, and answers alike.
 //!
-//! Needs the Python environment that `.ci/run` makes: `cargo test --release -p cnasc-tests --test onnx_round_trip`, after
+//! All but the last needs the Python environment that `.ci/run` makes: `cargo test --release -p cnasc-tests --test onnx_round_trip`, after
 //! `python3 -m venv target/peers && target/peers/bin/pip install --no-deps -r tests/peers/requirements.txt`. Without it the tests say so and
 //! do nothing.
 
@@ -15,9 +15,11 @@ use cnasc::output::Output;
 use cnasc::{Session, model, pipeline};
 use cnasc_fleet::Local;
 use cnasc_ir::Architecture;
+use cnasc_ir::fleet::Backend;
+use cnasc_onnx::import::{Options, import};
 use cnasc_place::{Strategy, plan};
-use cnasc_tests::peers;
-use std::collections::BTreeSet;
+use cnasc_tests::{peers, placed};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -70,11 +72,7 @@ impl Peer {
 
     /// The model as it is and with everything folded, against our kernels; the larger difference.
     fn check(&mut self, session: &mut Session, architecture: &Architecture) -> f64 {
-        let fleet = model::local_fleet(session, 1).expect("a device");
-        let bundle = pipeline::compile(architecture, &fleet, Strategy::Single, None).expect("it compiles");
-        let input = Input::noise(bundle.input(), 1);
-        let image = pipeline::prepare(&bundle, &input).expect("the image fits");
-        let answer = Local::start(&bundle).expect("it starts").infer(&image).expect("it answers").output;
+        let (input, answer) = answered(session, architecture);
         let mut worst = 0.0_f64;
         for folded in [false, true] {
             let path = self.folder.path().join("model.onnx");
@@ -86,6 +84,16 @@ impl Peer {
         }
         worst
     }
+}
+
+/// An image and what our kernels make of it.
+fn answered(session: &mut Session, architecture: &Architecture) -> (Input, Vec<f32>) {
+    let fleet = model::local_fleet(session, 1).expect("a device");
+    let bundle = pipeline::compile(architecture, &fleet, Strategy::Single, None).expect("it compiles");
+    let input = Input::noise(bundle.input(), 1);
+    let image = pipeline::prepare(&bundle, &input).expect("the image fits");
+    let answer = Local::start(&bundle).expect("it starts").infer(&image).expect("it answers").output;
+    (input, answer)
 }
 
 impl Drop for Peer {
@@ -190,4 +198,28 @@ fn the_shares_of_a_placed_network_are_the_network() {
         spread += usize::from(paths.len() > 2);
     }
     assert!(spread >= 4, "only {spread} networks were spread");
+}
+
+#[test]
+fn what_goes_out_comes_in_again() {
+    let space = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/space.cnas").display().to_string();
+    let drawn = draw(&[&space, "-n", "20"]);
+    // ReLU6 and depthwise, branches and normalisation, mere convolutions.
+    let library = ["mobilenet::mobilenet_v2", "inception::inception_v1", "squeezenet::squeezenet"];
+    let library = library.map(|path| draw(&[&format!("std::networks::{path}")]));
+    for (mut session, architectures) in [drawn].into_iter().chain(library) {
+        for architecture in &architectures {
+            let (input, answer) = answered(&mut session, architecture);
+            for folded in [false, true] {
+                let model =
+                    Valued::of(architecture, None, folded).expect("it has weights").onnx().expect("it is small");
+                let options = Options { name: "again".to_owned(), shapes: BTreeMap::new(), max_elements: 1 << 28 };
+                let again = import(&model, &options, &mut |_| Err("it has no other file".to_owned()));
+                let again = again.unwrap_or_else(|error| panic!("{}, folded: {folded}: {error}", architecture.name));
+                let bundle = placed::bundle(&again.architecture, &again.weights, 1, Backend::Jit);
+                let off = placed::difference(&placed::answer(&bundle, &input.values), &answer);
+                assert!(f64::from(off) <= PROMISED, "{}, folded: {folded}: off by {off:e}", architecture.name);
+            }
+        }
+    }
 }
