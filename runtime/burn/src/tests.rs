@@ -13,14 +13,24 @@ mod net;
 mod operators;
 
 use crate::compile;
+use cnasc_bundle::Share;
 use cnasc_bundle::layout::len;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::op::{Axis, Gate};
 use cnasc_ir::{Op, Shape, TensorId};
-use cnasc_kernels::CompileError;
+use cnasc_ir::{TensorGraph, Weights};
+use cnasc_kernels::{CompileError, Executable};
 use net::{Net, agrees, conv, infer};
 
 const IMAGE: TensorId = TensorId(0);
+
+/// An executable share with the name of how it computes.
+type Way = (String, Box<dyn Executable>);
+
+/// The one way in which this crate computes a share.
+fn ways(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Vec<Way>, CompileError> {
+    Ok(vec![("burn".to_owned(), compile(graph, weights, share)?)])
+}
 
 #[test]
 fn what_folding_removes_is_here_too() {
@@ -87,7 +97,7 @@ fn an_inference_that_was_given_up_leaves_nothing_behind() {
     net.add(Op::Sum, &[first, IMAGE]);
     let whole = net.whole(Backend::Burn);
     let parts = [vec![first], vec![net.graph.output()]].map(|steps| cnasc_bundle::Action::Compute { steps });
-    let share = cnasc_bundle::Share { actions: parts.to_vec(), ..whole };
+    let share = Share { actions: parts.to_vec(), ..whole };
     let mut executable = compile(&net.graph, &net.weights, &share).unwrap();
     executable.tensor_mut(IMAGE).fill(1.0);
     executable.run(0);

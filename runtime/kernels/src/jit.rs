@@ -96,6 +96,24 @@ pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<
     compile_with(graph, weights, share, Options { threads, ..Options::default() })
 }
 
+/// Every way in which this CPU can compute the share, each with its name: generated code alone, the microkernels of each instruction set, and the
+/// fastest of them by several threads.
+#[cfg(test)]
+pub(crate) fn compile_each(
+    graph: &TensorGraph,
+    weights: &Weights,
+    share: &Share,
+) -> Result<Vec<(String, Jit)>, CompileError> {
+    let code = Options::default().code;
+    let sets = std::iter::once(None).chain(Isa::found().into_iter().map(Some));
+    let ways = sets.map(|isa| (isa, 1)).chain([(Isa::best(), 2), (Isa::best(), 3)]);
+    ways.map(|(isa, threads)| {
+        let options = Options { code: CodeOptions { isa, ..code }, threads, ..Options::default() };
+        Ok((format!("{isa:?}, {threads} threads"), compile_with(graph, weights, share, options)?))
+    })
+    .collect()
+}
+
 fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: Options) -> Result<Jit, CompileError> {
     let border = check(graph, weights, share)?;
     let mut program = lower::lower(graph, weights, share, &border, options.code.isa)?;
