@@ -76,7 +76,7 @@ pub enum Evaluated {
 }
 
 impl Evaluated {
-    fn impossible(why: String) -> Self {
+    pub(crate) fn impossible(why: String) -> Self {
         Self::Impossible(Box::new(Diagnostic::error(PLACE, why)))
     }
 }

@@ -5,11 +5,12 @@
 //! nothing twice on one network: all of a batch are drawn and counted, networks that were drawn before are set aside, and the others
 //! are judged by the first look. Once the budget is drawn, the best of each look are judged by the next one; of the last look's best all
 //! figures are completed. A strategy that learns is told after each batch how the first look judged it, a network that was drawn before as
-//! it was then.
+//! it was then. Candidates that an earlier run has recorded take the same way, but for the work.
 
 use crate::candidate::{Candidate, Drawn, Evaluated, Proposal};
 use crate::look::Look;
 use crate::pareto;
+use crate::record::{Fate, Record};
 use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
 use cnasc_expand::space;
@@ -58,6 +59,46 @@ impl Job<'_> {
     }
 }
 
+impl Done {
+    /// What was judged; of a candidate that was only drawn, what a bug of ours would be reported as.
+    fn verdict(self) -> Evaluated {
+        self.0.err().unwrap_or_else(|| Evaluated::impossible("it was not judged".to_owned()))
+    }
+}
+
+/// A candidate with a new network.
+#[derive(Debug)]
+enum Held {
+    /// To be judged.
+    New(Box<Drawn>),
+    /// Judged by an earlier run.
+    Recorded(u64, Evaluated),
+}
+
+/// A candidate that is being judged.
+#[derive(Debug)]
+enum Judging {
+    /// By a job; what is recorded of it when that is done.
+    New(Box<Record>),
+    /// By an earlier run.
+    Recorded(u64, Evaluated),
+}
+
+impl Held {
+    /// Adds the job of judging it, where it is one.
+    fn judge<'a>(self, look: &Look<'a>, tasks: &mut Vec<Task<'a>>) -> Judging {
+        match self {
+            Self::New(drawn) => {
+                let Candidate { proposal, arguments, hash, .. } = drawn.candidate.clone();
+                tasks.push(Task::Judge(drawn, look.clone()));
+                let fate = Fate::Duplicate(proposal.index);
+                Judging::New(Box::new(Record { proposal, arguments, hash: Some(hash), fate }))
+            }
+            Self::Recorded(index, verdict) => Judging::Recorded(index, verdict),
+        }
+    }
+}
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -83,15 +124,22 @@ pub struct Run<'a> {
     stage: Stage,
     proposer: Proposer,
     drawn: u64,
-    /// How many were asked for last.
-    asked: usize,
+    /// What was proposed last, and what was recorded of it.
+    proposed: Vec<(Proposal, Option<Record>)>,
+    /// What earlier runs recorded, by candidate.
+    recorded: BTreeMap<u64, Record>,
+    /// The first candidate of which something else is recorded than what is proposed.
+    strayed: Option<u64>,
+    /// What is new and has not been taken yet.
+    records: Vec<Record>,
     /// Which candidate a network was drawn as first, by its hash.
     first: BTreeMap<String, u64>,
     /// The same of each candidate of this batch.
     batch: Vec<u64>,
-    held: Vec<Drawn>,
-    /// Which candidates are being judged.
-    judging: Vec<u64>,
+    /// Those of this batch that are to be judged.
+    held: Vec<Held>,
+    /// Those that are being judged, and what is known of them.
+    judging: Vec<Judging>,
     /// How each was judged, where the strategy learns.
     verdicts: BTreeMap<u64, Verdict>,
     /// What concurrency scores are relative to for the strategy: the smallest communication of the first batch that has any.
@@ -113,7 +161,10 @@ impl<'a> Run<'a> {
             stage: Stage::Draw,
             proposer: Proposer::new(&study.search.strategy, space::variables(study.program, study.over()), study.seed),
             drawn: 0,
-            asked: 0,
+            proposed: Vec::new(),
+            recorded: BTreeMap::new(),
+            strayed: None,
+            records: Vec::new(),
             first: BTreeMap::new(),
             batch: Vec::new(),
             held: Vec::new(),
@@ -123,6 +174,36 @@ impl<'a> Run<'a> {
             passed: Vec::new(),
             outcome: Outcome::default(),
         }
+    }
+
+    /// Gives what earlier runs of the study recorded, before the first jobs are asked for.
+    pub fn recall(&mut self, records: Vec<Record>) {
+        self.recorded = records.into_iter().map(|record| (record.proposal.index, record)).collect();
+    }
+
+    /// The first candidate of which something else is recorded than what this study proposes: the records are of another one.
+    #[must_use]
+    pub fn strayed(&self) -> Option<u64> {
+        self.strayed
+    }
+
+    /// What is to be recorded of the candidates that were judged since the last call, in their order; nothing while a batch is between its
+    /// two steps.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        if self.stage == Stage::Judge { Vec::new() } else { std::mem::take(&mut self.records) }
+    }
+
+    /// A proposal with what is recorded of it.
+    fn recall_one(&mut self, proposal: Proposal) -> (Proposal, Option<Record>) {
+        let Some(record) = self.recorded.remove(&proposal.index) else { return (proposal, None) };
+        // A strategy that sets nothing leaves the values to the seed.
+        let set = proposal.settings.is_empty() || proposal.settings == record.proposal.settings;
+        if record.proposal.seed == proposal.seed && set {
+            let record = record.of(&proposal);
+            return (proposal, Some(record));
+        }
+        self.strayed = self.strayed.or(Some(proposal.index));
+        (proposal, None)
     }
 
     /// How many candidates have been drawn.
@@ -149,13 +230,24 @@ impl<'a> Run<'a> {
             let tasks: Vec<Task<'a>> = match self.stage {
                 Stage::Draw => {
                     let proposed = self.proposer.ask(BATCH.min(self.limit - self.drawn));
-                    self.asked = proposed.len();
-                    proposed.into_iter().map(Task::Draw).collect()
+                    self.proposed = proposed.into_iter().map(|proposal| self.recall_one(proposal)).collect();
+                    let new = self.proposed.iter().filter(|(_, recorded)| recorded.is_none());
+                    let tasks: Vec<Task<'a>> = new.map(|(proposal, _)| Task::Draw(proposal.clone())).collect();
+                    if tasks.is_empty() && !self.proposed.is_empty() {
+                        self.tell(Vec::new());
+                        continue;
+                    }
+                    tasks
                 }
                 Stage::Judge => {
                     let look = &self.looks[0];
-                    self.judging = self.held.iter().map(|drawn| drawn.candidate.proposal.index).collect();
-                    self.held.drain(..).map(|drawn| Task::Judge(Box::new(drawn), look.clone())).collect()
+                    let mut tasks = Vec::new();
+                    self.judging = self.held.drain(..).map(|held| held.judge(look, &mut tasks)).collect();
+                    if tasks.is_empty() && !self.judging.is_empty() {
+                        self.tell(Vec::new());
+                        continue;
+                    }
+                    tasks
                 }
                 Stage::Look(place) => {
                     let look = &self.looks[place];
@@ -179,18 +271,28 @@ impl<'a> Run<'a> {
     pub fn tell(&mut self, done: Vec<Done>) {
         match self.stage {
             Stage::Draw => {
-                if done.len() < self.asked {
-                    self.limit = self.drawn + done.len() as u64;
+                let mut done = done.into_iter();
+                for (proposal, recorded) in std::mem::take(&mut self.proposed) {
+                    match recorded {
+                        Some(record) => self.take_recorded(record),
+                        None => match done.next() {
+                            Some(done) => self.take_drawn(proposal, done),
+                            None => {
+                                self.limit = self.drawn;
+                                break;
+                            }
+                        },
+                    }
                 }
-                done.into_iter().for_each(|done| self.take_drawn(done));
                 self.stage = Stage::Judge;
             }
-            Stage::Judge | Stage::Look(_) => {
-                if self.stage == Stage::Judge && self.proposer.learns() {
-                    self.note(&done);
-                }
+            Stage::Judge => {
+                self.take_judged(done);
+                self.next();
+            }
+            Stage::Look(_) => {
                 self.looked().judged += done.len() as u64;
-                done.into_iter().for_each(|done| self.take_in(done));
+                done.into_iter().for_each(|done| self.take_in(done.verdict()));
                 self.next();
             }
             Stage::Whole => {
@@ -219,46 +321,105 @@ impl<'a> Run<'a> {
     }
 
     /// Holds a candidate to be judged where its network is a new one.
-    fn take_drawn(&mut self, done: Done) {
+    fn take_drawn(&mut self, proposal: Proposal, done: Done) {
         let index = self.drawn;
-        self.drawn += 1;
-        match done.0 {
+        let (arguments, hash, fate) = match done.0 {
             Ok(drawn) => {
-                let first = *self.first.entry(drawn.candidate.hash.clone()).or_insert(index);
-                self.batch.push(first);
+                let Candidate { arguments, hash, .. } = drawn.candidate.clone();
+                let first = self.first_of(&hash);
                 if first == index {
-                    self.held.push(*drawn);
-                } else {
-                    self.outcome.duplicates += 1;
+                    self.held.push(Held::New(drawn));
+                    return;
+                }
+                (arguments, Some(hash), Fate::Duplicate(first))
+            }
+            Err(verdict) => {
+                self.batch.push(index);
+                self.drawn += 1;
+                self.take_in(verdict.clone());
+                (BTreeMap::new(), None, Fate::Judged(verdict))
+            }
+        };
+        self.records.push(Record { proposal, arguments, hash, fate });
+    }
+
+    /// Does with a recorded candidate what was done with it when it was new.
+    fn take_recorded(&mut self, record: Record) {
+        let index = self.drawn;
+        match (&record.hash, record.fate) {
+            (Some(hash), fate) => {
+                let first = self.first_of(hash);
+                match fate {
+                    Fate::Judged(verdict) if first == index => self.held.push(Held::Recorded(index, verdict)),
+                    Fate::Duplicate(_) if first == index => self.strayed = self.strayed.or(Some(index)),
+                    Fate::Judged(_) | Fate::Duplicate(_) => {}
                 }
             }
-            Err(_) => {
+            (None, Fate::Judged(verdict)) => {
                 self.batch.push(index);
-                self.take_in(done);
+                self.drawn += 1;
+                self.take_in(verdict);
             }
+            (None, Fate::Duplicate(_)) => self.strayed = self.strayed.or(Some(index)),
         }
     }
 
+    /// Which candidate the network with this hash was drawn as first; the next candidate has it too.
+    fn first_of(&mut self, hash: &str) -> u64 {
+        let index = self.drawn;
+        self.drawn += 1;
+        let first = *self.first.entry(hash.to_owned()).or_insert(index);
+        self.batch.push(first);
+        if first != index {
+            self.outcome.duplicates += 1;
+        }
+        first
+    }
+
+    /// Takes in how this batch was judged: what was recorded, and in its places what is new.
+    fn take_judged(&mut self, done: Vec<Done>) {
+        let judging = std::mem::take(&mut self.judging);
+        self.looked().judged += judging.len() as u64;
+        let mut done = done.into_iter();
+        let mut verdicts = Vec::with_capacity(judging.len());
+        for judging in judging {
+            match judging {
+                Judging::Recorded(index, verdict) => verdicts.push((index, verdict)),
+                Judging::New(mut record) => {
+                    // Each job that was asked for is told of, so there is one.
+                    let Some(verdict) = done.next().map(Done::verdict) else { break };
+                    let index = record.proposal.index;
+                    record.fate = Fate::Judged(verdict.clone());
+                    self.records.push(*record);
+                    verdicts.push((index, verdict));
+                }
+            }
+        }
+        self.records.sort_by_key(|record| record.proposal.index);
+        if self.proposer.learns() {
+            self.note(&verdicts);
+        }
+        verdicts.into_iter().for_each(|(_, verdict)| self.take_in(verdict));
+    }
+
     /// Writes down for the strategy how candidates were judged.
-    fn note(&mut self, done: &[Done]) {
+    fn note(&mut self, verdicts: &[(u64, Evaluated)]) {
         if self.unit.is_none() {
-            let scores = done.iter().filter_map(|done| match &done.0 {
-                Err(Evaluated::Feasible(candidate)) => candidate.figures.score.as_ref(),
+            let scores = verdicts.iter().filter_map(|(_, verdict)| match verdict {
+                Evaluated::Feasible(candidate) => candidate.figures.score.as_ref(),
                 _ => None,
             });
             self.unit = scores.map(|score| score.unit).min();
         }
-        for (&index, done) in self.judging.iter().zip(done) {
-            let verdict = match &done.0 {
-                Err(Evaluated::Feasible(candidate)) => {
-                    Verdict::Kept(self.looks[0].objectives(&rated(candidate, self.unit)))
-                }
-                Err(Evaluated::Infeasible { violation, broken }) => {
+        for (index, verdict) in verdicts {
+            let verdict = match verdict {
+                Evaluated::Feasible(candidate) => Verdict::Kept(self.looks[0].objectives(&rated(candidate, self.unit))),
+                Evaluated::Infeasible { violation, broken } => {
                     Verdict::Missed { cost: broken.cost(), violation: *violation }
                 }
-                Err(Evaluated::Impossible(_)) | Ok(_) => Verdict::Nothing,
+                Evaluated::Impossible(_) => Verdict::Nothing,
             };
-            self.verdicts.insert(index, verdict);
+            self.verdicts.insert(*index, verdict);
         }
     }
 
@@ -272,12 +433,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take_in(&mut self, done: Done) {
-        match done.0 {
-            Ok(drawn) => self.held.push(*drawn),
-            Err(Evaluated::Feasible(candidate)) => self.passed.push(*candidate),
-            Err(Evaluated::Infeasible { broken, .. }) => *self.outcome.broken.entry(broken).or_default() += 1,
-            Err(Evaluated::Impossible(why)) => *self.outcome.impossible.entry(why.message).or_default() += 1,
+    fn take_in(&mut self, verdict: Evaluated) {
+        match verdict {
+            Evaluated::Feasible(candidate) => self.passed.push(*candidate),
+            Evaluated::Infeasible { broken, .. } => *self.outcome.broken.entry(broken).or_default() += 1,
+            Evaluated::Impossible(why) => *self.outcome.impossible.entry(why.message).or_default() += 1,
         }
     }
 

@@ -133,3 +133,64 @@ fn a_grid_visits_every_combination_once() {
     assert_eq!(count(mixed, "grid(points: 3)"), ((18 + 8) * 3, (18 + 8) * 3));
     assert_eq!(count(mixed, "grid(points: 3, draws: 4)").0, (18 + 8) * 3 * 4);
 }
+
+#[test]
+fn a_run_that_is_cut_short_goes_on_where_it_was() {
+    for strategy in LEARNING.into_iter().chain(["random", "grid(points: 3)"]) {
+        let program = program(MIXED, &format!("{TWO}\nstrategy {strategy}"), 100);
+        let study = Study::new(&program, &program.searches[0], 5).expect("a search that can be run");
+        let (whole, _) = outcome(&program, 100, 5, in_turn);
+        // Cut after so many requests, in the middle of the last one, as a limit of time cuts it.
+        for requests in [1, 4, 9] {
+            let mut records = Vec::new();
+            let mut first = Run::new(&study, 100, 100);
+            for request in 0.. {
+                let mut jobs = first.ask();
+                if jobs.is_empty() {
+                    break;
+                }
+                if first.draws() && request >= requests {
+                    jobs.truncate(jobs.len() / 2);
+                }
+                first.tell(in_turn(jobs));
+                records.extend(first.take_records());
+            }
+            let numbers: Vec<u64> = records.iter().map(|record| record.proposal.index).collect();
+            assert_eq!(numbers, (0..first.drawn()).collect::<Vec<_>>(), "{strategy}");
+            let mut second = Run::new(&study, 100, 100);
+            second.recall(records.clone());
+            let mut again = Vec::new();
+            loop {
+                let jobs = second.ask();
+                if jobs.is_empty() {
+                    break;
+                }
+                second.tell(in_turn(jobs));
+                again.extend(second.take_records());
+            }
+            assert_eq!(
+                (second.strayed(), records.len() + again.len()),
+                (None, 100),
+                "{strategy}: nothing is done twice"
+            );
+            assert_eq!(second.outcome(), whole, "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn records_of_another_study_are_noticed() {
+    let program = program(MIXED, &format!("{TWO}\nstrategy nsga2(population: 20)"), 60);
+    let study = |seed| Study::new(&program, &program.searches[0], seed).expect("a search that can be run");
+    let mut first = Run::new(&study(5), 60, 1);
+    let mut records = Vec::new();
+    while first.drawn() < 60 {
+        let jobs = first.ask();
+        first.tell(in_turn(jobs));
+        records.extend(first.take_records());
+    }
+    let mut other = Run::new(&study(6), 60, 1);
+    other.recall(records);
+    other.ask();
+    assert_eq!(other.strayed(), Some(0));
+}

@@ -1,0 +1,37 @@
+//! What is worth keeping of a candidate, so that a study can go on later without doing anything twice.
+
+use crate::candidate::{Candidate, Evaluated, Proposal};
+use std::collections::BTreeMap;
+
+/// A candidate as the first look left it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What reproduces it.
+    pub proposal: Proposal,
+    /// The values that its search variables took; empty where it gave no network.
+    pub arguments: BTreeMap<String, String>,
+    /// Its architecture's hash, where it gave a network.
+    pub hash: Option<String>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// The first look said so.
+    Judged(Evaluated),
+    /// Its network had been drawn before, as the candidate of this number.
+    Duplicate(u64),
+}
+
+impl Record {
+    /// The same of a proposal that gives the same candidate: one may name values that the other leaves to the seed.
+    pub(crate) fn of(mut self, proposal: &Proposal) -> Self {
+        if let Fate::Judged(Evaluated::Feasible(candidate)) = self.fate {
+            let candidate = Candidate { proposal: proposal.clone(), ..*candidate };
+            self.fate = Fate::Judged(Evaluated::Feasible(Box::new(candidate)));
+        }
+        Self { proposal: proposal.clone(), ..self }
+    }
+}
