@@ -383,8 +383,8 @@ pub struct SearchArgs {
     /// Threads; all cores where absent. The result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
-    /// Where the study is kept; not there yet.
-    #[arg(long, hide = true, value_name = "URL")]
+    /// A database that candidates are kept in, `sqlite:///FILE`: the same command goes on from there. Optuna 4 reads it.
+    #[arg(long, value_name = "URL")]
     pub storage: Option<String>,
     /// How many of the best are compiled and measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]

@@ -113,6 +113,8 @@ pub mod codes {
     pub const LACKS: Code = Code("E0621");
     /// A file beside a model can't be read, or must not be.
     pub const BESIDE: Code = Code("E0622");
+    /// A study can't be kept, or is another one.
+    pub const STORAGE: Code = Code("E0643");
     /// A network can't be written in the form that is asked for.
     pub const EXPORT: Code = Code("E0640");
     /// A file has not the weights of the network.
@@ -144,6 +146,7 @@ pub mod codes {
         MODEL,
         LACKS,
         BESIDE,
+        STORAGE,
         EXPORT,
         WEIGHTS,
         RIVAL,

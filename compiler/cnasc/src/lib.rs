@@ -14,6 +14,7 @@ pub mod pages;
 pub mod parts;
 pub mod pipeline;
 pub mod rivals;
+pub mod storage;
 
 mod commands;
 

@@ -2,20 +2,23 @@
 
 use crate::Session;
 use crate::cli::SearchArgs;
-use crate::commands::refuse;
 use crate::failure::{Exit, Failure, codes};
 use crate::pipeline;
-use cnasc_base::Diagnostic;
+use crate::storage::Storage;
+use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::Program;
 use cnasc_ir::program::{Budget, Search};
-use cnasc_search::{Done, Job, Outcome, Run, Study};
+use cnasc_search::{Done, Job, Outcome, Record, Run, Study};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 mod finish;
 mod show;
+
+pub use show::word;
 
 /// Searches, measures the best, shows them, and leaves the winner in a folder.
 pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
@@ -24,10 +27,10 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     let seed = args.seed.unwrap_or(search.seed);
     let study = Study::new(&program, search, seed)?;
     pipeline::has_backends(study.fleet())?;
-    refuse("--storage", args.storage.as_ref())?;
     let images = finish::Images::find(args, &study)?;
+    let mut kept = Kept::open(session, args, &study, search, seed)?;
     let started = Instant::now();
-    let run = evaluate(session, args, &study, search);
+    let run = evaluate(session, args, &study, search, &mut kept)?;
     let count = run.drawn();
     let outcome = run.outcome();
     let seconds = started.elapsed().as_secs_f64();
@@ -43,6 +46,34 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
         session.output.remark(pipeline::UNTRAINED);
     }
     Ok(Exit::Done)
+}
+
+/// Where candidates are kept, and what is known from there.
+struct Kept {
+    storage: Option<Storage>,
+    records: Vec<Record>,
+}
+
+impl Kept {
+    fn open(
+        session: &Session,
+        args: &SearchArgs,
+        study: &Study<'_>,
+        search: &Search,
+        seed: u64,
+    ) -> Result<Self, Failure> {
+        let Some(url) = &args.storage else { return Ok(Self { storage: None, records: Vec::new() }) };
+        let (storage, records) = Storage::open(url, study, search, seed, &origin(study.program(), search))?;
+        if !records.is_empty() {
+            session.output.remark(&format!("{} candidates are known from `{url}`", records.len()));
+        }
+        Ok(Self { storage: Some(storage), records })
+    }
+}
+
+/// What a study is of: the program with all that it takes from other files, and the search.
+fn origin(program: &Program, search: &Search) -> String {
+    Seed::new(0).child(&format!("{program:?}")).child(&search.name).number().to_string()
 }
 
 /// A finished search.
@@ -79,31 +110,74 @@ fn find<'a>(program: &'a Program, args: &SearchArgs) -> Result<&'a Search, Failu
 }
 
 /// Looks at all candidates of the budget; the outcome does not depend on the number of workers.
-fn evaluate<'a>(session: &Session, args: &SearchArgs, study: &Study<'a>, search: &Search) -> Run<'a> {
+fn evaluate<'a>(
+    session: &Session,
+    args: &SearchArgs,
+    study: &Study<'a>,
+    search: &Search,
+    kept: &mut Kept,
+) -> Result<Run<'a>, Failure> {
     let (limit, deadline) = match (args.budget, search.budget) {
         (Some(candidates), _) | (None, Budget::Candidates(candidates)) => (candidates, None),
         (None, Budget::Seconds(seconds)) => (u64::MAX, Some(Instant::now() + Duration::from_secs_f64(seconds))),
     };
     let workers = args.workers.map_or_else(cores, usize::from);
     let bar = progress(session, limit);
+    let stopped = stopped(session);
     let mut run = Run::new(study, limit, args.top.into());
+    run.recall(std::mem::take(&mut kept.records));
     loop {
         let jobs = run.ask();
+        if let Some(candidate) = run.strayed() {
+            let message = format!("candidate {candidate} of the study is not what this release proposes");
+            return Err(Diagnostic::error(codes::STORAGE, message).note("name another file").into());
+        }
         if jobs.is_empty() {
             break;
         }
         // Only the drawing of candidates can be cut short: what was drawn is judged.
-        let deadline = deadline.filter(|_| run.draws());
-        run.tell(work(jobs, workers, deadline));
+        let draws = run.draws();
+        let over = || {
+            draws && (stopped.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline))
+        };
+        run.tell(work(jobs, workers, over));
+        if let Some(storage) = &mut kept.storage {
+            storage.write(&run.take_records())?;
+        }
         bar.set_position(run.drawn());
         bar.set_message(format!("{} kept", run.passed()));
     }
     bar.finish_and_clear();
-    run
+    // Of a last batch that had nothing to judge.
+    if let Some(storage) = &mut kept.storage {
+        storage.write(&run.take_records())?;
+    }
+    if stopped.load(Ordering::Relaxed) {
+        let again = if args.storage.is_some() { "; the same command goes on from there" } else { "" };
+        session.output.remark(&format!("stopped after {} candidates{again}", run.drawn()));
+    }
+    Ok(run)
 }
 
-/// What the jobs give, in their order; behind the deadline none is begun any more.
-fn work(jobs: Vec<Job<'_>>, workers: usize, deadline: Option<Instant>) -> Vec<Done> {
+/// Becomes true when the user interrupts: no candidate is drawn any more, and those that were are ranked. A second time ends the
+/// process; what is in a database stays whole.
+fn stopped(session: &Session) -> Arc<AtomicBool> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    let set = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // 128 and the number of the signal, as shells have it.
+            std::process::exit(130);
+        }
+    });
+    if set.is_err() {
+        session.output.remark("note: an interrupt ends the process at once");
+    }
+    stopped
+}
+
+/// What the jobs give, in their order; once it is over none is begun any more.
+fn work(jobs: Vec<Job<'_>>, workers: usize, over: impl Fn() -> bool + Sync) -> Vec<Done> {
     let workers = workers.min(jobs.len());
     let jobs = Mutex::new(jobs.into_iter().enumerate());
     let work = || {
@@ -112,7 +186,7 @@ fn work(jobs: Vec<Job<'_>>, workers: usize, deadline: Option<Instant>) -> Vec<Do
             // Jobs are handed out in order and each one taken is finished, so that what is done is always 0 … k.
             let next = {
                 let mut jobs = jobs.lock().expect("no worker panics while it holds the list");
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) { None } else { jobs.next() }
+                if over() { None } else { jobs.next() }
             };
             let Some((place, job)) = next else { return done };
             done.push((place, job.run()));
@@ -149,7 +223,7 @@ fn none_kept(search: &Search, outcome: &Outcome, evaluated: u64) -> Failure {
     let message = format!("none of {evaluated} candidates of search `{}` keeps its constraints", search.name);
     let mut diagnostic = Diagnostic::error(codes::NO_CANDIDATE, message);
     for (measure, count) in &outcome.broken {
-        diagnostic = diagnostic.note(format!("{count} break the constraint on {}", show::word(*measure)));
+        diagnostic = diagnostic.note(format!("{count} break the constraint on {}", word(*measure)));
     }
     for (why, count) in outcome.impossible.iter().take(3) {
         diagnostic = diagnostic.note(format!("{count} give no network: {why}"));

@@ -1,0 +1,169 @@
+//! Studies in a database: a search goes on where it was, however it ended, and Optuna reads what it left.
+
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
+use rusqlite::Connection;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = "use std::blocks::sepconv
+use std::devices::rpi4
+use std::generators::ws
+use std::generators::er
+fleet shelf {
+    node pi[2]: rpi4
+    link pi <-> pi: 1 Gbit/s, 200 us
+}
+network net(wiring: generator, width: int) {
+    input image(3, 16, 16)
+    stem  conv(3, width) -> bn -> relu
+    body  wiring of sepconv
+    head  global_avg -> linear(10)
+}
+search s {
+    over     net(wiring: in {ws(n: in 6 .. 14, k: in {2, 4}, p: in 0.0 .. 1.0), er(n: in 6 .. 14, p: in log 0.1 .. 0.9)}, width: in 4 .. 62 step 4)
+    on       shelf
+    where    params <= 40 K
+    minimize concurrency_score
+    maximize params
+    strategy nsga2(population: 16)
+    budget   120 candidates
+    seed     3
+}
+";
+
+/// A folder with the program, a database to be, and room for the winner.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a folder"));
+        std::fs::write(place.path("s.cnas"), PROGRAM).expect("a file");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+        command.args(["--format", "json", "-q", "search"]).arg(self.path("s.cnas")).args(["--top", "1", "-o"]);
+        command.arg(self.path("out")).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn storage(&self) -> String {
+        format!("sqlite:///{}", self.path("s.db").display())
+    }
+
+    /// The document of a search that exits with `status`.
+    #[track_caller]
+    fn search(&self, status: i32, more: &[&str]) -> Value {
+        let output = self.command(more).output().expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(status), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    fn count(&self, what: &str) -> i64 {
+        let connection = Connection::open(self.path("s.db")).expect("a database");
+        connection.busy_timeout(Duration::from_secs(10)).expect("a time");
+        connection.query_row(&format!("SELECT COUNT(*) FROM {what}"), [], |row| row.get(0)).unwrap_or(0)
+    }
+}
+
+#[test]
+fn a_study_goes_on_where_it_was() {
+    let place = Place::new();
+    let whole = place.search(0, &[]);
+    let storage = place.storage();
+    let kept = place.search(0, &["--storage", &storage, "--budget", "50"]);
+    assert_eq!((kept["evaluated"].as_u64(), place.count("trials")), (Some(50), 50));
+    let on = place.search(0, &["--storage", &storage]);
+    assert_eq!((&on["front"], &on["duplicates"]), (&whole["front"], &whole["duplicates"]));
+    let again = place.search(0, &["--storage", &storage, "--workers", "1"]);
+    assert_eq!((&again["front"], &again["broken"]), (&whole["front"], &whole["broken"]));
+    assert_eq!((place.count("trials"), place.count("studies")), (120, 1));
+    // Another seed is another study of the same database; another program is refused.
+    place.search(0, &["--storage", &storage, "--seed", "4", "--budget", "20"]);
+    assert_eq!((place.count("trials"), place.count("studies")), (140, 2));
+    std::fs::write(place.path("s.cnas"), PROGRAM.replace("conv(3, width)", "conv(5, width)")).expect("a file");
+    assert_eq!(place.search(1, &["--storage", &storage])[0]["code"], "E0643");
+    assert_eq!(place.search(2, &["--storage", "mysql://there"])[0]["code"], "E0643");
+    assert_eq!(place.search(3, &["--storage", "sqlite:////nowhere/at/all.db"])[0]["code"], "E0643");
+}
+
+#[test]
+fn nothing_is_lost_when_a_search_is_killed() {
+    let place = Place::new();
+    let storage = place.storage();
+    let budget = ["--storage", storage.as_str(), "--budget", "600"];
+    for wanted in [1, 150, 300] {
+        let mut child = place.command(&budget).spawn().expect("the binary starts");
+        let patience = Instant::now() + Duration::from_secs(60);
+        while place.count("trials") < wanted
+            && Instant::now() < patience
+            && child.try_wait().is_ok_and(|end| end.is_none())
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // One that has ended can't be killed, and need not be.
+        child.kill().ok();
+        child.wait().expect("it was started here");
+    }
+    let found = place.search(0, &budget);
+    assert_eq!(found["front"], place.search(0, &["--budget", "600"])["front"]);
+    assert_eq!((place.count("trials"), place.count("(SELECT DISTINCT number FROM trials)")), (600, 600));
+    assert_eq!(place.count("trials WHERE state = 'RUNNING'"), 0);
+}
+
+/// What Optuna says of the study.
+const SCRIPT: &str = r#"
+import json, sys
+import optuna
+study = optuna.load_study(study_name="s-3", storage=sys.argv[1])
+trials = study.trials
+best = [t.number for t in study.best_trials]
+frame = study.trials_dataframe()
+print(json.dumps({
+    "trials": len(trials), "rows": len(frame),
+    "directions": [d.name for d in study.directions],
+    "states": {s: sum(t.state.name == s for t in trials) for s in ("COMPLETE", "PRUNED", "FAIL")},
+    "best": best,
+    "networks": sorted({trials[n].user_attrs["network"] for n in best}),
+    "within": all(t.distributions[k]._contains(t.distributions[k].to_internal_repr(v)) for t in trials for k, v in t.params.items()),
+    "names": sorted({k for t in trials for k in t.params}),
+}))
+"#;
+
+#[test]
+fn optuna_reads_a_study() {
+    let Some(peers) = std::env::var_os("CNASC_PEERS") else {
+        println!("skipped: CNASC_PEERS names no Python environment");
+        return;
+    };
+    let python = Path::new(&peers).join("bin/python");
+    let has = Command::new(&python).args(["-c", "import optuna"]).stderr(Stdio::null()).status();
+    if !has.is_ok_and(|status| status.success()) {
+        println!("skipped: {} has no optuna", python.display());
+        return;
+    }
+    let place = Place::new();
+    let storage = place.storage();
+    let ours = place.search(0, &["--storage", &storage]);
+    let output = Command::new(&python).args(["-c", SCRIPT, &storage]).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let theirs: Value = serde_json::from_slice(&output.stdout).expect("what the script prints");
+    assert_eq!((theirs["trials"].as_u64(), theirs["rows"].as_u64()), (Some(120), Some(120)));
+    assert_eq!(theirs["directions"], serde_json::json!(["MINIMIZE", "MAXIMIZE"]));
+    assert!(theirs["states"]["COMPLETE"].as_u64() > Some(20) && theirs["states"]["PRUNED"].as_u64() > Some(0));
+    assert_eq!(theirs["within"], true);
+    assert_eq!(theirs["names"].as_array().map(Vec::len), Some(7), "{theirs}");
+    let mut front: Vec<&str> =
+        ours["front"].as_array().expect("a list").iter().map(|row| row["hash"].as_str().expect("a hash")).collect();
+    front.sort_unstable();
+    assert_eq!(theirs["networks"], serde_json::json!(front));
+}
