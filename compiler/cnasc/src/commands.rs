@@ -21,11 +21,6 @@ pub mod test;
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 
-/// Refuses an option that belongs to the contract and is not there yet.
-pub fn refuse<T>(option: &str, given: Option<&T>) -> Result<(), Failure> {
-    given.map_or(Ok(()), |_| Err(later(option)))
-}
-
 /// The failure of what belongs to the contract and is not there yet: `cnasc train`, `--emit onnx`.
 pub fn later(what: &str) -> Failure {
     Failure::usage(Diagnostic::error(codes::LATER, format!("`{what}` is not there yet")))

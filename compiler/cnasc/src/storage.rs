@@ -3,24 +3,25 @@
 //!
 //! A study is called `SEARCH-SEED`. A trial is a candidate as the first look left it: COMPLETE with the values of that look's objectives where
 //! it keeps the constraints, PRUNED where it breaks one, FAIL where it gives no network. Its parameters are the search variables that exist;
-//! its user attributes say what makes it again and what it measures. Each batch is one transaction: a study is always one that a run
-//! could have left, however the process ended.
+//! its user attributes say what makes it again, what it measures and which candidate it is. Each batch is one transaction: a study is always
+//! one that a run could have left, however the process ended. A trial that waits, as `enqueue_trial` leaves it, is a [`Guest`] of the run.
 
 mod fate;
+mod guests;
+mod read;
 mod tables;
+mod write;
 
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
-use cnasc_expand::space::{self, SearchVariable, Setting};
+use cnasc_expand::space::{self, SearchVariable};
 use cnasc_ir::program::{Objective, Search};
-use cnasc_ir::score::Exponents;
-use cnasc_place::score::with_unit;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Fate, Proposal, Record, Study};
+use cnasc_search::{Candidate, Fate, Guest, Record, Study};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::Duration;
+use write::Writer;
 
 /// How long another process may hold the database.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +35,10 @@ pub struct Storage {
     objectives: Vec<Objective>,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
     unit: Option<u64>,
+    /// The trial that each candidate is.
+    trials: Vec<i64>,
+    /// The last trial that was looked at for whether it waits.
+    looked: i64,
 }
 
 impl Storage {
@@ -74,9 +79,9 @@ impl Storage {
             let (study, known) = find(&transaction, &name, &objectives, origin)?;
             let unit = attribute(&transaction, study, "unit")?.and_then(|unit| unit.parse().ok());
             transaction.commit()?;
-            Ok(Ok((known, Self { connection, study, variables, objectives, unit })))
+            Ok(Ok((known, Self { connection, study, variables, objectives, unit, trials: Vec::new(), looked: 0 })))
         };
-        let (known, storage) = opened().map_err(|error| failure(path, &error))?.map_err(|version| {
+        let (known, mut storage) = opened().map_err(|error| failure(path, &error))?.map_err(|version| {
             let message = format!("`{path}` has schema version {version}; this release reads {}", tables::VERSION);
             Failure::from(Diagnostic::error(codes::STORAGE, message))
         })?;
@@ -99,29 +104,24 @@ impl Storage {
     /// # Errors
     /// Where the database can't be written, or another process has written candidates of this study.
     pub fn write(&mut self, records: &[Record]) -> Result<(), Failure> {
-        let Some(first) = records.first() else { return Ok(()) };
+        if records.is_empty() {
+            return Ok(());
+        }
         let path = self.connection.path().unwrap_or_default().to_owned();
-        let wanted = first.proposal.index;
-        let written = self.write_all(records).map_err(|error| failure(&path, &error))?;
-        if written == Some(wanted) {
+        if self.write_all(records).map_err(|error| failure(&path, &error))? {
             return Ok(());
         }
         let message = format!("another process searches the same study in `{path}`");
         Err(Failure::running(codes::STORAGE, message))
     }
 
-    /// Gives the number that the first was written as; where it is not the one it has, nothing is written.
-    fn write_all(&mut self, records: &[Record]) -> rusqlite::Result<Option<u64>> {
-        let Self { connection, study, variables, objectives, unit } = self;
+    /// Nothing is written, and false returned, where other candidates of the study are there than this process knows.
+    fn write_all(&mut self, records: &[Record]) -> rusqlite::Result<bool> {
+        let Self { connection, study, variables, objectives, unit, trials, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let next: i64 = transaction.query_row(
-            "SELECT COALESCE(MAX(number) + 1, 0) FROM trials WHERE study_id = ?1",
-            [*study],
-            |row| row.get(0),
-        )?;
-        let next = u64::try_from(next).ok();
-        if next != records.first().map(|record| record.proposal.index) {
-            return Ok(next);
+        let known: Option<usize> = attribute(&transaction, *study, "candidates")?.and_then(|count| count.parse().ok());
+        if known.unwrap_or(0) != trials.len() {
+            return Ok(false);
         }
         if unit.is_none() {
             *unit =
@@ -131,73 +131,67 @@ impl Storage {
             }
         }
         let writer = Writer { transaction: &transaction, study: *study, variables, objectives, unit: *unit };
-        records.iter().try_for_each(|record| writer.trial(record))?;
+        for record in records {
+            let trial = writer.trial(record, trials)?;
+            trials.push(trial);
+        }
+        set_attribute(&transaction, *study, "candidates", &trials.len().to_string())?;
         transaction.commit()?;
-        Ok(next)
+        Ok(true)
     }
 
-    /// What is recorded, or the number of the first trial that can't be read as a candidate.
-    fn load(&self) -> rusqlite::Result<Result<Vec<Record>, i64>> {
-        let mut attributes = self.connection.prepare(
-            "SELECT number, t.trial_id, a.key, a.value_json FROM trials t LEFT JOIN trial_user_attributes a \
-             ON a.trial_id = t.trial_id WHERE t.study_id = ?1 ORDER BY number",
+    /// Trials that wait for someone to judge them and were not there when this was asked last. One that sets a variable to what it
+    /// can't be fails at once.
+    ///
+    /// # Errors
+    /// Where the database can't be read or written.
+    pub fn waiting(&mut self) -> Result<Vec<Guest>, Failure> {
+        let path = self.connection.path().unwrap_or_default().to_owned();
+        self.find_waiting().map_err(|error| failure(&path, &error))
+    }
+
+    fn find_waiting(&mut self) -> rusqlite::Result<Vec<Guest>> {
+        let last: Option<i64> = self.connection.query_row("SELECT MAX(trial_id) FROM trials", [], |row| row.get(0))?;
+        let Some(last) = last.filter(|&last| last > self.looked) else { return Ok(Vec::new()) };
+        let mut select = self.connection.prepare_cached(
+            "SELECT t.trial_id, s.value_json, u.value_json FROM trials t \
+             LEFT JOIN trial_system_attributes s ON s.trial_id = t.trial_id AND s.key = 'fixed_params' \
+             LEFT JOIN trial_user_attributes u ON u.trial_id = t.trial_id AND u.key = 'seed' \
+             WHERE t.trial_id > ?1 AND t.trial_id <= ?2 AND t.study_id = ?3 AND t.state = 'WAITING' ORDER BY t.trial_id",
         )?;
-        let mut trials: BTreeMap<i64, Trial> = BTreeMap::new();
-        let mut rows = attributes.query([self.study])?;
+        let (mut guests, mut refused) = (Vec::new(), Vec::new());
+        let mut rows = select.query([self.looked, last, self.study])?;
         while let Some(row) = rows.next()? {
-            let trial = trials.entry(row.get(0)?).or_default();
-            let (key, value): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
-            // Each of ours is a string.
-            let text = value.and_then(|value| serde_json::from_str(&value).ok());
-            trial.attributes.extend(key.zip(text));
-        }
-        let mut parameters = self.connection.prepare(
-            "SELECT number, param_name, param_value FROM trials t JOIN trial_params p ON p.trial_id = t.trial_id \
-             WHERE t.study_id = ?1",
-        )?;
-        let mut rows = parameters.query([self.study])?;
-        while let Some(row) = rows.next()? {
-            let (name, value): (String, f64) = (row.get(1)?, row.get(2)?);
-            let variable = self.variables.iter().find(|variable| variable.name == name);
-            let setting = variable.map(|variable| tables::setting(variable, value));
-            if let (Some(setting), Some(trial)) = (setting, trials.get_mut(&row.get(0)?)) {
-                trial.settings.insert(name, setting);
+            let trial: i64 = row.get(0)?;
+            match guests::read(&self.variables, trial, row.get(1)?, row.get(2)?) {
+                Ok(guest) => guests.push(guest),
+                Err(why) => refused.push((trial, why)),
             }
         }
+        drop(rows);
+        drop(select);
+        if !refused.is_empty() {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            refused.iter().try_for_each(|(trial, why)| write::refuse(&transaction, *trial, why))?;
+            transaction.commit()?;
+        }
+        self.looked = last;
+        Ok(guests)
+    }
+
+    /// What is recorded, in the order of the candidates, or the first trial that can't be read as the candidate that it says it is. Trials
+    /// that say nothing are others'.
+    fn load(&mut self) -> rusqlite::Result<Result<Vec<Record>, i64>> {
+        let trials = read::trials(&self.connection, self.study, &self.variables)?;
         let mut records = Vec::with_capacity(trials.len());
-        for (number, Trial { attributes, settings }) in trials {
-            let index = u64::try_from(number).ok().filter(|&index| index == records.len() as u64);
-            let Some(record) = index.and_then(|index| self.record(index, &attributes, settings)) else {
-                return Ok(Err(number));
-            };
+        for (index, trial) in trials {
+            let next = (index == records.len() as u64).then(|| trial.record(index, &self.variables)).flatten();
+            let Some(record) = next else { return Ok(Err(trial.number)) };
             records.push(record);
+            self.trials.push(trial.id);
         }
         Ok(Ok(records))
     }
-
-    fn record(
-        &self,
-        index: u64,
-        attributes: &BTreeMap<String, String>,
-        settings: BTreeMap<String, Setting>,
-    ) -> Option<Record> {
-        let seed = attributes.get("seed")?.parse().ok()?;
-        let text =
-            |variable: &SearchVariable| Some((variable.name.clone(), variable.text(*settings.get(&variable.name)?)));
-        let arguments: BTreeMap<String, String> = self.variables.iter().filter_map(text).collect();
-        let hash = attributes.get("network").cloned();
-        let proposal = Proposal { index, seed, settings };
-        let fate =
-            fate::read(attributes.get("fate")?, attributes.get("figures"), &proposal, &arguments, hash.as_deref())?;
-        Some(Record { proposal, arguments, hash, fate })
-    }
-}
-
-/// A trial as it is read.
-#[derive(Default)]
-struct Trial {
-    attributes: BTreeMap<String, String>,
-    settings: BTreeMap<String, Setting>,
 }
 
 /// The candidate that a record says keeps all constraints.
@@ -242,116 +236,8 @@ fn attribute(transaction: &Transaction<'_>, study: i64, key: &str) -> rusqlite::
 }
 
 fn set_attribute(transaction: &Transaction<'_>, study: i64, key: &str, value: &str) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (?1, ?2, ?3)";
+    let insert = "INSERT OR REPLACE INTO study_user_attributes (study_id, key, value_json) VALUES (?1, ?2, ?3)";
     transaction.execute(insert, params![study, key, json!(value).to_string()]).map(|_| ())
-}
-
-/// What trials are written with.
-struct Writer<'a> {
-    transaction: &'a Transaction<'a>,
-    study: i64,
-    variables: &'a [SearchVariable],
-    objectives: &'a [Objective],
-    unit: Option<u64>,
-}
-
-impl Writer<'_> {
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
-        self.transaction.prepare_cached(sql)?.execute(values).map(|_| ())
-    }
-
-    fn trial(&self, record: &Record) -> rusqlite::Result<()> {
-        let index = record.proposal.index as i64;
-        let now = "strftime('%Y-%m-%d %H:%M:%f', 'now', 'localtime') || '000'";
-        let state = match &record.fate {
-            Fate::Judged(Evaluated::Feasible(_)) => "COMPLETE",
-            Fate::Judged(Evaluated::Infeasible { .. }) => "PRUNED",
-            Fate::Judged(Evaluated::Impossible(_)) => "FAIL",
-            Fate::Duplicate(first) => self.state_of(*first)?,
-        };
-        self.run(
-            &format!(
-                "INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) VALUES (?1, ?2, ?3, {now}, {now})"
-            ),
-            params![index, self.study, state],
-        )?;
-        let trial = self.transaction.last_insert_rowid();
-        self.parameters(trial, record)?;
-        match &record.fate {
-            Fate::Judged(Evaluated::Feasible(candidate)) => self.values(trial, candidate)?,
-            Fate::Duplicate(first) => self.values_of(trial, *first)?,
-            Fate::Judged(_) => {}
-        }
-        let mut attributes = vec![("seed", record.proposal.seed.to_string()), ("fate", fate::text(&record.fate))];
-        attributes.extend(record.hash.clone().map(|hash| ("network", hash)));
-        attributes.extend(kept(record).map(|candidate| ("figures", fate::figures(&candidate.figures))));
-        for (key, value) in attributes {
-            let insert = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?1, ?2, ?3)";
-            self.run(insert, params![trial, key, json!(value).to_string()])?;
-        }
-        // Optuna takes what is above zero as missed.
-        let missed = match &record.fate {
-            Fate::Judged(Evaluated::Infeasible { violation, .. }) => Some(*violation),
-            _ => (state == "COMPLETE").then_some(0.0),
-        };
-        if let Some(missed) = missed {
-            let insert =
-                "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (?1, 'constraints', ?2)";
-            self.run(insert, params![trial, json!([missed]).to_string()])?;
-        }
-        Ok(())
-    }
-
-    fn parameters(&self, trial: i64, record: &Record) -> rusqlite::Result<()> {
-        for variable in self.variables {
-            let Some(text) = record.arguments.get(&variable.name) else { continue };
-            let set = record.proposal.settings.get(&variable.name).copied();
-            let Some(setting) = set.or_else(|| variable.read(text).ok()) else { continue };
-            self.run(
-                "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?1, ?2, ?3, ?4)",
-                params![trial, variable.name, tables::number(setting), tables::distribution(variable)],
-            )?;
-        }
-        Ok(())
-    }
-
-    fn values(&self, trial: i64, candidate: &Candidate) -> rusqlite::Result<()> {
-        let mut figures = candidate.figures.clone();
-        if let (Some(score), Some(unit)) = (&mut figures.score, self.unit) {
-            *score = with_unit(score, unit, Exponents::PAPER);
-        }
-        for (place, objective) in self.objectives.iter().enumerate() {
-            let value = figures.value(objective.measure).unwrap_or(f64::INFINITY);
-            let (value, kind) = match value {
-                f64::INFINITY => (None, "INF_POS"),
-                f64::NEG_INFINITY => (None, "INF_NEG"),
-                value => (Some(value), "FINITE"),
-            };
-            let insert = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?1, ?2, ?3, ?4)";
-            self.run(insert, params![trial, place as i64, value, kind])?;
-        }
-        Ok(())
-    }
-
-    /// The state of the candidate that a duplicate is one of; candidates are written in their order, so it is there.
-    fn state_of(&self, first: u64) -> rusqlite::Result<&'static str> {
-        let select = "SELECT state FROM trials WHERE study_id = ?1 AND number = ?2";
-        let mut select = self.transaction.prepare_cached(select)?;
-        let state: Option<String> = select.query_row(params![self.study, first as i64], |row| row.get(0)).optional()?;
-        Ok(match state.as_deref() {
-            Some("COMPLETE") => "COMPLETE",
-            Some("PRUNED") => "PRUNED",
-            _ => "FAIL",
-        })
-    }
-
-    fn values_of(&self, trial: i64, first: u64) -> rusqlite::Result<()> {
-        self.run(
-            "INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT ?1, objective, value, value_type \
-             FROM trial_values v JOIN trials t ON v.trial_id = t.trial_id WHERE t.study_id = ?2 AND t.number = ?3",
-            params![trial, self.study, first as i64],
-        )
-    }
 }
 
 /// A database's error.

@@ -120,6 +120,59 @@ fn nothing_is_lost_when_a_search_is_killed() {
     assert_eq!(place.count("trials WHERE state = 'RUNNING'"), 0);
 }
 
+/// A trial as `enqueue_trial` leaves it.
+fn enqueue(connection: &Connection, fixed: &str, seed: Option<&str>) -> i64 {
+    let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1";
+    connection.execute(insert, []).expect("a row");
+    let trial = connection.last_insert_rowid();
+    let attribute = |kind: &str, key: &str, value: &str| {
+        let insert = format!("INSERT INTO trial_{kind}_attributes (trial_id, key, value_json) VALUES (?1, ?2, ?3)");
+        connection.execute(&insert, rusqlite::params![trial, key, value]).expect("a row");
+    };
+    attribute("system", "fixed_params", fixed);
+    if let Some(seed) = seed {
+        attribute("user", "seed", seed);
+    }
+    trial
+}
+
+#[test]
+fn trials_that_others_add_are_judged() {
+    let place = Place::new();
+    let storage = place.storage();
+    let storage = ["--storage", storage.as_str()];
+    place.search(0, &[&storage[..], &["--budget", "40"]].concat());
+    let connection = Connection::open(place.path("s.db")).expect("a database");
+    let whole = r#"{"wiring": "er", "wiring.er.n": 7, "wiring.er.p": 0.5, "width": 16.0}"#;
+    let added = [(whole, None), (r#"{"width": 12}"#, Some("77")), (whole, Some("\"5\""))];
+    let good = added.map(|(fixed, seed)| enqueue(&connection, fixed, seed));
+    let bad = [r#"{"width": 11}"#, r#"{"depth": 3}"#, "[]"].map(|fixed| enqueue(&connection, fixed, None));
+    let found = place.search(0, &[&storage[..], &["--budget", "40"]].concat());
+    assert_eq!(found["evaluated"].as_u64(), Some(43), "they come on top of the budget");
+    let state = |trial: i64| -> String {
+        connection
+            .query_row("SELECT state FROM trials WHERE trial_id = ?1", [trial], |row| row.get(0))
+            .expect("a trial")
+    };
+    let value = |trial: i64, name: &str| -> Option<f64> {
+        let select = "SELECT param_value FROM trial_params WHERE trial_id = ?1 AND param_name = ?2";
+        connection.query_row(select, rusqlite::params![trial, name], |row| row.get(0)).ok()
+    };
+    assert!(bad.iter().all(|&trial| state(trial) == "FAIL"));
+    assert!(good.iter().all(|&trial| ["COMPLETE", "PRUNED"].contains(&state(trial).as_str())), "{:?}", good.map(state));
+    for trial in [good[0], good[2]] {
+        assert_eq!((value(trial, "wiring.er.n"), value(trial, "wiring.er.p")), (Some(7.0), Some(0.5)));
+        assert_eq!((value(trial, "width"), value(trial, "wiring.ws.n")), (Some(16.0), None));
+    }
+    assert_eq!((value(good[1], "width"), place.count("trial_params") > 0), (Some(12.0), true));
+    // The study goes on behind them, and is the same however often it is taken up.
+    let on = place.search(0, &storage);
+    assert_eq!((on["evaluated"].as_u64(), place.count("trials WHERE state = 'WAITING'")), (Some(123), 0));
+    let again = place.search(0, &[&storage[..], &["--workers", "1"]].concat());
+    assert_eq!((&again["front"], &again["evaluated"]), (&on["front"], &on["evaluated"]));
+    assert_eq!(place.count("trials"), 126);
+}
+
 /// What Optuna says of the study.
 const SCRIPT: &str = r#"
 import json, sys
@@ -127,16 +180,19 @@ import optuna
 study = optuna.load_study(study_name="s-3", storage=sys.argv[1])
 trials = study.trials
 best = [t.number for t in study.best_trials]
-frame = study.trials_dataframe()
 print(json.dumps({
-    "trials": len(trials), "rows": len(frame),
+    "trials": len(trials),
     "directions": [d.name for d in study.directions],
     "states": {s: sum(t.state.name == s for t in trials) for s in ("COMPLETE", "PRUNED", "FAIL")},
     "best": best,
     "networks": sorted({trials[n].user_attrs["network"] for n in best}),
     "within": all(t.distributions[k]._contains(t.distributions[k].to_internal_repr(v)) for t in trials for k, v in t.params.items()),
     "names": sorted({k for t in trials for k in t.params}),
+    "waiting": sum(t.state.name == "WAITING" for t in trials),
+    "last": trials[-1].params,
 }))
+if len(sys.argv) > 2:
+    study.enqueue_trial({"wiring": "ws", "wiring.ws.n": 9, "wiring.ws.k": "4", "wiring.ws.p": 0.25, "width": 8})
 "#;
 
 #[test]
@@ -154,10 +210,13 @@ fn optuna_reads_a_study() {
     let place = Place::new();
     let storage = place.storage();
     let ours = place.search(0, &["--storage", &storage]);
-    let output = Command::new(&python).args(["-c", SCRIPT, &storage]).output().expect("Python starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let theirs: Value = serde_json::from_slice(&output.stdout).expect("what the script prints");
-    assert_eq!((theirs["trials"].as_u64(), theirs["rows"].as_u64()), (Some(120), Some(120)));
+    let script = |more: &[&str]| -> Value {
+        let output = Command::new(&python).args(["-c", SCRIPT, &storage]).args(more).output().expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("what the script prints")
+    };
+    let theirs = script(&["enqueue"]);
+    assert_eq!(theirs["trials"].as_u64(), Some(120));
     assert_eq!(theirs["directions"], serde_json::json!(["MINIMIZE", "MAXIMIZE"]));
     assert!(theirs["states"]["COMPLETE"].as_u64() > Some(20) && theirs["states"]["PRUNED"].as_u64() > Some(0));
     assert_eq!(theirs["within"], true);
@@ -166,4 +225,8 @@ fn optuna_reads_a_study() {
         ours["front"].as_array().expect("a list").iter().map(|row| row["hash"].as_str().expect("a hash")).collect();
     front.sort_unstable();
     assert_eq!(theirs["networks"], serde_json::json!(front));
+    let more = place.search(0, &["--storage", &storage]);
+    let theirs = script(&[]);
+    assert_eq!((more["evaluated"].as_u64(), theirs["trials"].as_u64()), (Some(121), Some(121)));
+    assert_eq!((theirs["waiting"].as_u64(), theirs["last"]["wiring.ws.n"].as_u64()), (Some(0), Some(9)));
 }

@@ -17,6 +17,6 @@ pub mod strategy;
 pub mod study;
 
 pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};
-pub use record::{Fate, Record};
+pub use record::{Fate, Guest, Record};
 pub use run::{Done, Job, Run};
 pub use study::{Looked, Outcome, Study};

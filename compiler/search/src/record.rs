@@ -1,6 +1,7 @@
 //! What is worth keeping of a candidate, so that a study can go on later without doing anything twice.
 
 use crate::candidate::{Candidate, Evaluated, Proposal};
+use cnasc_expand::space::Setting;
 use std::collections::BTreeMap;
 
 /// A candidate as the first look left it.
@@ -14,6 +15,19 @@ pub struct Record {
     pub hash: Option<String>,
     /// What became of it.
     pub fate: Fate,
+    /// The name of the [`Guest`] that it was, where no strategy proposed it.
+    pub guest: Option<u64>,
+}
+
+/// A candidate that someone else wants to be judged. It comes on top of a study's budget, and strategies learn from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guest {
+    /// What its record is found by.
+    pub name: u64,
+    /// What its graph, and the variables that are not set, are drawn from; of the study's choosing where absent.
+    pub seed: Option<u64>,
+    /// Settings within their domains; those of variables that do not exist under the others have no effect.
+    pub settings: BTreeMap<String, Setting>,
 }
 
 /// What became of a candidate.

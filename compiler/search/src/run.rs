@@ -10,13 +10,14 @@
 use crate::candidate::{Candidate, Drawn, Evaluated, Proposal};
 use crate::look::Look;
 use crate::pareto;
-use crate::record::{Fate, Record};
+use crate::record::{Fate, Guest, Record};
 use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
+use cnasc_base::Seed;
 use cnasc_expand::space;
 use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many candidates are drawn at once: few enough to be held in memory with their networks, many enough that threads which
 /// wait for the last of them lose little.
@@ -86,16 +87,36 @@ enum Judging {
 
 impl Held {
     /// Adds the job of judging it, where it is one.
-    fn judge<'a>(self, look: &Look<'a>, tasks: &mut Vec<Task<'a>>) -> Judging {
+    fn judge<'a>(self, guests: &Guests, look: &Look<'a>, tasks: &mut Vec<Task<'a>>) -> Judging {
         match self {
             Self::New(drawn) => {
                 let Candidate { proposal, arguments, hash, .. } = drawn.candidate.clone();
                 tasks.push(Task::Judge(drawn, look.clone()));
                 let fate = Fate::Duplicate(proposal.index);
-                Judging::New(Box::new(Record { proposal, arguments, hash: Some(hash), fate }))
+                let guest = guests.name(proposal.index);
+                Judging::New(Box::new(Record { proposal, arguments, hash: Some(hash), fate, guest }))
             }
             Self::Recorded(index, verdict) => Judging::Recorded(index, verdict),
         }
+    }
+}
+
+/// Candidates that the strategy did not propose.
+#[derive(Debug, Default)]
+struct Guests {
+    waiting: VecDeque<Guest>,
+    /// Of each that came in, by its number as a candidate.
+    names: BTreeMap<u64, u64>,
+}
+
+impl Guests {
+    fn name(&self, index: u64) -> Option<u64> {
+        self.names.get(&index).copied()
+    }
+
+    /// How many of the first `drawn` candidates the strategy proposed.
+    fn others(&self, drawn: u64) -> u64 {
+        drawn - self.names.range(..drawn).count() as u64
     }
 }
 
@@ -124,6 +145,7 @@ pub struct Run<'a> {
     stage: Stage,
     proposer: Proposer,
     drawn: u64,
+    guests: Guests,
     /// What was proposed last, and what was recorded of it.
     proposed: Vec<(Proposal, Option<Record>)>,
     /// What earlier runs recorded, by candidate.
@@ -161,6 +183,7 @@ impl<'a> Run<'a> {
             stage: Stage::Draw,
             proposer: Proposer::new(&study.search.strategy, space::variables(study.program, study.over()), study.seed),
             drawn: 0,
+            guests: Guests::default(),
             proposed: Vec::new(),
             recorded: BTreeMap::new(),
             strayed: None,
@@ -174,6 +197,11 @@ impl<'a> Run<'a> {
             passed: Vec::new(),
             outcome: Outcome::default(),
         }
+    }
+
+    /// Candidates to be judged next, on top of those of the strategy.
+    pub fn invite(&mut self, guests: Vec<Guest>) {
+        self.guests.waiting.extend(guests);
     }
 
     /// Gives what earlier runs of the study recorded, before the first jobs are asked for.
@@ -191,6 +219,36 @@ impl<'a> Run<'a> {
     /// two steps.
     pub fn take_records(&mut self) -> Vec<Record> {
         if self.stage == Stage::Judge { Vec::new() } else { std::mem::take(&mut self.records) }
+    }
+
+    /// The next batch: guests that came at this place before, or come now; else what the strategy proposes.
+    fn propose(&mut self) {
+        let first = self.drawn;
+        let recorded = (first..first + BATCH).map_while(|index| self.recorded.get(&index));
+        let recorded =
+            recorded.map_while(|record| Some((record.guest?, record.proposal.seed, &record.proposal.settings)));
+        let mut guests: Vec<_> = recorded.collect();
+        let waiting;
+        if guests.is_empty() && !self.recorded.contains_key(&first) {
+            let number = usize::try_from(BATCH).unwrap_or(usize::MAX).min(self.guests.waiting.len());
+            waiting = self.guests.waiting.drain(..number).collect::<Vec<_>>();
+            let stream = Seed::new(self.study.seed).child("guests");
+            let seed = |place: usize| stream.nth(self.guests.names.len() as u64 + place as u64).number();
+            let seeded = waiting.iter().enumerate();
+            guests =
+                seeded.map(|(place, it)| (it.name, it.seed.unwrap_or_else(|| seed(place)), &it.settings)).collect();
+        }
+        let proposed = if guests.is_empty() {
+            // A batch ends where guests came in, as it did then.
+            let mut known = self.recorded.range(first..first + BATCH);
+            let room = known.find(|(_, record)| record.guest.is_some()).map_or(BATCH, |(guest, _)| guest - first);
+            self.proposer.ask(room.min(self.limit.saturating_sub(self.guests.others(first))))
+        } else {
+            self.guests.names.extend((first..).zip(guests.iter().map(|(name, ..)| *name)));
+            self.proposer.host(guests.into_iter().map(|(_, seed, settings)| (seed, settings)))
+        };
+        let numbered = (first..).zip(proposed).map(|(index, proposal)| Proposal { index, ..proposal });
+        self.proposed = numbered.collect::<Vec<_>>().into_iter().map(|proposal| self.recall_one(proposal)).collect();
     }
 
     /// A proposal with what is recorded of it.
@@ -229,8 +287,7 @@ impl<'a> Run<'a> {
         loop {
             let tasks: Vec<Task<'a>> = match self.stage {
                 Stage::Draw => {
-                    let proposed = self.proposer.ask(BATCH.min(self.limit - self.drawn));
-                    self.proposed = proposed.into_iter().map(|proposal| self.recall_one(proposal)).collect();
+                    self.propose();
                     let new = self.proposed.iter().filter(|(_, recorded)| recorded.is_none());
                     let tasks: Vec<Task<'a>> = new.map(|(proposal, _)| Task::Draw(proposal.clone())).collect();
                     if tasks.is_empty() && !self.proposed.is_empty() {
@@ -242,7 +299,8 @@ impl<'a> Run<'a> {
                 Stage::Judge => {
                     let look = &self.looks[0];
                     let mut tasks = Vec::new();
-                    self.judging = self.held.drain(..).map(|held| held.judge(look, &mut tasks)).collect();
+                    let guests = &self.guests;
+                    self.judging = self.held.drain(..).map(|held| held.judge(guests, look, &mut tasks)).collect();
                     if tasks.is_empty() && !self.judging.is_empty() {
                         self.tell(Vec::new());
                         continue;
@@ -278,7 +336,8 @@ impl<'a> Run<'a> {
                         None => match done.next() {
                             Some(done) => self.take_drawn(proposal, done),
                             None => {
-                                self.limit = self.drawn;
+                                self.limit = self.guests.others(self.drawn);
+                                self.guests.waiting.clear();
                                 break;
                             }
                         },
@@ -340,7 +399,8 @@ impl<'a> Run<'a> {
                 (BTreeMap::new(), None, Fate::Judged(verdict))
             }
         };
-        self.records.push(Record { proposal, arguments, hash, fate });
+        let guest = self.guests.name(index);
+        self.records.push(Record { proposal, arguments, hash, fate, guest });
     }
 
     /// Does with a recorded candidate what was done with it when it was new.

@@ -12,12 +12,13 @@ pub mod random;
 mod tpe;
 
 use cnasc_base::Seed;
-use cnasc_expand::space::SearchVariable;
+use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_ir::program::{Cost, Strategy};
 use genes::{Genes, Genome};
 
 use crate::candidate::Proposal;
 use random::candidate_seed;
+use std::collections::BTreeMap;
 
 /// How a candidate was judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +49,7 @@ pub(crate) struct Proposer {
     seed: u64,
     genes: Genes,
     method: Method,
-    /// How many were proposed.
+    /// How many it proposed.
     count: u64,
     /// What was proposed and is not judged yet.
     asked: Vec<Genome>,
@@ -82,7 +83,7 @@ impl Proposer {
         Self { seed, genes, method, count: 0, asked: Vec::new() }
     }
 
-    /// The next candidates, at most `room`; none where there are no more.
+    /// The next candidates, at most `room`, numbered as if there had been no others; none where there are no more.
     pub(crate) fn ask(&mut self, room: u64) -> Vec<Proposal> {
         let first = self.count;
         // A genome that is drawn afresh is what `random` would draw as this candidate.
@@ -113,6 +114,19 @@ impl Proposer {
                 settings: self.genes.named(&genome.settings),
             })
             .collect()
+    }
+
+    /// These candidates instead of its own: what was set and what it was drawn from. Variables that are left open are drawn.
+    pub(crate) fn host<'a>(
+        &mut self,
+        guests: impl Iterator<Item = (u64, &'a BTreeMap<String, Setting>)>,
+    ) -> Vec<Proposal> {
+        let genes = &self.genes;
+        let named = guests.map(|(seed, set)| (seed, genes.named(&genes.with(seed, set).settings)));
+        let named: Vec<(u64, BTreeMap<String, Setting>)> = named.collect();
+        // What is set of variables that do not exist is forgotten, for it is not in the records either.
+        self.asked = named.iter().map(|(seed, settings)| genes.with(*seed, settings)).collect();
+        named.into_iter().map(|(seed, settings)| Proposal { index: 0, seed, settings }).collect()
     }
 
     fn random(&mut self, room: usize) -> Vec<Proposal> {

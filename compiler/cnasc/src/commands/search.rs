@@ -127,6 +127,9 @@ fn evaluate<'a>(
     let mut run = Run::new(study, limit, args.top.into());
     run.recall(std::mem::take(&mut kept.records));
     loop {
+        if let Some(storage) = &mut kept.storage {
+            run.invite(storage.waiting()?);
+        }
         let jobs = run.ask();
         if let Some(candidate) = run.strayed() {
             let message = format!("candidate {candidate} of the study is not what this release proposes");

@@ -49,6 +49,15 @@ impl Genes {
         Genome { settings: settings.collect(), graph }
     }
 
+    /// The same with some variables set.
+    pub(super) fn with(&self, graph: u64, set: &BTreeMap<String, Setting>) -> Genome {
+        let mut genome = self.random(graph);
+        for (variable, setting) in self.variables.iter().zip(&mut genome.settings) {
+            *setting = set.get(&variable.name).copied().unwrap_or(*setting);
+        }
+        genome
+    }
+
     /// The settings of the variables that exist, by name.
     pub(super) fn named(&self, settings: &[Setting]) -> BTreeMap<String, Setting> {
         let exists = self.exists(settings);

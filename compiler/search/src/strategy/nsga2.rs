@@ -30,7 +30,7 @@ impl Nsga2 {
 
     pub(super) fn ask(&mut self, genes: &Genes, room: usize, fresh: impl Fn(&Genes, usize) -> Genome) -> Vec<Genome> {
         if self.parents.is_empty() {
-            let missing = self.population - self.children.len();
+            let missing = self.population.saturating_sub(self.children.len());
             if missing > 0 {
                 return (0..missing.min(room)).map(|offset| fresh(genes, offset)).collect();
             }
