@@ -27,7 +27,6 @@ const REASONS: &[(&str, &str)] = &[
     ("means version", "an operator set older than 7"),
     ("is in training mode", "only inference"),
     ("is asked for its output", "a second output that no inference needs"),
-    ("multiplies by several matrices", "a tensor is one image, not a batch of matrices"),
     ("empty", "tensors have at least one element"),
     ("[3, 4, 0]", "tensors have at least one element"),
     ("parts of [0, 0, 0]", "tensors have at least one element"),

@@ -101,7 +101,7 @@ fn find(node: &Node) -> Option<Operator> {
         "BatchNormalization" => norm::batch_norm,
         "LRN" => norm::lrn,
         "Softmax" => norm::softmax,
-        "ReduceMean" => reduce::mean,
+        "ReduceMean" | "ReduceSum" | "ReduceMax" => reduce::reduce,
         "Resize" | "Upsample" => resize::resize,
         "Gemm" => linear::gemm,
         "MatMul" => linear::mat_mul,

@@ -203,15 +203,33 @@ fn batches_stay_apart() {
 }
 
 #[test]
+fn matrices_that_are_computed_are_multiplied() {
+    let nodes = vec![
+        node("Transpose", &["x"], "a", vec![ints("perm", &[0, 1, 3, 2])]),
+        node("MatMul", &["x", "a"], "b", Vec::new()),
+        node("MatMul", &["one", "b"], "y", Vec::new()),
+    ];
+    insta::assert_snapshot!(shown(&model(&[1, 2, 3, 4], nodes, vec![filled("one", &[5, 1, 1, 3])])), @r"
+    image = () 2x3x4
+    a = transpose channels,columns,rows(image) 2x4x3
+    b = matmul(image, a) 2x3x3
+    y = constant 5x1x3, pad rows 0,1 edge, reshape 10x1x3(b) 10x1x3
+    y~2 = reshape 1x1x18, pad rows 0,4 edge, reshape 10x3x3(b) 10x3x3
+    y~3 = matmul(y, y~2) 10x1x3
+    y [5, 2, 1, 3]
+    ");
+}
+
+#[test]
 fn everything_that_is_not_there_is_listed() {
     let nodes = vec![
         node("Erf", &["x"], "a", Vec::new()),
         node("Relu", &["a"], "b", Vec::new()),
         Node { domain: "com.example".to_owned(), name: "mine".to_owned(), ..node("Magic", &["x"], "c", Vec::new()) },
-        node("MatMul", &["x", "x"], "d", Vec::new()),
+        node("Conv", &["x", "x"], "d", Vec::new()),
         node("Sum", &["b", "c", "d"], "y", Vec::new()),
     ];
-    insta::assert_snapshot!(error(&model(&[1, 1, 4, 4], nodes, Vec::new())), @"node `a`: `Erf` is not taken in; node `mine`: `com.example::Magic` is not taken in; node `d`: `MatMul` multiplies two matrices that are both computed");
+    insta::assert_snapshot!(error(&model(&[1, 1, 4, 4], nodes, Vec::new())), @"node `a`: `Erf` is not taken in; node `mine`: `com.example::Magic` is not taken in; node `d`: `Conv` computes its input 1, which is taken in where it is a constant");
 }
 
 #[test]

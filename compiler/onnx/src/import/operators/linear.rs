@@ -1,15 +1,15 @@
 //! Products of matrices.
 //!
 //! With a constant, a product is a linear layer where it has one row; of several rows it is a convolution over them that sees one pixel,
-//! between two transpositions.
+//! between two transpositions. What is computed on both sides, or several matrices, is a product of its own.
 
 use super::super::call::Call;
 use super::super::constant::{Constant, elements};
 use super::super::error::{Problem, lack, wrong};
 use super::super::values::{Tensor, Value, extent};
 use super::arithmetic::added;
-use super::broadcast::{common, places, spread};
-use cnasc_ir::op::Window;
+use super::broadcast::{aligned, common, places, spread};
+use cnasc_ir::op::{Fill, Pad, Window};
 use cnasc_ir::{Op, Shape};
 use std::rc::Rc;
 
@@ -63,7 +63,10 @@ pub(super) fn mat_mul(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, Problem
             let (inputs, outputs) = match *right.dims.as_slice() {
                 [inputs] => (inputs, 1),
                 [ref outer @ .., inputs, outputs] if outer.iter().all(|&extent| extent == 1) => (inputs, outputs),
-                _ => return lack(format!("multiplies by several matrices, of {:?}", right.dims)),
+                _ => {
+                    let right = call.stored(&right, &left)?;
+                    return Ok(vec![Value::Tensor(product(call, &left, &right)?)]);
+                }
             };
             let vector = right.dims.len() == 1;
             let outer = right.dims.len().saturating_sub(left.dims.len().max(2));
@@ -76,10 +79,68 @@ pub(super) fn mat_mul(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, Problem
             product.dims.splice(0..0, std::iter::repeat_n(1, outer));
             Ok(vec![Value::Tensor(product)])
         }
-        (Value::Constant(left), Value::Tensor(right)) => Ok(vec![Value::Tensor(columns(call, &left, &right)?)]),
-        (Value::Tensor(_), Value::Tensor(_)) => lack("multiplies two matrices that are both computed"),
+        (Value::Constant(left), Value::Tensor(right)) => {
+            let single = left.dims.iter().rev().skip(2).all(|&extent| extent == 1);
+            let tensor = if single {
+                columns(call, &left, &right)?
+            } else {
+                let left = call.stored(&left, &right)?;
+                product(call, &left, &right)?
+            };
+            Ok(vec![Value::Tensor(tensor)])
+        }
+        (Value::Tensor(left), Value::Tensor(right)) => Ok(vec![Value::Tensor(product(call, &left, &right)?)]),
         _ => lack("multiplies constants"),
     }
+}
+
+/// Two matrices, or several, which are broadcast to each other.
+fn product(call: &mut Call<'_, '_, '_>, left: &Tensor, right: &Tensor) -> Result<Tensor, Problem> {
+    let (outer_left, rows, inner) = match *left.dims.as_slice() {
+        [] => return wrong("reads a single number as a matrix"),
+        [inner] => (&[][..], 1, inner),
+        [ref outer @ .., rows, inner] => (outer, rows, inner),
+    };
+    let (outer_right, found, columns) = match *right.dims.as_slice() {
+        [] => return wrong("reads a single number as a matrix"),
+        [found] => (&[][..], found, 1),
+        [ref outer @ .., found, columns] => (outer, found, columns),
+    };
+    if found != inner {
+        return wrong(format!("multiplies matrices of {:?} and {:?}", left.dims, right.dims));
+    }
+    let mut dims = common(outer_left, outer_right)?;
+    let count = elements(&dims)?;
+    // One matrix on the right: the rows of all the others stand one below the other.
+    let (batch, rows_at_once) =
+        if elements(outer_right)? == 1 { (1, elements(&[count, rows])?) } else { (count, rows) };
+    let first = spread_out(call, left, outer_left, &dims)?;
+    let second = if batch == 1 { right.clone() } else { spread_out(call, right, outer_right, &dims)? };
+    let batch = extent(batch)?;
+    let (left_shape, right_shape) =
+        (Shape::new(batch, extent(rows_at_once)?, extent(inner)?), Shape::new(batch, extent(inner)?, extent(columns)?));
+    let inputs = vec![call.shaped(&first, left_shape)?, call.shaped(&second, right_shape)?];
+    let step = call.add(Op::MatMul, inputs, Vec::new())?;
+    dims.extend((left.dims.len() > 1).then_some(rows));
+    dims.extend((right.dims.len() > 1).then_some(columns));
+    Ok(Tensor { step, dims })
+}
+
+/// Matrices of `outer` extents, repeated to `dims` of them.
+fn spread_out(call: &mut Call<'_, '_, '_>, tensor: &Tensor, outer: &[u64], dims: &[u64]) -> Result<Tensor, Problem> {
+    let own = aligned(outer, dims.len());
+    let mut behind: u64 = tensor.dims[outer.len()..].iter().product();
+    let mut spread = tensor.clone();
+    for axis in (0..dims.len()).rev() {
+        if own[axis] != dims[axis] {
+            let input = call.shaped(&spread, Shape::new(extent(own[..axis].iter().product())?, 1, extent(behind)?))?;
+            let after = [0, extent(dims[axis].saturating_sub(1))?, 0];
+            spread.step =
+                call.add(Op::Pad(Pad { before: [0; 3], after, fill: Fill::Edge }), vec![input], Vec::new())?;
+        }
+        behind = elements(&[behind, dims[axis]])?;
+    }
+    Ok(spread)
 }
 
 /// A constant matrix times a computed one: a convolution that sees one pixel, with the columns as pixels.

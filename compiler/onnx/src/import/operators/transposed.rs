@@ -1,23 +1,17 @@
-//! `ConvTranspose`: the pixels are moved apart by the strides, with zeros between, and a convolution goes over them one by one, with
-//! its kernel turned round.
+//! `ConvTranspose`: windows that spread each pixel over the output.
 
 use super::super::call::Call;
-use super::super::constant::Constant;
 use super::super::error::{Problem, lack, wrong};
-use super::super::steps::StepId;
 use super::super::values::{Tensor, Value, extent};
 use super::windows::Images;
-use cnasc_ir::op::{Axis, Fill, MAX_WINDOW, Pad, Slice, Slide, Window};
-use cnasc_ir::{Op, Shape};
-use std::rc::Rc;
+use cnasc_ir::Op;
+use cnasc_ir::op::{MAX_WINDOW, Slide, Window};
 
-/// What happens along one axis of space.
+/// A window along one axis of space.
 struct Spread {
-    kernel: u32,
-    stride: u32,
-    dilation: u32,
-    /// Places added, or taken away where negative, before and behind the pixels moved apart and the zeros behind the last of them.
-    around: (i64, i64),
+    slide: Slide,
+    /// Places added behind.
+    more: u32,
 }
 
 /// `ConvTranspose`
@@ -41,27 +35,21 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, 
         [rows, columns] => (Some(rows), columns),
         other => return lack(format!("moves along {} axes; one and two are taken in", other.len())),
     };
-    let turned = turned(call, &weight, groups)?;
     let bias = call.optional(2).is_some();
-    let mut params = vec![turned];
+    let mut params = vec![call.floats(1, weight.len())?];
     if bias {
         params.push(call.floats(2, outputs)?);
     }
     for values in &mut params {
         *values = call.repeated(values, images.count)?;
     }
-    let mut step = call.shaped(&images.tensor, images.shape()?)?;
-    step = apart(call, step, Axis::Columns, columns.stride)?;
-    step = fitted(call, step, Axis::Columns, columns.around)?;
-    if let Some(rows) = rows {
-        step = apart(call, step, Axis::Rows, rows.stride)?;
-        step = fitted(call, step, Axis::Rows, rows.around)?;
-    }
-    let slide = |one: &Spread| Slide { dilation: one.dilation, ..Slide::new(one.kernel, 1, 0) };
-    let window = Window { rows: rows.map_or(Slide::new(1, 1, 0), slide), columns: slide(columns) };
+    let one = Spread { slide: Slide::new(1, 1, 0), more: 0 };
+    let window = Window { rows: rows.unwrap_or(&one).slide, columns: columns.slide };
     let (channels, groups) =
         (extent(outputs.saturating_mul(images.count))?, extent(groups.saturating_mul(images.count))?);
-    let step = call.add(Op::Conv { window, groups, channels, bias }, vec![step], params)?;
+    let more = [rows.unwrap_or(&one).more, columns.more];
+    let input = call.shaped(&images.tensor, images.shape()?)?;
+    let step = call.add(Op::ConvTranspose { window, more, groups, channels, bias }, vec![input], params)?;
     let shape = call.importer.steps.shape(step);
     let mut dims = vec![images.count, outputs];
     dims.extend(rows.map(|_| u64::from(shape.height)));
@@ -69,25 +57,7 @@ pub(super) fn conv_transpose(call: &mut Call<'_, '_, '_>) -> Result<Vec<Value>, 
     Ok(vec![Value::Tensor(Tensor { step, dims })])
 }
 
-/// The weight of the convolution: outputs first, and the taps of each kernel from the last to the first.
-fn turned(call: &mut Call<'_, '_, '_>, weight: &Constant, groups: u64) -> Result<Rc<Vec<f32>>, Problem> {
-    let values = weight.to_floats(&mut call.importer.budget)?;
-    call.importer.budget.take(weight.len())?;
-    let taps: usize = weight.dims[2..].iter().product::<u64>().try_into().unwrap_or(usize::MAX);
-    let [inputs, outputs, groups] = [weight.dims[0], weight.dims[1], groups].map(|count| count as usize);
-    let inner = inputs / groups;
-    let mut turned = Vec::with_capacity(values.len());
-    for group in 0..groups {
-        for output in 0..outputs {
-            for input in 0..inner {
-                let start = ((group * inner + input) * outputs + output) * taps;
-                turned.extend(values[start..start + taps].iter().rev());
-            }
-        }
-    }
-    Ok(Rc::new(turned))
-}
-
+/// What happens along each axis of space.
 fn spreads(call: &Call<'_, '_, '_>, kernel: &[u64], spatial: &[u64]) -> Result<Vec<Spread>, Problem> {
     let axes = spatial.len();
     let numbers = |name: &str, default: i64, count: usize| {
@@ -115,68 +85,17 @@ fn spreads(call: &Call<'_, '_, '_>, kernel: &[u64], spatial: &[u64]) -> Result<V
         };
         let (before, after) = match wanted.map(|wanted| whole.saturating_sub(wanted)) {
             None => (pads[axis], pads[axis + axes]),
-            Some(total) if total < 0 => (0, total),
+            Some(total) if total < 0 => (0, 0),
             Some(total) if auto == "SAME_UPPER" => (total / 2, total - total / 2),
             Some(total) => (total - total / 2, total / 2),
         };
-        let behind = (window - 1).saturating_sub(after).saturating_add(extra[axis] - (stride - 1));
-        all.push(Spread {
-            kernel: extent(kernel[axis])?,
-            stride: extent(stride.unsigned_abs())?,
-            dilation: extent(dilation.unsigned_abs())?,
-            around: ((window - 1).saturating_sub(before), behind),
-        });
+        let more = extra[axis].saturating_add(wanted.map_or(0, |wanted| wanted.saturating_sub(whole).max(0)));
+        let number = |number: i64| u32::try_from(number).ok().filter(|&number| number <= MAX_WINDOW);
+        let numbers = (number(stride), number(dilation), number(before), number(after), number(more));
+        let (Some(stride), Some(dilation), Some(before), Some(after), Some(more)) = numbers else {
+            return lack(format!("pads by {before} and {after}, or adds {more} places behind"));
+        };
+        all.push(Spread { slide: Slide { kernel: extent(kernel[axis])?, stride, dilation, before, after }, more });
     }
     Ok(all)
-}
-
-/// `stride` − 1 zeros behind each place of an axis.
-fn apart(call: &mut Call<'_, '_, '_>, step: StepId, axis: Axis, stride: u32) -> Result<StepId, Problem> {
-    if stride == 0 {
-        return wrong("has a stride of 0");
-    }
-    if stride == 1 {
-        return Ok(step);
-    }
-    let Shape { channels, height, width } = call.importer.steps.shape(step);
-    let (lines, done) = match axis {
-        Axis::Rows => (
-            Shape::new(extent(u64::from(channels) * u64::from(height))?, 1, width),
-            Shape::new(channels, extent(u64::from(height) * u64::from(stride))?, width),
-        ),
-        _ => (
-            Shape::new(channels, extent(u64::from(height) * u64::from(width))?, 1),
-            Shape::new(channels, height, extent(u64::from(width) * u64::from(stride))?),
-        ),
-    };
-    let lines = call.shaped(&Tensor { step, dims: Vec::new() }, lines)?;
-    let mut pad = Pad { before: [0; 3], after: [0; 3], fill: Fill::Constant(0.0) };
-    pad.after[axis.index()] = stride - 1;
-    let step = call.add(Op::Pad(pad), vec![lines], Vec::new())?;
-    call.shaped(&Tensor { step, dims: Vec::new() }, done)
-}
-
-/// Places added, or taken away where negative, at both ends of an axis.
-fn fitted(
-    call: &mut Call<'_, '_, '_>,
-    mut step: StepId,
-    axis: Axis,
-    (before, behind): (i64, i64),
-) -> Result<StepId, Problem> {
-    let size = i64::from(call.importer.steps.shape(step).extent(axis));
-    let (start, end) = (before.saturating_neg().max(0), size.saturating_add(behind.min(0)));
-    if start >= end {
-        return lack("takes everything away by its padding");
-    }
-    if (start, end) != (0, size) {
-        let slice = Slice::range(axis, extent(start.unsigned_abs())?, extent(end.unsigned_abs())?);
-        step = call.add(Op::Slice(slice), vec![step], Vec::new())?;
-    }
-    let (before, behind) = (extent(before.max(0).unsigned_abs())?, extent(behind.max(0).unsigned_abs())?);
-    if (before, behind) == (0, 0) {
-        return Ok(step);
-    }
-    let mut pad = Pad { before: [0; 3], after: [0; 3], fill: Fill::Constant(0.0) };
-    (pad.before[axis.index()], pad.after[axis.index()]) = (before, behind);
-    call.add(Op::Pad(pad), vec![step], Vec::new())
 }
