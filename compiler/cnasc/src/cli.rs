@@ -386,6 +386,10 @@ pub struct SearchArgs {
     /// A database that candidates are kept in, `sqlite:///FILE`: the same command goes on from there. Optuna 4 reads it.
     #[arg(long, value_name = "URL")]
     pub storage: Option<String>,
+    /// Looks on while another process searches the study in `--storage`: how far it is and the best so far. Where nobody looks at a
+    /// terminal, once.
+    #[arg(long, requires = "storage", conflicts_with_all = ["workers"])]
+    pub watch: bool,
     /// How many of the best are compiled and measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub top: u16,

@@ -3,24 +3,35 @@
 //!
 //! A study is called `SEARCH-SEED`. A trial is a candidate as the first look left it: COMPLETE with the values of that look's objectives where
 //! it keeps the constraints, PRUNED where it breaks one, FAIL where it gives no network. Its parameters are the search variables that exist;
-//! its user attributes say what makes it again, what it measures and which candidate it is. Each batch is one transaction: a study is always
-//! one that a run could have left, however the process ended. A trial that waits, as `enqueue_trial` leaves it, is a [`Guest`] of the run.
+//! its user attributes say what makes it again, what it measures and which candidate it is. It is written whole when it is known: a study is
+//! always one that a run could have left, however the process ended. A trial that waits, as `enqueue_trial` leaves it, is a guest of the
+//! run. Any number of processes may search a study at once ([`claims`]).
 
+mod claims;
 mod fate;
 mod guests;
 mod read;
 mod tables;
+mod watch;
+mod workers;
 mod write;
+
+pub use claims::Claimed;
+pub use watch::Watcher;
 
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
-use cnasc_expand::space::{self, SearchVariable};
+use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Fate, Guest, Record, Study};
+use cnasc_search::{Candidate, Fate, Record, Study};
+use guests::Waiting;
+use read::Log;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use workers::Worker;
 use write::Writer;
 
 /// How long another process may hold the database.
@@ -30,15 +41,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Storage {
     connection: Connection,
-    study: i64,
-    variables: Vec<SearchVariable>,
+    log: Log,
     objectives: Vec<Objective>,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
     unit: Option<u64>,
-    /// The trial that each candidate is.
-    trials: Vec<i64>,
-    /// The last trial that was looked at for whether it waits.
-    looked: i64,
+    waiting: Waiting,
+    /// What was read and not handed on yet.
+    polled: Vec<Record>,
+    worker: Worker,
 }
 
 impl Storage {
@@ -55,13 +65,9 @@ impl Storage {
         seed: u64,
         origin: &str,
     ) -> Result<(Self, Vec<Record>), Failure> {
-        let Some(path) = url.strip_prefix("sqlite:///").filter(|path| !path.is_empty()) else {
-            let message = format!("`--storage` takes `sqlite:///FILE`, not `{url}`");
-            return Err(Failure::usage(Diagnostic::error(codes::STORAGE, message)));
-        };
-        let name = format!("{}-{seed}", search.name);
-        let first = search.fidelities.first();
-        let objectives = first.map_or(&search.objectives, |fidelity| &fidelity.objectives).clone();
+        let path = path_of(url)?;
+        let name = study_name(search, seed);
+        let objectives = first_objectives(search);
         let variables = space::variables(study.program(), study.over());
         let opened = || -> rusqlite::Result<_> {
             let mut connection = Connection::open(path)?;
@@ -77,9 +83,11 @@ impl Storage {
                 return Ok(Err(version));
             }
             let (study, known) = find(&transaction, &name, &objectives, origin)?;
-            let unit = attribute(&transaction, study, "unit")?.and_then(|unit| unit.parse().ok());
+            let worker = Worker::enter(&transaction, study)?;
             transaction.commit()?;
-            Ok(Ok((known, Self { connection, study, variables, objectives, unit, trials: Vec::new(), looked: 0 })))
+            let log = Log { study, variables, trials: BTreeMap::new(), looked: 0 };
+            let (waiting, polled) = (Waiting::default(), Vec::new());
+            Ok(Ok((known, Self { connection, log, objectives, unit: None, waiting, polled, worker })))
         };
         let (known, mut storage) = opened().map_err(|error| failure(path, &error))?.map_err(|version| {
             let message = format!("`{path}` has schema version {version}; this release reads {}", tables::VERSION);
@@ -91,107 +99,76 @@ impl Storage {
                 .note("its candidates are not those of this one: name another file, or another seed by --seed")
                 .into());
         }
-        let records = storage.load().map_err(|error| failure(path, &error))?;
-        let records = records.map_err(|number| {
-            let message = format!("trial {number} of the study `{name}` in `{path}` was not made by this program");
-            Failure::from(Diagnostic::error(codes::STORAGE, message).note("another file keeps them apart"))
-        })?;
+        storage.worker.beat(path.into());
+        let records = storage.log.poll(&storage.connection).map_err(|error| failure(path, &error))?;
         Ok((storage, records))
     }
 
-    /// Writes down what came of the next candidates, all of them or none.
+    /// Writes down what came of candidates, all of them or none; but for those that are not claimed by this process any more.
     ///
     /// # Errors
-    /// Where the database can't be written, or another process has written candidates of this study.
+    /// Where the database can't be written.
     pub fn write(&mut self, records: &[Record]) -> Result<(), Failure> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let path = self.connection.path().unwrap_or_default().to_owned();
-        if self.write_all(records).map_err(|error| failure(&path, &error))? {
-            return Ok(());
-        }
-        let message = format!("another process searches the same study in `{path}`");
-        Err(Failure::running(codes::STORAGE, message))
+        self.write_all(records).map_err(|error| self.failure(&error))
     }
 
-    /// Nothing is written, and false returned, where other candidates of the study are there than this process knows.
-    fn write_all(&mut self, records: &[Record]) -> rusqlite::Result<bool> {
-        let Self { connection, study, variables, objectives, unit, trials, .. } = self;
+    fn write_all(&mut self, records: &[Record]) -> rusqlite::Result<()> {
+        let Self { connection, log, objectives, unit, worker, .. } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let known: Option<usize> = attribute(&transaction, *study, "candidates")?.and_then(|count| count.parse().ok());
-        if known.unwrap_or(0) != trials.len() {
-            return Ok(false);
+        let last = "SELECT COALESCE(MAX(trial_id), 0) FROM trials";
+        let alone = transaction.query_row(last, [], |row| row.get::<_, i64>(0))? == log.looked;
+        if unit.is_none() {
+            *unit = attribute(&transaction, log.study, "unit")?.and_then(|unit| unit.parse().ok());
         }
         if unit.is_none() {
-            *unit =
-                records.iter().filter_map(|record| kept(record)?.figures.score.as_ref()).map(|score| score.unit).min();
+            let scores = records.iter().filter_map(|record| kept(record)?.figures.score.as_ref());
+            *unit = scores.map(|score| score.unit).min();
             if let Some(unit) = unit {
-                set_attribute(&transaction, *study, "unit", &unit.to_string())?;
+                set_attribute(&transaction, log.study, "unit", &unit.to_string())?;
             }
         }
-        let writer = Writer { transaction: &transaction, study: *study, variables, objectives, unit: *unit };
+        let variables = &log.variables;
+        let writer = Writer { transaction: &transaction, study: log.study, variables, objectives, unit: *unit };
         for record in records {
-            let trial = writer.trial(record, trials)?;
-            trials.push(trial);
-        }
-        set_attribute(&transaction, *study, "candidates", &trials.len().to_string())?;
-        transaction.commit()?;
-        Ok(true)
-    }
-
-    /// Trials that wait for someone to judge them and were not there when this was asked last. One that sets a variable to what it
-    /// can't be fails at once.
-    ///
-    /// # Errors
-    /// Where the database can't be read or written.
-    pub fn waiting(&mut self) -> Result<Vec<Guest>, Failure> {
-        let path = self.connection.path().unwrap_or_default().to_owned();
-        self.find_waiting().map_err(|error| failure(&path, &error))
-    }
-
-    fn find_waiting(&mut self) -> rusqlite::Result<Vec<Guest>> {
-        let last: Option<i64> = self.connection.query_row("SELECT MAX(trial_id) FROM trials", [], |row| row.get(0))?;
-        let Some(last) = last.filter(|&last| last > self.looked) else { return Ok(Vec::new()) };
-        let mut select = self.connection.prepare_cached(
-            "SELECT t.trial_id, s.value_json, u.value_json FROM trials t \
-             LEFT JOIN trial_system_attributes s ON s.trial_id = t.trial_id AND s.key = 'fixed_params' \
-             LEFT JOIN trial_user_attributes u ON u.trial_id = t.trial_id AND u.key = 'seed' \
-             WHERE t.trial_id > ?1 AND t.trial_id <= ?2 AND t.study_id = ?3 AND t.state = 'WAITING' ORDER BY t.trial_id",
-        )?;
-        let (mut guests, mut refused) = (Vec::new(), Vec::new());
-        let mut rows = select.query([self.looked, last, self.study])?;
-        while let Some(row) = rows.next()? {
-            let trial: i64 = row.get(0)?;
-            match guests::read(&self.variables, trial, row.get(1)?, row.get(2)?) {
-                Ok(guest) => guests.push(guest),
-                Err(why) => refused.push((trial, why)),
+            if claims::holds(&transaction, log.study, worker.id, record)? {
+                let trial = writer.trial(record, &log.trials)?;
+                log.trials.insert(record.proposal.index, trial);
             }
         }
-        drop(rows);
-        drop(select);
-        if !refused.is_empty() {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            refused.iter().try_for_each(|(trial, why)| write::refuse(&transaction, *trial, why))?;
-            transaction.commit()?;
+        // What this process wrote it need not read.
+        if alone {
+            log.looked = transaction.query_row(last, [], |row| row.get(0))?;
         }
-        self.looked = last;
-        Ok(guests)
+        transaction.commit()
     }
 
-    /// What is recorded, in the order of the candidates, or the first trial that can't be read as the candidate that it says it is. Trials
-    /// that say nothing are others'.
-    fn load(&mut self) -> rusqlite::Result<Result<Vec<Record>, i64>> {
-        let trials = read::trials(&self.connection, self.study, &self.variables)?;
-        let mut records = Vec::with_capacity(trials.len());
-        for (index, trial) in trials {
-            let next = (index == records.len() as u64).then(|| trial.record(index, &self.variables)).flatten();
-            let Some(record) = next else { return Ok(Err(trial.number)) };
-            records.push(record);
-            self.trials.push(trial.id);
-        }
-        Ok(Ok(records))
+    fn failure(&self, error: &rusqlite::Error) -> Failure {
+        failure(self.connection.path().unwrap_or_default(), error)
     }
+
+    fn conflict(&self) -> Failure {
+        let path = self.connection.path().unwrap_or_default();
+        let message = format!("another process searches the same study in `{path}` with another budget");
+        Failure::running(codes::STORAGE, message)
+    }
+}
+
+/// The file that a URL names.
+fn path_of(url: &str) -> Result<&str, Failure> {
+    url.strip_prefix("sqlite:///").filter(|path| !path.is_empty()).ok_or_else(|| {
+        let message = format!("`--storage` takes `sqlite:///FILE`, not `{url}`");
+        Failure::usage(Diagnostic::error(codes::STORAGE, message))
+    })
+}
+
+/// What the study of a search is called.
+fn study_name(search: &Search, seed: u64) -> String {
+    format!("{}-{seed}", search.name)
+}
+
+/// What the values of trials are of.
+fn first_objectives(search: &Search) -> Vec<Objective> {
+    search.fidelities.first().map_or(&search.objectives, |fidelity| &fidelity.objectives).clone()
 }
 
 /// The candidate that a record says keeps all constraints.

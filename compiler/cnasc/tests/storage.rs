@@ -120,6 +120,43 @@ fn nothing_is_lost_when_a_search_is_killed() {
     assert_eq!(place.count("trials WHERE state = 'RUNNING'"), 0);
 }
 
+#[test]
+fn several_processes_search_together_and_any_may_die() {
+    let place = Place::new();
+    let storage = place.storage();
+    let budget = ["--storage", storage.as_str(), "--budget", "500", "--workers", "1"];
+    // The first makes the database.
+    place.search(0, &["--storage", storage.as_str(), "--budget", "20"]);
+    let patience = Instant::now() + Duration::from_secs(120);
+    let mut wanted = 60;
+    while wanted < 400 && Instant::now() < patience {
+        let mut team: Vec<_> = (0..3).map(|_| place.command(&budget).spawn().expect("the binary starts")).collect();
+        while place.count("trials") < wanted && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        // All at once, wherever each of them is; one that has ended can't be killed, and need not be.
+        team.iter_mut().for_each(|child| drop(child.kill()));
+        team.iter_mut().for_each(|child| drop(child.wait()));
+        wanted += 70;
+    }
+    let mut team: Vec<_> = (0..3).map(|_| place.command(&budget).spawn().expect("the binary starts")).collect();
+    std::thread::sleep(Duration::from_millis(150));
+    drop((team[0].kill(), team[0].wait()));
+    for child in team.into_iter().skip(1) {
+        let output = child.wait_with_output().expect("it was started here");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let found = place.search(0, &budget);
+    assert_eq!(found["front"], place.search(0, &["--budget", "500"])["front"]);
+    let candidates = "(SELECT DISTINCT value_json FROM trial_user_attributes WHERE key = 'index')";
+    assert_eq!((place.count("trials"), place.count(candidates)), (500, 500), "none is lost, none counts twice");
+    assert_eq!((place.count("cnasc_workers"), place.count("cnasc_claims")), (0, 0));
+    // Who looks on sees the same.
+    let seen = place.search(0, &["--storage", storage.as_str(), "--watch"]);
+    assert_eq!((seen["study"].as_str(), seen["candidates"].as_u64()), (Some("s-3"), Some(500)));
+    assert!(seen["front"].as_u64() > Some(0) && seen["best"]["params"].as_f64() > Some(0.0), "{seen}");
+}
+
 /// A trial as `enqueue_trial` leaves it.
 fn enqueue(connection: &Connection, fixed: &str, seed: Option<&str>) -> i64 {
     let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1";

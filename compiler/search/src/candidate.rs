@@ -1,8 +1,8 @@
 //! One candidate: drawn, measured and held against the constraints, the cheapest figure first and no dearer one than is asked for.
 
-use crate::constraint;
 use crate::look::Look;
 use crate::study::{PLACE, Study};
+use crate::{canonical, constraint};
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_expand::expand;
 use cnasc_expand::space::{self, Setting};
@@ -111,6 +111,8 @@ pub fn draw(
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn {
     pub(crate) candidate: Candidate,
+    /// What isomorphic networks have in common, where nothing that they are judged by tells them apart.
+    pub(crate) form: Option<String>,
     workload: Workload,
 }
 
@@ -123,7 +125,8 @@ impl Drawn {
         let workload =
             Workload::new(&architecture, &graph).map_err(|error| Evaluated::impossible(error.to_string()))?;
         let figures = Figures { counts: Counts::new(&graph, &workload), score: None, placed: None };
-        Ok(Self { candidate: Candidate { proposal, arguments, hash: architecture.hash, figures }, workload })
+        let form = study.counts_alone().then(|| canonical::hash(&architecture)).flatten();
+        Ok(Self { candidate: Candidate { proposal, arguments, hash: architecture.hash, figures }, form, workload })
     }
 
     /// What the look says of it; figures that it has already are not computed again.

@@ -8,6 +8,7 @@
 //! that work again. This crate starts no thread, reads no clock and writes no file.
 
 pub mod candidate;
+pub mod canonical;
 pub mod constraint;
 pub mod look;
 pub mod pareto;

@@ -6,6 +6,35 @@ pub fn dominates(a: &[f64], b: &[f64]) -> bool {
     a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b)
 }
 
+/// What nothing dominates of all that came in so far.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Front(Vec<Vec<f64>>);
+
+impl Front {
+    /// Lets an item in where nothing in it is at least as good in every respect; what the item dominates leaves.
+    pub fn insert(&mut self, values: Vec<f64>) {
+        if self.0.iter().any(|other| *other == values || dominates(other, &values)) {
+            return;
+        }
+        self.0.retain(|other| !dominates(&values, other));
+        self.0.push(values);
+    }
+
+    /// Its items; alike ones once.
+    #[must_use]
+    pub fn items(&self) -> &[Vec<f64>] {
+        &self.0
+    }
+
+    /// The least value of each objective, none where nothing came in.
+    #[must_use]
+    pub fn ideal(&self) -> Vec<f64> {
+        let objectives = self.0.first().map_or(0, Vec::len);
+        let least = |objective: usize| self.0.iter().map(|item| item[objective]).fold(f64::INFINITY, f64::min);
+        (0..objectives).map(least).collect()
+    }
+}
+
 /// Which items nothing dominates, as indices in ascending order of the first objective (then the next, then the index).
 ///
 /// With two objectives this is one sweep over the sorted items; with more, each item is held against the front so far, which
@@ -39,8 +68,9 @@ pub fn ranking(values: &[Vec<f64>], enough: usize) -> Vec<usize> {
     ranked
 }
 
-/// The `count` best items as indices, front after front; where a front does not fit whole, those of it that stand furthest from
-/// their neighbours. This is the selection of NSGA-II (Deb, Pratap, Agarwal and Meyarivan, IEEE Trans. Evol. Comput. 6 (2), 2002).
+/// The `count` best items as indices, front after front, in each those first that stand furthest from their neighbours; so where a front
+/// does not fit whole, these are chosen. This is the selection of NSGA-II (Deb, Pratap, Agarwal and Meyarivan, IEEE Trans. Evol. Comput. 6
+/// (2), 2002).
 #[must_use]
 pub fn best(values: &[Vec<f64>], count: usize) -> Vec<usize> {
     let mut left: Vec<usize> = (0..values.len()).collect();
@@ -48,16 +78,11 @@ pub fn best(values: &[Vec<f64>], count: usize) -> Vec<usize> {
     while !left.is_empty() && chosen.len() < count {
         let remaining: Vec<Vec<f64>> = left.iter().map(|&index| values[index].clone()).collect();
         let found = front(&remaining);
-        let room = count - chosen.len();
-        if found.len() <= room {
-            chosen.extend(found.iter().map(|&place| left[place]));
-        } else {
-            let members: Vec<Vec<f64>> = found.iter().map(|&place| remaining[place].clone()).collect();
-            let apart = crowding(&members);
-            let mut order: Vec<usize> = (0..found.len()).collect();
-            order.sort_by(|&a, &b| apart[b].total_cmp(&apart[a]).then(found[a].cmp(&found[b])));
-            chosen.extend(order.iter().take(room).map(|&member| left[found[member]]));
-        }
+        let members: Vec<Vec<f64>> = found.iter().map(|&place| remaining[place].clone()).collect();
+        let apart = crowding(&members);
+        let mut order: Vec<usize> = (0..found.len()).collect();
+        order.sort_by(|&a, &b| apart[b].total_cmp(&apart[a]).then(found[a].cmp(&found[b])));
+        chosen.extend(order.iter().take(count - chosen.len()).map(|&member| left[found[member]]));
         let mut taken = vec![false; left.len()];
         found.iter().for_each(|&place| taken[place] = true);
         left = left.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(index, _)| index).collect();
@@ -114,6 +139,13 @@ mod tests {
         assert_eq!(best(&[], 2), [0; 0]);
     }
 
+    /// The items of these indices in order.
+    fn expected_values(values: &[Vec<f64>], indices: &[usize]) -> Vec<Vec<f64>> {
+        let mut items: Vec<Vec<f64>> = indices.iter().map(|&index| values[index].clone()).collect();
+        items.sort_by(|a, b| compare(a, b));
+        items
+    }
+
     proptest! {
         #[test]
         fn the_best_are_whole_fronts_but_the_last(values in prop::collection::vec(prop::collection::vec(0_u8..6, 2), 1..40), count in 0_usize..45) {
@@ -135,7 +167,16 @@ mod tests {
             found.sort_unstable();
             let free = |item: &Vec<f64>| !values.iter().any(|other| dominates(other, item));
             let expected: Vec<usize> = (0..values.len()).filter(|&index| free(&values[index])).collect();
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(&found, &expected);
+            let mut growing = Front::default();
+            values.iter().for_each(|item| growing.insert(item.clone()));
+            let mut distinct: Vec<Vec<f64>> = expected_values(&values, &expected);
+            let mut grown = growing.items().to_vec();
+            grown.sort_by(|a, b| compare(a, b));
+            distinct.dedup();
+            prop_assert_eq!(&grown, &distinct);
+            let least = |at: usize| values.iter().map(|item| item[at]).fold(f64::INFINITY, f64::min);
+            prop_assert_eq!(growing.ideal(), (0..3).map(least).collect::<Vec<_>>());
             let mut all = ranking(&values, usize::MAX);
             all.sort_unstable();
             prop_assert_eq!(all, (0..values.len()).collect::<Vec<_>>());

@@ -13,6 +13,8 @@ pub struct Record {
     pub arguments: BTreeMap<String, String>,
     /// Its architecture's hash, where it gave a network.
     pub hash: Option<String>,
+    /// What it has in common with isomorphic networks ([`crate::canonical`]), where those count as one.
+    pub form: Option<String>,
     /// What became of it.
     pub fate: Fate,
     /// The name of the [`Guest`] that it was, where no strategy proposed it.

@@ -7,65 +7,31 @@
 //! figures are completed. A strategy that learns is told after each batch how the first look judged it, a network that was drawn before as
 //! it was then. Candidates that an earlier run has recorded take the same way, but for the work.
 
+mod guests;
+mod job;
+mod share;
+
 use crate::candidate::{Candidate, Drawn, Evaluated, Proposal};
 use crate::look::Look;
-use crate::pareto;
+use crate::pareto::{self, Front};
 use crate::record::{Fate, Guest, Record};
 use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
 use cnasc_base::Seed;
 use cnasc_expand::space;
+use cnasc_ir::program::Objective;
 use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
-use std::collections::{BTreeMap, VecDeque};
+use guests::Guests;
+use job::Task;
+use std::collections::BTreeMap;
+
+pub use job::{Done, Job};
+pub use share::Share;
 
 /// How many candidates are drawn at once: few enough to be held in memory with their networks, many enough that threads which
 /// wait for the last of them lose little.
 const BATCH: u64 = 128;
-
-/// A piece of work that depends on nothing else.
-#[derive(Debug)]
-pub struct Job<'a> {
-    study: Study<'a>,
-    task: Task<'a>,
-}
-
-#[derive(Debug)]
-enum Task<'a> {
-    Draw(Proposal),
-    Judge(Box<Drawn>, Look<'a>),
-    Again(Box<Candidate>, Look<'a>),
-}
-
-/// What a job gave.
-#[derive(Debug)]
-pub struct Done(Result<Box<Drawn>, Evaluated>);
-
-impl Job<'_> {
-    /// Does it: the same for the same job wherever and whenever.
-    #[must_use]
-    pub fn run(self) -> Done {
-        let Self { study, task } = self;
-        Done(match task {
-            Task::Draw(proposal) => Drawn::new(&study, proposal).map(Box::new),
-            Task::Judge(drawn, look) => Err(drawn.judge(&study, &look)),
-            Task::Again(candidate, look) => Err(match Drawn::new(&study, candidate.proposal) {
-                Ok(mut drawn) => {
-                    drawn.candidate.figures = candidate.figures;
-                    drawn.judge(&study, &look)
-                }
-                Err(impossible) => impossible,
-            }),
-        })
-    }
-}
-
-impl Done {
-    /// What was judged; of a candidate that was only drawn, what a bug of ours would be reported as.
-    fn verdict(self) -> Evaluated {
-        self.0.err().unwrap_or_else(|| Evaluated::impossible("it was not judged".to_owned()))
-    }
-}
 
 /// A candidate with a new network.
 #[derive(Debug)]
@@ -91,32 +57,14 @@ impl Held {
         match self {
             Self::New(drawn) => {
                 let Candidate { proposal, arguments, hash, .. } = drawn.candidate.clone();
+                let form = drawn.form.clone();
                 tasks.push(Task::Judge(drawn, look.clone()));
                 let fate = Fate::Duplicate(proposal.index);
                 let guest = guests.name(proposal.index);
-                Judging::New(Box::new(Record { proposal, arguments, hash: Some(hash), fate, guest }))
+                Judging::New(Box::new(Record { proposal, arguments, hash: Some(hash), form, fate, guest }))
             }
             Self::Recorded(index, verdict) => Judging::Recorded(index, verdict),
         }
-    }
-}
-
-/// Candidates that the strategy did not propose.
-#[derive(Debug, Default)]
-struct Guests {
-    waiting: VecDeque<Guest>,
-    /// Of each that came in, by its number as a candidate.
-    names: BTreeMap<u64, u64>,
-}
-
-impl Guests {
-    fn name(&self, index: u64) -> Option<u64> {
-        self.names.get(&index).copied()
-    }
-
-    /// How many of the first `drawn` candidates the strategy proposed.
-    fn others(&self, drawn: u64) -> u64 {
-        drawn - self.names.range(..drawn).count() as u64
     }
 }
 
@@ -154,7 +102,7 @@ pub struct Run<'a> {
     strayed: Option<u64>,
     /// What is new and has not been taken yet.
     records: Vec<Record>,
-    /// Which candidate a network was drawn as first, by its hash.
+    /// Which candidate a network was drawn as first, by its hash, or by that of its canonical form.
     first: BTreeMap<String, u64>,
     /// The same of each candidate of this batch.
     batch: Vec<u64>,
@@ -168,6 +116,8 @@ pub struct Run<'a> {
     unit: Option<u64>,
     /// Candidates that keep the constraints of the look that is being taken.
     passed: Vec<Candidate>,
+    /// The objectives of the first look of what nothing beats so far.
+    front: Front,
     outcome: Outcome,
 }
 
@@ -195,6 +145,7 @@ impl<'a> Run<'a> {
             verdicts: BTreeMap::new(),
             unit: None,
             passed: Vec::new(),
+            front: Front::default(),
             outcome: Outcome::default(),
         }
     }
@@ -204,9 +155,15 @@ impl<'a> Run<'a> {
         self.guests.waiting.extend(guests);
     }
 
-    /// Gives what earlier runs of the study recorded, before the first jobs are asked for.
+    /// Gives what other runs of the study recorded, at any time; what is known already is not looked at.
     pub fn recall(&mut self, records: Vec<Record>) {
-        self.recorded = records.into_iter().map(|record| (record.proposal.index, record)).collect();
+        let known = |index: u64| {
+            let place = index.checked_sub(self.drawn).and_then(|place| usize::try_from(place).ok());
+            place.is_none_or(|place| self.proposed.get(place).is_some_and(|(_, record)| record.is_some()))
+        };
+        let new = records.into_iter().map(|record| (record.proposal.index, record));
+        let new: Vec<(u64, Record)> = new.filter(|(index, _)| !known(*index)).collect();
+        self.recorded.extend(new);
     }
 
     /// The first candidate of which something else is recorded than what this study proposes: the records are of another one.
@@ -221,31 +178,28 @@ impl<'a> Run<'a> {
         if self.stage == Stage::Judge { Vec::new() } else { std::mem::take(&mut self.records) }
     }
 
-    /// The next batch: guests that came at this place before, or come now; else what the strategy proposes.
+    /// The next batch: a guest that came at this place before, or comes now; else what the strategy proposes.
     fn propose(&mut self) {
         let first = self.drawn;
-        let recorded = (first..first + BATCH).map_while(|index| self.recorded.get(&index));
-        let recorded =
-            recorded.map_while(|record| Some((record.guest?, record.proposal.seed, &record.proposal.settings)));
-        let mut guests: Vec<_> = recorded.collect();
-        let waiting;
-        if guests.is_empty() && !self.recorded.contains_key(&first) {
-            let number = usize::try_from(BATCH).unwrap_or(usize::MAX).min(self.guests.waiting.len());
-            waiting = self.guests.waiting.drain(..number).collect::<Vec<_>>();
-            let stream = Seed::new(self.study.seed).child("guests");
-            let seed = |place: usize| stream.nth(self.guests.names.len() as u64 + place as u64).number();
-            let seeded = waiting.iter().enumerate();
-            guests =
-                seeded.map(|(place, it)| (it.name, it.seed.unwrap_or_else(|| seed(place)), &it.settings)).collect();
-        }
-        let proposed = if guests.is_empty() {
-            // A batch ends where guests came in, as it did then.
+        let guest = match self.recorded.get(&first) {
+            Some(record) => {
+                let Record { proposal, guest, .. } = record;
+                guest.map(|name| Guest { name, seed: Some(proposal.seed), settings: proposal.settings.clone() })
+            }
+            None => self.guests.waiting.pop_front(),
+        };
+        let proposed = if let Some(Guest { name, seed, settings }) = guest {
+            let number = self.guests.names.len() as u64;
+            let seed = seed.unwrap_or_else(|| Seed::new(self.study.seed).child("guests").nth(number).number());
+            self.guests.names.insert(first, name);
+            vec![self.proposer.host(seed, &settings)]
+        } else {
+            // A batch ends where a guest came in, as it did then.
             let mut known = self.recorded.range(first..first + BATCH);
             let room = known.find(|(_, record)| record.guest.is_some()).map_or(BATCH, |(guest, _)| guest - first);
-            self.proposer.ask(room.min(self.limit.saturating_sub(self.guests.others(first))))
-        } else {
-            self.guests.names.extend((first..).zip(guests.iter().map(|(name, ..)| *name)));
-            self.proposer.host(guests.into_iter().map(|(_, seed, settings)| (seed, settings)))
+            let known = (first..first + room).map_while(|index| self.recorded.get(&index));
+            let known: Vec<&Proposal> = known.map(|record| &record.proposal).collect();
+            self.proposer.ask(room.min(self.limit.saturating_sub(self.guests.others(first))), &known)
         };
         let numbered = (first..).zip(proposed).map(|(index, proposal)| Proposal { index, ..proposal });
         self.proposed = numbered.collect::<Vec<_>>().into_iter().map(|proposal| self.recall_one(proposal)).collect();
@@ -274,6 +228,19 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn passed(&self) -> usize {
         self.passed.len()
+    }
+
+    /// What no candidate beats so far in the objectives of the first look, all to be minimised. Concurrency scores are relative to the
+    /// smallest edge of the first batch.
+    #[must_use]
+    pub fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// The objectives of the first look.
+    #[must_use]
+    pub fn objectives(&self) -> &'a [Objective] {
+        self.looks[0].objectives
     }
 
     /// Whether candidates are still being drawn, so that the run may be cut short.
@@ -382,25 +349,25 @@ impl<'a> Run<'a> {
     /// Holds a candidate to be judged where its network is a new one.
     fn take_drawn(&mut self, proposal: Proposal, done: Done) {
         let index = self.drawn;
-        let (arguments, hash, fate) = match done.0 {
+        let (arguments, hash, form, fate) = match done.0 {
             Ok(drawn) => {
                 let Candidate { arguments, hash, .. } = drawn.candidate.clone();
-                let first = self.first_of(&hash);
+                let first = self.first_of(drawn.form.as_ref().unwrap_or(&hash));
                 if first == index {
                     self.held.push(Held::New(drawn));
                     return;
                 }
-                (arguments, Some(hash), Fate::Duplicate(first))
+                (arguments, Some(hash), drawn.form, Fate::Duplicate(first))
             }
             Err(verdict) => {
                 self.batch.push(index);
                 self.drawn += 1;
                 self.take_in(verdict.clone());
-                (BTreeMap::new(), None, Fate::Judged(verdict))
+                (BTreeMap::new(), None, None, Fate::Judged(verdict))
             }
         };
         let guest = self.guests.name(index);
-        self.records.push(Record { proposal, arguments, hash, fate, guest });
+        self.records.push(Record { proposal, arguments, hash, form, fate, guest });
     }
 
     /// Does with a recorded candidate what was done with it when it was new.
@@ -408,7 +375,7 @@ impl<'a> Run<'a> {
         let index = self.drawn;
         match (&record.hash, record.fate) {
             (Some(hash), fate) => {
-                let first = self.first_of(hash);
+                let first = self.first_of(record.form.as_ref().unwrap_or(hash));
                 match fate {
                     Fate::Judged(verdict) if first == index => self.held.push(Held::Recorded(index, verdict)),
                     Fate::Duplicate(_) if first == index => self.strayed = self.strayed.or(Some(index)),
@@ -456,13 +423,11 @@ impl<'a> Run<'a> {
             }
         }
         self.records.sort_by_key(|record| record.proposal.index);
-        if self.proposer.learns() {
-            self.note(&verdicts);
-        }
+        self.note(&verdicts);
         verdicts.into_iter().for_each(|(_, verdict)| self.take_in(verdict));
     }
 
-    /// Writes down for the strategy how candidates were judged.
+    /// Writes down how candidates were judged: for whom it may concern, and for a strategy that learns.
     fn note(&mut self, verdicts: &[(u64, Evaluated)]) {
         if self.unit.is_none() {
             let scores = verdicts.iter().filter_map(|(_, verdict)| match verdict {
@@ -473,13 +438,19 @@ impl<'a> Run<'a> {
         }
         for (index, verdict) in verdicts {
             let verdict = match verdict {
-                Evaluated::Feasible(candidate) => Verdict::Kept(self.looks[0].objectives(&rated(candidate, self.unit))),
+                Evaluated::Feasible(candidate) => {
+                    let values = self.looks[0].objectives(&rated(candidate, self.unit));
+                    self.front.insert(values.clone());
+                    Verdict::Kept(values)
+                }
                 Evaluated::Infeasible { violation, broken } => {
                     Verdict::Missed { cost: broken.cost(), violation: *violation }
                 }
                 Evaluated::Impossible(_) => Verdict::Nothing,
             };
-            self.verdicts.insert(*index, verdict);
+            if self.proposer.learns() {
+                self.verdicts.insert(*index, verdict);
+            }
         }
     }
 

@@ -83,8 +83,9 @@ impl Proposer {
         Self { seed, genes, method, count: 0, asked: Vec::new() }
     }
 
-    /// The next candidates, at most `room`, numbered as if there had been no others; none where there are no more.
-    pub(crate) fn ask(&mut self, room: u64) -> Vec<Proposal> {
+    /// The next candidates, at most `room`, numbered as if there had been no others; none where there are no more. `known` are the first
+    /// of them as an earlier run had them, where it went so far.
+    pub(crate) fn ask(&mut self, room: u64, known: &[&Proposal]) -> Vec<Proposal> {
         let first = self.count;
         // A genome that is drawn afresh is what `random` would draw as this candidate.
         let fresh = |genes: &Genes, offset: usize| genes.random(candidate_seed(self.seed, first + offset as u64));
@@ -103,7 +104,7 @@ impl Proposer {
             }
             Method::Evolution(evolution) => evolution.ask(genes, room, fresh),
             Method::Nsga2(nsga2) => nsga2.ask(genes, room, fresh),
-            Method::Tpe(tpe) => tpe.ask(genes, room, fresh),
+            Method::Tpe(tpe) => tpe.ask(genes, room, known, fresh),
         };
         self.count += self.asked.len() as u64;
         let asked = self.asked.iter().enumerate();
@@ -116,17 +117,12 @@ impl Proposer {
             .collect()
     }
 
-    /// These candidates instead of its own: what was set and what it was drawn from. Variables that are left open are drawn.
-    pub(crate) fn host<'a>(
-        &mut self,
-        guests: impl Iterator<Item = (u64, &'a BTreeMap<String, Setting>)>,
-    ) -> Vec<Proposal> {
-        let genes = &self.genes;
-        let named = guests.map(|(seed, set)| (seed, genes.named(&genes.with(seed, set).settings)));
-        let named: Vec<(u64, BTreeMap<String, Setting>)> = named.collect();
+    /// This candidate instead of its own: what was set and what it is drawn from. Variables that are left open are drawn.
+    pub(crate) fn host(&mut self, seed: u64, set: &BTreeMap<String, Setting>) -> Proposal {
+        let settings = self.genes.named(&self.genes.with(seed, set).settings);
         // What is set of variables that do not exist is forgotten, for it is not in the records either.
-        self.asked = named.iter().map(|(seed, settings)| genes.with(*seed, settings)).collect();
-        named.into_iter().map(|(seed, settings)| Proposal { index: 0, seed, settings }).collect()
+        self.asked = vec![self.genes.with(seed, &settings)];
+        Proposal { index: 0, seed, settings }
     }
 
     fn random(&mut self, room: usize) -> Vec<Proposal> {

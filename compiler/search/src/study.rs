@@ -3,7 +3,7 @@
 use crate::candidate::Candidate;
 use cnasc_base::{Code, Diagnostic, Diagnostics};
 use cnasc_ir::Fleet;
-use cnasc_ir::program::{Make, Measure, Program, Search, Strategy};
+use cnasc_ir::program::{Cost, Make, Measure, Program, Search, Strategy};
 use std::collections::BTreeMap;
 
 /// The code of a network that does not fit the fleet.
@@ -104,6 +104,13 @@ impl<'a> Study<'a> {
     #[must_use]
     pub fn fleet(&self) -> &'a Fleet {
         &self.program.fleets[self.search.on.index()]
+    }
+
+    /// Whether all that candidates are judged by is counted in the network, so that it can't depend on the names and the order of nodes:
+    /// partitions and placements are found by heuristics, which may do better on one order than on another.
+    pub(crate) fn counts_alone(&self) -> bool {
+        let fidelities = self.search.fidelities.iter().all(|fidelity| fidelity.cost() == Cost::Count);
+        fidelities && self.search.cost() == Cost::Count
     }
 
     /// n of the concurrency score.

@@ -3,7 +3,7 @@
 
 use cnasc_base::Sources;
 use cnasc_ir::Program;
-use cnasc_search::{Candidate, Done, Job, Outcome, Run, Study, draw};
+use cnasc_search::{Candidate, Done, Job, Outcome, Record, Run, Study, draw};
 use std::collections::BTreeSet;
 
 const LEARNING: [&str; 5] = [
@@ -193,4 +193,52 @@ fn records_of_another_study_are_noticed() {
     other.recall(records);
     other.ask();
     assert_eq!(other.strayed(), Some(0));
+}
+
+/// Three processes that see each other's records late, in turns that a seed decides.
+#[test]
+fn a_batch_may_be_shared() {
+    for strategy in LEARNING.into_iter().chain(["random", "grid(points: 3)"]) {
+        let program = program(MIXED, &format!("{TWO}\nstrategy {strategy}"), 90);
+        let study = Study::new(&program, &program.searches[0], 5).expect("a search that can be run");
+        let (whole, _) = outcome(&program, 90, 5, in_turn);
+        let mut runs: Vec<Run<'_>> = (0..3).map(|_| Run::new(&study, 90, 90)).collect();
+        let mut log: Vec<Record> = Vec::new();
+        let mut over = [false; 3];
+        let mut rng = cnasc_base::Seed::new(1).rng();
+        while over.contains(&false) {
+            let turn = rng.below(3);
+            let run = &mut runs[turn];
+            let wanted = run.wanted(|_, _| Ok::<_, std::convert::Infallible>(None)).expect("nobody fails");
+            let Some(wanted) = wanted else {
+                over[turn] = true;
+                continue;
+            };
+            // A part of what nobody has done yet, or what others did meanwhile.
+            let done: BTreeSet<u64> = log.iter().map(|record| record.proposal.index).collect();
+            let mine = wanted.iter().filter(|proposal| !done.contains(&proposal.index));
+            let part = if run.is_settled() { 1 + rng.below(wanted.len()) } else { wanted.len() };
+            let mine: Vec<_> = mine.take(part).cloned().collect();
+            if mine.is_empty() || rng.chance(0.5) {
+                run.recall(log.clone());
+            } else {
+                let (mut share, draws) = run.share(mine);
+                let judges = share.drawn(in_turn(draws));
+                let records = share.judged(in_turn(judges));
+                run.recall(records.clone());
+                log.extend(records);
+            }
+        }
+        assert_eq!(log.len(), 90, "{strategy}: nothing is done twice");
+        for mut run in runs {
+            loop {
+                let jobs = run.ask();
+                if jobs.is_empty() {
+                    break;
+                }
+                run.tell(in_turn(jobs));
+            }
+            assert_eq!(run.outcome(), whole, "{strategy}");
+        }
+    }
 }

@@ -9,14 +9,16 @@ use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::Program;
 use cnasc_ir::program::{Budget, Search};
 use cnasc_search::{Done, Job, Outcome, Record, Run, Study};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 mod finish;
+mod progress;
+mod shared;
 mod show;
+mod watch;
 
 pub use show::word;
 
@@ -25,6 +27,9 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     let (program, _) = pipeline::check(&mut session.sources, &args.file)?;
     let search = find(&program, args)?;
     let seed = args.seed.unwrap_or(search.seed);
+    if args.watch {
+        return watch::run(session, args, search, seed);
+    }
     let study = Study::new(&program, search, seed)?;
     pipeline::has_backends(study.fleet())?;
     let images = finish::Images::find(args, &study)?;
@@ -109,6 +114,30 @@ fn find<'a>(program: &'a Program, args: &SearchArgs) -> Result<&'a Search, Failu
     })
 }
 
+/// How long a search goes on.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    candidates: u64,
+    time: Option<Instant>,
+}
+
+impl Limit {
+    /// As the command line says, else as the search does.
+    fn new(args: &SearchArgs, search: &Search) -> Self {
+        match (args.budget, search.budget) {
+            (Some(candidates), _) | (None, Budget::Candidates(candidates)) => Self { candidates, time: None },
+            (None, Budget::Seconds(seconds)) => {
+                Self { candidates: u64::MAX, time: Some(Instant::now() + Duration::from_secs_f64(seconds)) }
+            }
+        }
+    }
+
+    /// How many candidates there will be.
+    fn known(&self) -> Option<u64> {
+        self.time.is_none().then_some(self.candidates)
+    }
+}
+
 /// Looks at all candidates of the budget; the outcome does not depend on the number of workers.
 fn evaluate<'a>(
     session: &Session,
@@ -117,44 +146,37 @@ fn evaluate<'a>(
     search: &Search,
     kept: &mut Kept,
 ) -> Result<Run<'a>, Failure> {
-    let (limit, deadline) = match (args.budget, search.budget) {
-        (Some(candidates), _) | (None, Budget::Candidates(candidates)) => (candidates, None),
-        (None, Budget::Seconds(seconds)) => (u64::MAX, Some(Instant::now() + Duration::from_secs_f64(seconds))),
-    };
+    let limit = Limit::new(args, search);
     let workers = args.workers.map_or_else(cores, usize::from);
-    let bar = progress(session, limit);
+    let line = progress::line(session, limit.known());
     let stopped = stopped(session);
-    let mut run = Run::new(study, limit, args.top.into());
+    let mut run = Run::new(study, limit.candidates, args.top.into());
+    let recalled = kept.records.len() as u64;
     run.recall(std::mem::take(&mut kept.records));
+    let over = || stopped.load(Ordering::Relaxed) || limit.time.is_some_and(|end| Instant::now() >= end);
+    let show = |run: &Run<'_>| {
+        if line.position() < recalled {
+            // What is known from before does not count for the speed.
+            line.set_position(recalled);
+            line.reset_eta();
+        }
+        line.set_position(run.drawn());
+        line.set_message(progress::found(run.passed() as u64, run.front(), run.objectives()));
+    };
+    if let Some(storage) = &mut kept.storage {
+        shared::draw(&mut run, storage, workers, over, show)?;
+    }
     loop {
-        if let Some(storage) = &mut kept.storage {
-            run.invite(storage.waiting()?);
-        }
         let jobs = run.ask();
-        if let Some(candidate) = run.strayed() {
-            let message = format!("candidate {candidate} of the study is not what this release proposes");
-            return Err(Diagnostic::error(codes::STORAGE, message).note("name another file").into());
-        }
         if jobs.is_empty() {
             break;
         }
         // Only the drawing of candidates can be cut short: what was drawn is judged.
         let draws = run.draws();
-        let over = || {
-            draws && (stopped.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline))
-        };
-        run.tell(work(jobs, workers, over));
-        if let Some(storage) = &mut kept.storage {
-            storage.write(&run.take_records())?;
-        }
-        bar.set_position(run.drawn());
-        bar.set_message(format!("{} kept", run.passed()));
+        run.tell(work(jobs, workers, || draws && over()));
+        show(&run);
     }
-    bar.finish_and_clear();
-    // Of a last batch that had nothing to judge.
-    if let Some(storage) = &mut kept.storage {
-        storage.write(&run.take_records())?;
-    }
+    line.finish_and_clear();
     if stopped.load(Ordering::Relaxed) {
         let again = if args.storage.is_some() { "; the same command goes on from there" } else { "" };
         session.output.remark(&format!("stopped after {} candidates{again}", run.drawn()));
@@ -207,18 +229,6 @@ fn work(jobs: Vec<Job<'_>>, workers: usize, over: impl Fn() -> bool + Sync) -> V
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-fn progress(session: &Session, limit: u64) -> ProgressBar {
-    if !session.output.shows_progress() {
-        return ProgressBar::hidden();
-    }
-    let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
-    let template = "{bar:30} {pos}/{len} candidates, {per_sec}, {msg}, {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Why nothing was found, so that the reader knows which limit to move.

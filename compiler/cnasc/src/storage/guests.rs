@@ -2,14 +2,71 @@
 
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_search::Guest;
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-/// The candidate that a trial asks for: `fixed` is an object of variables and values, `seed` a number or one between quotes.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn read(
+/// Trials that wait, and that this process knows of.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    trials: VecDeque<i64>,
+    /// The last trial that was looked at for whether it waits.
+    looked: i64,
+}
+
+impl Waiting {
+    /// The next one that waits still and that nobody has claimed. One that sets a variable to what it can't be fails instead.
+    pub fn next(
+        &mut self,
+        transaction: &Transaction<'_>,
+        study: i64,
+        variables: &[SearchVariable],
+    ) -> rusqlite::Result<Option<i64>> {
+        self.look(transaction, study)?;
+        let waits = "SELECT COUNT(*) FROM trials WHERE trial_id = ?1 AND state = 'WAITING' \
+             AND trial_id NOT IN (SELECT guest FROM cnasc_claims WHERE guest IS NOT NULL)";
+        while let Some(trial) = self.trials.pop_front() {
+            let waits: i64 = transaction.prepare_cached(waits)?.query_row([trial], |row| row.get(0))?;
+            if waits == 1 {
+                match find(transaction, variables, trial)? {
+                    Ok(_) => return Ok(Some(trial)),
+                    Err(why) => super::write::refuse(transaction, trial, &why)?,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the trials that came since the last time.
+    fn look(&mut self, transaction: &Transaction<'_>, study: i64) -> rusqlite::Result<()> {
+        let last: Option<i64> = transaction.query_row("SELECT MAX(trial_id) FROM trials", [], |row| row.get(0))?;
+        let Some(last) = last.filter(|&last| last > self.looked) else { return Ok(()) };
+        let mut select = transaction.prepare_cached(
+            "SELECT trial_id FROM trials WHERE trial_id > ?1 AND study_id = ?2 AND state = 'WAITING' ORDER BY trial_id",
+        )?;
+        for trial in select.query_map([self.looked, study], |row| row.get(0))? {
+            self.trials.push_back(trial?);
+        }
+        self.looked = last;
+        Ok(())
+    }
+}
+
+/// The candidate that a trial asks for, or what is wrong with it.
+pub fn find(
+    transaction: &Transaction<'_>,
+    variables: &[SearchVariable],
+    trial: i64,
+) -> rusqlite::Result<Result<Guest, String>> {
+    let text = |kind: &str, key: &str| -> rusqlite::Result<Option<String>> {
+        let select = format!("SELECT value_json FROM trial_{kind}_attributes WHERE trial_id = ?1 AND key = ?2");
+        transaction.prepare_cached(&select)?.query_row(params![trial, key], |row| row.get(0)).optional()
+    };
+    Ok(read(variables, trial, text("system", "fixed_params")?, text("user", "seed")?))
+}
+
+/// `fixed` is an object of variables and values, `seed` a number or one between quotes.
+fn read(
     variables: &[SearchVariable],
     trial: i64,
     fixed: Option<String>,

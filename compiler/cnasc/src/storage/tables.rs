@@ -1,4 +1,4 @@
-//! Optuna's tables, and search variables as its distributions.
+//! Optuna's tables, two more that it does not know of, and search variables as its distributions.
 
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_ir::program::Domain;
@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS trial_intermediate_values (trial_intermediate_value_i
     intermediate_value_type VARCHAR(7) NOT NULL, UNIQUE (trial_id, step));
 CREATE TABLE IF NOT EXISTS trial_heartbeats (trial_heartbeat_id INTEGER NOT NULL PRIMARY KEY,
     trial_id INTEGER NOT NULL UNIQUE REFERENCES trials (trial_id), heartbeat DATETIME NOT NULL);
+CREATE TABLE IF NOT EXISTS cnasc_workers (worker INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, study_id INTEGER NOT NULL, host TEXT NOT NULL,
+    process INTEGER NOT NULL, began TEXT, beat INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS cnasc_claims (study_id INTEGER NOT NULL, candidate INTEGER NOT NULL, worker INTEGER NOT NULL, guest INTEGER,
+    PRIMARY KEY (study_id, candidate)) WITHOUT ROWID;
 ";
 
 /// Makes what is missing of them.

@@ -9,6 +9,7 @@ use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Candidate, Fate, Proposal, Record};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// The time as Optuna writes it.
 const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f', 'now', 'localtime') || '000'";
@@ -36,10 +37,10 @@ impl Writer<'_> {
         self.transaction.prepare_cached(sql)?.execute(values).map(|_| ())
     }
 
-    /// Writes the next candidate and gives the trial that it is now; `trials` are those of the candidates before it.
-    pub fn trial(&self, record: &Record, trials: &[i64]) -> rusqlite::Result<i64> {
+    /// Writes the next candidate and gives the trial that it is now; `trials` are those of the candidates that it may be one with.
+    pub fn trial(&self, record: &Record, trials: &BTreeMap<u64, i64>) -> rusqlite::Result<i64> {
         let first = match &record.fate {
-            Fate::Duplicate(first) => usize::try_from(*first).ok().and_then(|first| trials.get(first)).copied(),
+            Fate::Duplicate(first) => trials.get(first).copied(),
             Fate::Judged(_) => None,
         };
         let state = match &record.fate {
@@ -99,6 +100,7 @@ impl Writer<'_> {
             vec![("index", index.to_string()), ("seed", seed.to_string()), ("fate", fate::text(&record.fate))];
         attributes.extend(record.guest.map(|_| ("guest", "yes".to_owned())));
         attributes.extend(record.hash.clone().map(|hash| ("network", hash)));
+        attributes.extend(record.form.clone().map(|form| ("form", form)));
         attributes.extend(kept(record).map(|candidate| ("figures", fate::figures(&candidate.figures))));
         for (key, value) in attributes {
             self.run(ATTRIBUTE, params![trial, key, json!(value).to_string()])?;

@@ -58,6 +58,12 @@ impl Genes {
         genome
     }
 
+    /// A genome of which those genes matter alone that exist.
+    pub(super) fn known(&self, graph: u64, set: &BTreeMap<String, Setting>) -> Genome {
+        let settings = self.variables.iter().map(|variable| set.get(&variable.name).copied());
+        Genome { settings: settings.map(|setting| setting.unwrap_or(Setting::Choice(0))).collect(), graph }
+    }
+
     /// The settings of the variables that exist, by name.
     pub(super) fn named(&self, settings: &[Setting]) -> BTreeMap<String, Setting> {
         let exists = self.exists(settings);

@@ -7,9 +7,11 @@
 
 use super::genes::{Genes, Genome, at, graph, normal, position};
 use super::{Observed, order};
+use crate::candidate::Proposal;
 use cnasc_base::{Rng, Seed};
 use cnasc_expand::space::Setting;
 use cnasc_ir::program::Domain;
+use std::collections::VecDeque;
 
 /// How many points are proposed between two learnings; part of the method, for else the number of threads would be.
 const AT_ONCE: usize = 4;
@@ -18,7 +20,10 @@ const AT_ONCE: usize = 4;
 const MOST_GOOD: usize = 25;
 const GOOD: f64 = 0.1;
 
-/// As many observations as are remembered beside the best; older ones are forgotten, so that a long study does not slow down.
+/// As many of the best are remembered as such, so that some take the places of those that are beaten.
+const ELITE: usize = 4 * MOST_GOOD;
+
+/// As many observations as are remembered beside these; older ones are forgotten, so that a long study does not slow down.
 const REST: usize = 1000;
 
 /// The width of kernels for one observation (Scott's rule shrinks it with more).
@@ -32,8 +37,10 @@ pub(super) struct Tpe {
     rounds: u64,
     /// How many were judged.
     seen: usize,
-    /// The best, best first, then the others in their order.
-    known: Vec<Observed>,
+    /// The best.
+    elite: Vec<Observed>,
+    /// The others, in their order.
+    rest: VecDeque<Observed>,
 }
 
 /// One observation as a kernel: a position or an alternative of each variable that exists.
@@ -50,22 +57,34 @@ struct Mixture<'a> {
 impl Tpe {
     pub(super) fn new(startup: u64, candidates: u64, stream: Seed) -> Self {
         let startup = usize::try_from(startup).unwrap_or(usize::MAX);
-        Self { startup, candidates, stream, rounds: 0, seen: 0, known: Vec::new() }
+        Self { startup, candidates, stream, rounds: 0, seen: 0, elite: Vec::new(), rest: VecDeque::new() }
     }
 
-    pub(super) fn ask(&mut self, genes: &Genes, room: usize, fresh: impl Fn(&Genes, usize) -> Genome) -> Vec<Genome> {
+    /// What an earlier run proposed is not found again.
+    pub(super) fn ask(
+        &mut self,
+        genes: &Genes,
+        room: usize,
+        earlier: &[&Proposal],
+        fresh: impl Fn(&Genes, usize) -> Genome,
+    ) -> Vec<Genome> {
         let missing = self.startup.saturating_sub(self.seen);
         if missing > 0 {
             return (0..missing.min(room)).map(|offset| fresh(genes, offset)).collect();
         }
         let mut rng = self.stream.nth(self.rounds).rng();
         self.rounds += 1;
-        let good = self.good();
+        let count = AT_ONCE.min(room);
+        if let Some(earlier) = earlier.get(..count) {
+            return earlier.iter().map(|proposal| genes.known(proposal.seed, &proposal.settings)).collect();
+        }
         let kernel = |observed: &Observed| Kernel::of(genes, &observed.genome.settings);
-        let best = Mixture::new(genes, self.known[..good].iter().map(kernel).collect());
-        let mut rest: Vec<Kernel> = self.known[good..].iter().map(kernel).collect();
+        let good = order::best(&self.elite, self.good());
+        let best = Mixture::new(genes, good.iter().map(|&place| kernel(&self.elite[place])).collect());
+        let beaten = (0..self.elite.len()).filter(|place| !good.contains(place)).map(|place| &self.elite[place]);
+        let mut rest: Vec<Kernel> = beaten.chain(&self.rest).map(kernel).collect();
         let mut proposed = Vec::new();
-        for _ in 0..AT_ONCE.min(room) {
+        for _ in 0..count {
             let others = Mixture::new(genes, rest);
             let settings = self.promising(&best, &others, &mut rng);
             rest = others.kernels;
@@ -76,21 +95,28 @@ impl Tpe {
     }
 
     pub(super) fn tell(&mut self, observed: impl Iterator<Item = Observed>) {
-        let before = self.known.len();
-        self.known.extend(observed);
-        self.seen += self.known.len() - before;
-        // The best stand first; behind them the others keep their order, and the oldest of these are forgotten.
-        let best = order::best(&self.known, MOST_GOOD.min(self.known.len()));
-        let mut known: Vec<Option<Observed>> = std::mem::take(&mut self.known).into_iter().map(Some).collect();
-        self.known = best.into_iter().filter_map(|place| known[place].take()).collect();
-        let rest: Vec<Observed> = known.into_iter().flatten().collect();
-        let old = rest.len().saturating_sub(REST);
-        self.known.extend(rest.into_iter().skip(old));
+        let before = self.elite.len();
+        self.elite.extend(observed);
+        self.seen += self.elite.len() - before;
+        if self.elite.len() <= ELITE {
+            return;
+        }
+        let mut kept = vec![false; self.elite.len()];
+        order::best(&self.elite, ELITE).into_iter().for_each(|place| kept[place] = true);
+        for (observed, kept) in std::mem::take(&mut self.elite).into_iter().zip(kept) {
+            if kept {
+                self.elite.push(observed);
+            } else {
+                self.rest.push_back(observed);
+            }
+        }
+        let old = self.rest.len().saturating_sub(REST);
+        self.rest.drain(..old);
     }
 
-    /// How many of the known count as the best.
+    /// How many count as the best.
     fn good(&self) -> usize {
-        ((self.seen as f64 * GOOD).ceil() as usize).clamp(1, MOST_GOOD).min(self.known.len())
+        ((self.seen as f64 * GOOD).ceil() as usize).clamp(1, MOST_GOOD).min(self.elite.len())
     }
 
     /// The best of some draws.
