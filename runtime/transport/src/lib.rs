@@ -2,13 +2,20 @@
 //!
 //! A tensor travels as a [`Frame`]. An [`Endpoint`] is one device's way in and out; it is told what to [expect](Endpoint::expect)
 //! before the first inference and takes nothing else, so that what a peer can make it hold is bounded. [`inbox`] is the receiving
-//! half that implementations share; [`inprocess`](mod@inprocess) joins the threads of one process; [`faulty`] breaks things on purpose, for tests.
+//! half that implementations share; [`inprocess`](mod@inprocess) joins the threads of one process;
+//! `net` (a cargo feature) joins machines by zenoh, in the bytes of [`wire`]; [`faulty`] breaks things on purpose, for tests.
 //! A transport knows tensors as numbers of floats: networks, plans and kernels it never sees.
 
 pub mod inbox;
+mod mailbox;
 pub mod payload;
 
+pub mod wire;
+
 pub mod inprocess;
+
+#[cfg(feature = "net")]
+pub mod net;
 
 pub mod faulty;
 

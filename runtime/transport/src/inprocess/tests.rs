@@ -122,7 +122,7 @@ fn many_exchanges_keep_their_order() {
                 for round in 0..rounds {
                     let payload = vec![value[0] + 1.0].into();
                     // The other one may not have said yet what it expects.
-                    while round == 0 && end.mailboxes[other.index()].lock().inbox.expects(me, TENSOR).is_none() {
+                    while round == 0 && end.mailboxes[other.index()].expects(me, TENSOR).is_none() {
                         std::thread::yield_now();
                     }
                     end.send(other, Frame { inference: round, tensor: TENSOR, from: me, payload }).unwrap();
