@@ -84,6 +84,33 @@ impl Workload {
         Self::from_costs(dag, costs)
     }
 
+    /// The costs of a network that is there as a verified tensor graph alone, as in a bundle. What its nodes are for is not known then:
+    /// all but the image count as blocks.
+    ///
+    /// # Errors
+    /// As [`Workload::from_costs`].
+    pub fn of_graph(graph: &TensorGraph) -> Result<Self, WorkloadError> {
+        let count = graph.nodes as usize;
+        let role = |node: usize| if node == 0 { Role::Input } else { Role::Block };
+        let mut costs: Vec<Cost> = (0..count).map(|node| Cost::of(role(node))).collect();
+        let mut producers = vec![Vec::new(); count];
+        for step in &graph.steps {
+            let node = step.node.index();
+            costs[node].flops = costs[node].flops.saturating_add(graph.flops(step));
+            let params = step.params.iter().map(|id| graph.params[id.index()].elements());
+            costs[node].add_step(params.fold(0, u64::saturating_add), step.shape);
+            let from = step.inputs.iter().map(|&input| graph.step(input).node);
+            producers[node].extend(from.filter(|&from| from != step.node).map(|from| from.0));
+        }
+        let mut inputs = Rows::with_capacity(count, 4 * count);
+        for mut row in producers {
+            row.sort_unstable();
+            row.dedup();
+            inputs.push(row);
+        }
+        Self::from_costs(Dag::new(inputs).map_err(WorkloadError)?, costs)
+    }
+
     /// A workload from its parts; vertex i of `dag` costs `costs[i]`.
     ///
     /// # Errors
@@ -280,6 +307,17 @@ mod tests {
     fn a_sketch_costs_the_same() {
         let architecture = architecture();
         assert_eq!(Workload::sketch(&architecture), Workload::new(&architecture, &lowered()));
+    }
+
+    #[test]
+    fn a_graph_alone_costs_the_same() {
+        let (graph, architecture) = (lowered(), architecture());
+        let of = |workload: Result<Workload, WorkloadError>| {
+            let workload = workload.expect("it fits");
+            let costs = workload.costs().iter().map(|cost| Cost { role: Role::Input, ..*cost }).collect::<Vec<_>>();
+            (workload.dag().clone(), costs)
+        };
+        assert_eq!(of(Workload::of_graph(&graph)), of(Workload::new(&architecture, &graph)));
     }
 
     #[test]

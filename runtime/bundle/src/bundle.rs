@@ -116,10 +116,15 @@ impl Bundle {
     /// # Errors
     /// Names the first that does not hold.
     pub fn verify(&self) -> Result<(), BundleError> {
-        self.check().map_err(BundleError::Unfit)
+        self.verify_with(|_| true)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// The same where the weights of the parameters that `own` says no to are empty.
+    pub(crate) fn verify_with(&self, own: impl Fn(usize) -> bool) -> Result<(), BundleError> {
+        self.check(own).map_err(BundleError::Unfit)
+    }
+
+    fn check(&self, own: impl Fn(usize) -> bool) -> Result<(), String> {
         if self.hash.len() != 64 || !self.hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("the architecture's hash is not 64 hexadecimal digits".to_owned());
         }
@@ -133,7 +138,7 @@ impl Bundle {
         if !self.preprocess.fits(self.input().channels) {
             return Err(ImageError::Preprocess { channels: self.input().channels }.to_string());
         }
-        self.check_weights()?;
+        self.check_weights(own)?;
         verify::plan(&self.graph, &self.plan, &self.fleet)?;
         verify::shares(&self.graph, &self.shares())
     }
@@ -156,8 +161,9 @@ impl Bundle {
         if wanted == self.nodes.len() { Ok(()) } else { Err(format!("node `{}` has no step", self.nodes[wanted])) }
     }
 
-    fn check_weights(&self) -> Result<(), String> {
-        if !self.weights.fits(&self.graph) {
+    fn check_weights(&self, own: impl Fn(usize) -> bool) -> Result<(), String> {
+        let wanted = self.graph.params.iter().enumerate().map(|(at, spec)| if own(at) { spec.elements() } else { 0 });
+        if !wanted.eq(self.weights.tensors.iter().map(|values| values.len() as u64)) {
             return Err("the weights are not those of the graph's parameters".to_owned());
         }
         let mut tensors = self.weights.tensors.iter().zip(&self.graph.params);

@@ -27,7 +27,7 @@ const HEAD_BYTES: usize = 8 + 4 + 8;
 /// Everything but the weights.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+pub(crate) struct Header {
     name: String,
     hash: String,
     preprocess: Preprocess,
@@ -37,32 +37,52 @@ struct Header {
     fleet: Fleet,
 }
 
+impl Header {
+    pub(crate) fn of(bundle: &Bundle) -> Self {
+        Self {
+            name: bundle.name.clone(),
+            hash: bundle.hash.clone(),
+            preprocess: bundle.preprocess.clone(),
+            nodes: bundle.nodes.clone(),
+            graph: bundle.graph.clone(),
+            plan: bundle.plan.clone(),
+            fleet: bundle.fleet.clone(),
+        }
+    }
+
+    /// With the weights that follow; those that `own` says no to are not there and stay empty. Nothing is verified yet.
+    ///
+    /// # Errors
+    /// Where there are too many or too few bytes.
+    pub(crate) fn with(self, bytes: &[u8], own: impl Fn(usize) -> bool) -> Result<Bundle, BundleError> {
+        Ok(Bundle {
+            weights: read_weights(&self.graph.params, bytes, own)?,
+            name: self.name,
+            hash: self.hash,
+            preprocess: self.preprocess,
+            nodes: self.nodes,
+            graph: self.graph,
+            plan: self.plan,
+            fleet: self.fleet,
+        })
+    }
+
+    /// The tensor graph, not verified yet.
+    pub(crate) fn graph(&self) -> &TensorGraph {
+        &self.graph
+    }
+
+    /// The plan, not verified yet.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
 impl Bundle {
     /// The bundle as one file.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let header = Header {
-            name: self.name.clone(),
-            hash: self.hash.clone(),
-            preprocess: self.preprocess.clone(),
-            nodes: self.nodes.clone(),
-            graph: self.graph.clone(),
-            plan: self.plan.clone(),
-            fleet: self.fleet.clone(),
-        };
-        let header = serde_json::to_vec(&header).expect("names and numbers always serialise");
-        let values: usize = self.weights.tensors.iter().map(Vec::len).sum();
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + header.len() + 4 * values + HASH_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&header);
-        for value in self.weights.tensors.iter().flatten() {
-            bytes.extend_from_slice(&value.to_le_bytes());
-        }
-        let hash = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&hash);
-        bytes
+        write(MAGIC, &Header::of(self), &self.weights)
     }
 
     /// Reads what [`write`](Self::write) wrote; the result is verified.
@@ -70,32 +90,46 @@ impl Bundle {
     /// # Errors
     /// Where it is something else, of another version, changed, cut, or does not fit together.
     pub fn read(bytes: &[u8]) -> Result<Self, BundleError> {
-        let body = check_hash(bytes)?;
-        let length = u64_at(body, 12);
-        let rest = &body[HEAD_BYTES..];
-        let length = usize::try_from(length).ok().filter(|&length| length <= rest.len()).ok_or_else(|| {
-            BundleError::Form(format!("a header of {length} bytes does not fit into {} bytes", rest.len()))
-        })?;
-        let (header, weights) = rest.split_at(length);
-        let header: Header = serde_json::from_slice(header).map_err(|error| BundleError::Form(error.to_string()))?;
-        let bundle = Self {
-            weights: read_weights(&header.graph.params, weights)?,
-            name: header.name,
-            hash: header.hash,
-            preprocess: header.preprocess,
-            nodes: header.nodes,
-            graph: header.graph,
-            plan: header.plan,
-            fleet: header.fleet,
-        };
+        let (header, weights): (Header, _) = read(MAGIC, bytes)?;
+        let bundle = header.with(weights, |_| true)?;
         bundle.verify()?;
         Ok(bundle)
     }
 }
 
+/// A file of `header` and the weights that are there.
+pub(crate) fn write(magic: [u8; 8], header: &impl Serialize, weights: &Weights) -> Vec<u8> {
+    let header = serde_json::to_vec(header).expect("names and numbers always serialise");
+    let values: usize = weights.tensors.iter().map(Vec::len).sum();
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + header.len() + 4 * values + HASH_BYTES);
+    bytes.extend_from_slice(&magic);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&header);
+    for value in weights.tensors.iter().flatten() {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    let hash = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&hash);
+    bytes
+}
+
+/// The header of a file and the bytes of its weights.
+pub(crate) fn read<H: serde::de::DeserializeOwned>(magic: [u8; 8], bytes: &[u8]) -> Result<(H, &[u8]), BundleError> {
+    let body = check_hash(magic, bytes)?;
+    let length = u64_at(body, 12);
+    let rest = &body[HEAD_BYTES..];
+    let length = usize::try_from(length).ok().filter(|&length| length <= rest.len()).ok_or_else(|| {
+        BundleError::Form(format!("a header of {length} bytes does not fit into {} bytes", rest.len()))
+    })?;
+    let (header, weights) = rest.split_at(length);
+    let header = serde_json::from_slice(header).map_err(|error| BundleError::Form(error.to_string()))?;
+    Ok((header, weights))
+}
+
 /// Everything before the hash, which is at least a head. The version comes first: another one may keep its hash elsewhere.
-fn check_hash(bytes: &[u8]) -> Result<&[u8], BundleError> {
-    if !bytes.starts_with(&MAGIC) {
+fn check_hash(magic: [u8; 8], bytes: &[u8]) -> Result<&[u8], BundleError> {
+    if !bytes.starts_with(&magic) {
         return Err(BundleError::Form("it does not begin as one".to_owned()));
     }
     if bytes.len() < HEAD_BYTES + HASH_BYTES {
@@ -109,15 +143,17 @@ fn check_hash(bytes: &[u8]) -> Result<&[u8], BundleError> {
     if Sha256::digest(body).as_slice() == hash { Ok(body) } else { Err(BundleError::Hash) }
 }
 
-fn read_weights(params: &[ParamSpec], bytes: &[u8]) -> Result<Weights, BundleError> {
-    let wanted = params.iter().fold(0_u64, |sum, param| sum.saturating_add(param.elements().saturating_mul(4)));
+fn read_weights(params: &[ParamSpec], bytes: &[u8], own: impl Fn(usize) -> bool) -> Result<Weights, BundleError> {
+    let count = |(index, param): (usize, &ParamSpec)| if own(index) { param.elements() } else { 0 };
+    let counts: Vec<u64> = params.iter().enumerate().map(count).collect();
+    let wanted = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(count.saturating_mul(4)));
     if wanted != bytes.len() as u64 {
         let found = bytes.len();
         return Err(BundleError::Form(format!("the parameters need {wanted} bytes of weights, found {found}")));
     }
     let mut values = bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
     // All sizes together are the bytes that are there, so each of them fits.
-    let tensors = params.iter().map(|param| values.by_ref().take(param.elements() as usize).collect()).collect();
+    let tensors = counts.iter().map(|&count| values.by_ref().take(count as usize).collect()).collect();
     Ok(Weights { tensors })
 }
 

@@ -4,6 +4,7 @@
 //! actions, which kernels compile and a node executes; [`verify`] shows before anything runs that the shares of all devices together
 //! compute the network and can't wait for each other forever. [`layout`] fixes the bytes of a tensor, in memory and on the wire, the
 //! same on every device, and [`image`] brings pixels into it.
+//! [`Part`] is what one device of several machines gets: the whole plan, and the weights of its own share.
 //! The runtime knows networks through this crate only; it never sees the language.
 
 pub mod layout;
@@ -13,6 +14,7 @@ mod alone;
 pub mod bundle;
 pub mod file;
 pub mod image;
+pub mod part;
 pub mod verify;
 
 #[cfg(any(test, feature = "sample"))]
@@ -20,4 +22,5 @@ pub mod sample;
 
 pub use bundle::{Bundle, BundleError};
 pub use image::{ImageError, prepare};
+pub use part::Part;
 pub use share::{Action, Share};

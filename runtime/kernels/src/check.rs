@@ -31,7 +31,7 @@ impl Border {
 /// Names the first fault.
 pub fn check(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Border, CompileError> {
     graph.verify()?;
-    check_weights(graph, weights)?;
+    check_weights(graph, weights, share)?;
     let mut walk = Walk { graph, made: vec![false; graph.steps.len()], visible: vec![false; graph.steps.len()] };
     if share.takes_image {
         walk.made[0] = true;
@@ -47,15 +47,31 @@ pub fn check(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Bo
     Ok(Border { visible: walk.visible })
 }
 
-fn check_weights(graph: &TensorGraph, weights: &Weights) -> Result<(), CompileError> {
-    if weights.fits(graph) {
-        return Ok(());
+/// Parameters of steps that other devices compute may be left empty.
+fn check_weights(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<(), CompileError> {
+    if weights.tensors.len() != graph.params.len() {
+        let (wanted, found) = (graph.params.len(), weights.tensors.len());
+        return Err(CompileError::Weights(format!("{wanted} tensors are needed, found {found}")));
     }
-    let wrong = graph.params.iter().zip(&weights.tensors).find(|(spec, values)| values.len() as u64 != spec.elements());
-    Err(CompileError::Weights(match wrong {
-        Some((spec, values)) => format!("{} needs {} values, found {}", spec.name, spec.elements(), values.len()),
-        None => format!("{} tensors are needed, found {}", graph.params.len(), weights.tensors.len()),
-    }))
+    let mut own = vec![false; graph.params.len()];
+    for action in &share.actions {
+        let Action::Compute { steps } = action else { continue };
+        // A step that is not there is found later.
+        let params = steps.iter().filter_map(|step| graph.steps.get(step.index())).flat_map(|step| &step.params);
+        params.for_each(|param| own[param.index()] = true);
+    }
+    let mut all = graph.params.iter().zip(&weights.tensors).zip(own);
+    let wrong =
+        all.find(|((spec, values), own)| values.len() as u64 != spec.elements() && (*own || !values.is_empty()));
+    match wrong {
+        None => Ok(()),
+        Some(((spec, values), _)) => Err(CompileError::Weights(format!(
+            "{} needs {} values, found {}",
+            spec.name,
+            spec.elements(),
+            values.len()
+        ))),
+    }
 }
 
 /// Goes through the actions and knows what is there.
