@@ -1,6 +1,7 @@
 //! Devices that execute one bundle together: bundle × images → answers, with what each device did and when.
 //!
-//! [`Local`] is a fleet of threads in this process; [`Replicas`] are such fleets of one device each, which take whole images. [`measure`] times it, [`trace`] draws one of its answers. An answer is given only
+//! [`Local`] is a fleet of threads in this process; [`Replicas`] are such fleets of one device each, which take whole images; `remote` (the
+//! cargo feature `net`) is a fleet of several machines. [`measure`] times it, [`trace`] draws one of its answers. An answer is given only
 //! where every device reports exactly the operators and bytes that the plan gives it: a distribution that did not happen is an
 //! error, not a slow success.
 
@@ -8,6 +9,9 @@ pub mod local;
 pub mod promise;
 pub mod replicas;
 pub mod worker;
+
+#[cfg(feature = "net")]
+pub mod remote;
 
 pub mod measure;
 pub mod trace;

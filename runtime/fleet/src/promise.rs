@@ -45,6 +45,18 @@ impl Promise {
         }
     }
 
+    /// Operators that the device executes.
+    #[must_use]
+    pub fn operators(&self) -> usize {
+        self.operators
+    }
+
+    /// Bytes that it sends.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
     /// Whether the device gives the answer.
     #[must_use]
     pub fn gives_answer(&self) -> bool {

@@ -1,0 +1,25 @@
+//! `cnasc node` as a program of its own, without the compiler: what a device needs, and nothing else.
+
+use clap::Parser;
+use cnasc_fleet::remote::{NodeArgs, serve};
+use std::process::ExitCode;
+
+/// Executes its share of networks for the fleet that it belongs to.
+#[derive(Debug, Parser)]
+#[command(name = "cnasc-node", version, about, max_term_width = 100)]
+struct Cli {
+    /// Which node.
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match serve(&cli.node, &mut |line| println!("{line}")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(3)
+        }
+    }
+}

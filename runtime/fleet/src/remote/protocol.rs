@@ -1,0 +1,363 @@
+//! What the coordinator and a node say to each other: calls and their answers, as bytes.
+//!
+//! | verb | brings | gives |
+//! | --- | --- | --- |
+//! | `offer` | a signed [`Offer`] | whether the node has the part already |
+//! | `part` | a [`Piece`] of the file offered | how many bytes are there now |
+//! | `start` | the run's number | when the share is compiled and all whom it sends to can be reached |
+//! | `infer` | a [`Job`], with the image for the one that takes it | a [`Done`], with the answer of the one that makes it |
+//! | `stop` | the run's number | |
+//! | `status` | nothing | a [`Status`] |
+//!
+//! An answer is a JSON `Result`. Images, pieces and answers stand as plain bytes behind a head, because JSON would take several times
+//! their size. All of it is read as hostile: the length is looked at before anything is copied ([`MAX_HEAD`], [`MAX_PIECE`]), and nothing
+//! takes memory for what a message only claims.
+
+use cnasc_node::{Outcome, Timing};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// The most bytes of an offer, a start, a stop, and of the JSON head of an answer.
+pub const MAX_HEAD: usize = 4 << 20;
+
+/// The most bytes of a file in one call.
+pub const PIECE_BYTES: usize = 1 << 20;
+
+/// The most bytes of a call that brings a piece.
+pub const MAX_PIECE: usize = PIECE_BYTES + 16;
+
+/// The most bytes of a part that a node takes.
+pub const MAX_PART: u64 = 4 << 30;
+
+/// Why a node did not do as it was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Of what kind.
+    pub kind: RefusalKind,
+    /// For people.
+    pub message: String,
+}
+
+/// Kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The message is none of this release's.
+    Message,
+    /// It is not signed by the fleet's key, or is for another node or fleet, or was sent before.
+    Signature,
+    /// The part is damaged or does not fit together.
+    Part,
+    /// The node has no such run, as after it was started anew.
+    Run,
+    /// The share can't be compiled, or whom it sends to can't be reached.
+    Start,
+    /// The inference failed.
+    Inference,
+    /// The disk is full, or the like.
+    System,
+}
+
+impl Refusal {
+    /// One of that kind.
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    fn message() -> Self {
+        Self::new(RefusalKind::Message, "the message is none that this release knows")
+    }
+}
+
+/// What a node is to execute, as the fleet's key signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// For which fleet.
+    pub fleet: String,
+    /// For which of its nodes.
+    pub node: String,
+    /// The deployment's number: greater than all before, so that an old offer can't be used again.
+    pub run: u64,
+    /// The network's name.
+    pub network: String,
+    /// SHA-256 of the part's file, in hexadecimal.
+    pub part: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// The nodes that are the devices of the bundle's fleet, in the order of their ids.
+    pub members: Vec<String>,
+}
+
+/// An offer as it is sent: the very bytes that were signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// An [`Offer`] in JSON.
+    pub offer: String,
+    /// The ed25519 signature in hexadecimal.
+    pub signature: String,
+}
+
+/// To compile, or to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCall {
+    /// Which deployment.
+    pub run: u64,
+    /// How long it may take.
+    pub patience_ms: u64,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of cnasc.
+    pub version: String,
+    /// The processor's kind.
+    pub cpu: String,
+    /// Threads that run at the same time.
+    pub cores: usize,
+    /// The deployment that is ready.
+    pub run: Option<u64>,
+    /// Its network.
+    pub network: Option<String>,
+    /// Inferences since the node started.
+    pub inferences: u64,
+    /// Of them, those that failed.
+    pub failed: u64,
+}
+
+/// A part of a file: a run's number and where it begins, eight bytes each, then the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Of which deployment.
+    pub run: u64,
+    /// Bytes before it.
+    pub at: u64,
+    /// Itself.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Piece<'a> {
+    /// Its bytes.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        [&self.run.to_le_bytes(), &self.at.to_le_bytes(), self.bytes].concat()
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// Where it is too short.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let (run, rest) = number(bytes)?;
+        let (at, bytes) = number(rest)?;
+        Ok(Self { run, at, bytes })
+    }
+}
+
+/// One inference for a node: run, inference and patience in milliseconds, eight bytes each, then the image, if it takes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Of which deployment.
+    pub run: u64,
+    /// Its number.
+    pub inference: u64,
+    /// For how long it may take, from when it arrives.
+    pub patience: Duration,
+    /// The image in blocked order.
+    pub image: Vec<f32>,
+}
+
+impl Job {
+    /// Its bytes.
+    #[must_use]
+    pub fn write(run: u64, inference: u64, patience: Duration, image: &[f32]) -> Vec<u8> {
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let mut bytes = [run, inference, patience].map(u64::to_le_bytes).concat();
+        bytes.extend(image.iter().flat_map(|value| value.to_le_bytes()));
+        bytes
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// Where it is too short, or what follows are no numbers.
+    pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let (run, rest) = number(bytes)?;
+        let (inference, rest) = number(rest)?;
+        let (patience, rest) = number(rest)?;
+        // A clock can't say every time; nobody waits for longer than a day.
+        let patience = Duration::from_millis(patience).min(Duration::from_secs(24 * 60 * 60));
+        Ok(Self { run, inference, patience, image: floats(rest)? })
+    }
+}
+
+/// What a node did in one inference, and when on its own clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Operators executed.
+    pub operators: usize,
+    /// Bytes handed to the transport.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Seconds from when the call arrived until the node began.
+    pub waited: f64,
+    /// Seconds from when the call arrived until the answer was written.
+    pub held: f64,
+    /// Start and end of each action, in seconds from when the node began.
+    pub timings: Vec<(f64, f64)>,
+    /// Values of the answer that follow, where the node makes it.
+    pub answer: Option<usize>,
+}
+
+/// The bytes of an inference's end: the length of the head in eight bytes, the head, the values of the answer.
+#[must_use]
+pub fn write_done(result: Result<&Outcome, Refusal>, arrived: Instant) -> Vec<u8> {
+    let head = result.as_ref().map(|outcome| Done {
+        operators: outcome.operators,
+        bytes_sent: outcome.bytes_sent,
+        bytes_received: outcome.bytes_received,
+        waited: outcome.began.saturating_duration_since(arrived).as_secs_f64(),
+        held: arrived.elapsed().as_secs_f64(),
+        timings: outcome.timings.iter().map(|timing| (timing.start, timing.end)).collect(),
+        answer: outcome.answer.as_ref().map(Vec::len),
+    });
+    let head = write(&head);
+    let mut bytes = (head.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&head);
+    let answer = result.ok().and_then(|outcome| outcome.answer.as_deref()).unwrap_or_default();
+    bytes.extend(answer.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+/// Reads what [`write_done`] wrote. The node began when `began` says, on the reader's clock, given how long the node held the call: the
+/// way there and the way back are taken to last the same.
+///
+/// # Errors
+/// What the node says went wrong, or that its answer is none.
+pub fn read_done(bytes: &[u8], sent: Instant, came: Instant) -> Result<Outcome, Refusal> {
+    let (length, rest) = number(bytes)?;
+    let length = usize::try_from(length).ok().filter(|&length| length <= rest.len().min(MAX_HEAD));
+    let (head, values) = rest.split_at(length.ok_or_else(Refusal::message)?);
+    let done: Done = read::<Result<Done, Refusal>>(head)??;
+    let values = floats(values)?;
+    if values.len() != done.answer.unwrap_or_default() {
+        return Err(Refusal::message());
+    }
+    let travelled = came.saturating_duration_since(sent).saturating_sub(seconds(done.held));
+    Ok(Outcome {
+        answer: done.answer.map(|_| values),
+        operators: done.operators,
+        bytes_sent: done.bytes_sent,
+        bytes_received: done.bytes_received,
+        began: sent + travelled / 2 + seconds(done.waited).min(came.saturating_duration_since(sent)),
+        timings: done.timings.into_iter().map(|(start, end)| Timing { start, end }).collect(),
+    })
+}
+
+/// A time that a peer claims, a day at most.
+fn seconds(claimed: f64) -> Duration {
+    Duration::try_from_secs_f64(claimed).unwrap_or_default().min(Duration::from_secs(24 * 60 * 60))
+}
+
+/// JSON.
+#[must_use]
+pub fn write(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("names and numbers always serialise")
+}
+
+/// Of JSON.
+///
+/// # Errors
+/// Where it is something else.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|_| Refusal::message())
+}
+
+fn number(bytes: &[u8]) -> Result<(u64, &[u8]), Refusal> {
+    let (number, rest) = bytes.split_first_chunk::<8>().ok_or_else(Refusal::message)?;
+    Ok((u64::from_le_bytes(*number), rest))
+}
+
+fn floats(bytes: &[u8]) -> Result<Vec<f32>, Refusal> {
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(Refusal::message());
+    }
+    Ok(chunks.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let piece = Piece { run: 1, at: 2, bytes: b"three" };
+        assert_eq!(Piece::read(&piece.write()), Ok(piece));
+        let image = vec![1.0, -2.5];
+        let job = Job { run: 1, inference: 2, patience: Duration::from_secs(3), image: image.clone() };
+        assert_eq!(Job::read(&Job::write(1, 2, job.patience, &image)), Ok(job));
+        let now = Instant::now();
+        let outcome = Outcome {
+            answer: Some(vec![0.1, f32::MIN_POSITIVE]),
+            operators: 3,
+            bytes_sent: 4,
+            bytes_received: 5,
+            began: now,
+            timings: vec![Timing { start: 0.25, end: 0.1 + 0.2 }],
+        };
+        let read = read_done(&write_done(Ok(&outcome), now), now, now).unwrap();
+        assert_eq!(read, outcome, "to the last bit");
+        let refusal = Refusal::new(RefusalKind::Run, "no such run");
+        assert_eq!(read_done(&write_done(Err(refusal.clone()), now), now, now), Err(refusal));
+    }
+
+    /// A node that held a call for 6 of the 10 ms that it took, and began 1 ms after it came, began 3 ms after it was sent.
+    #[test]
+    fn the_ways_there_and_back_last_the_same() {
+        let ms = Duration::from_millis;
+        let sent = Instant::now();
+        let done = Done {
+            operators: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            waited: 0.001,
+            held: 0.006,
+            timings: vec![],
+            answer: None,
+        };
+        let head = write(&Ok::<Done, Refusal>(done));
+        let bytes = [&(head.len() as u64).to_le_bytes()[..], &head].concat();
+        let outcome = read_done(&bytes, sent, sent + ms(10)).unwrap();
+        assert_eq!(outcome.began.duration_since(sent), ms(3));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let now = Instant::now();
+            let _ = Piece::read(&bytes);
+            let _ = Job::read(&bytes).map(|job| now + job.patience);
+            let _ = read_done(&bytes, now, now);
+            let _ = read::<Signed>(&bytes);
+            prop_assert!(read::<Offer>(&bytes).is_err());
+        }
+
+        #[test]
+        fn hostile_times(waited in any::<f64>(), held in any::<f64>(), timing in any::<(f64, f64)>()) {
+            let head = format!(
+                r#"{{"Ok":{{"operators":1,"bytes_sent":2,"bytes_received":3,"waited":{waited:e},"held":{held:e},"timings":[[{:e},{:e}]],"answer":null}}}}"#,
+                timing.0, timing.1,
+            );
+            let bytes = [&(head.len() as u64).to_le_bytes()[..], head.as_bytes()].concat();
+            let now = Instant::now();
+            let _ = read_done(&bytes, now, now + Duration::from_secs(1));
+        }
+    }
+}
