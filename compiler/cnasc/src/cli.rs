@@ -2,6 +2,9 @@
 
 mod exchange;
 
+#[cfg(feature = "fleet")]
+pub mod fleet;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnasc_ir::Fleet;
 use cnasc_ir::fleet::{Backend, Precision};
@@ -93,15 +96,23 @@ pub enum Command {
     Profile(ProfileArgs),
     /// Takes in a network of another program: an ONNX file becomes an architecture and its weights.
     Import(ImportArgs),
+    /// Makes a fleet of several machines, or says who of it is there.
+    #[cfg(feature = "fleet")]
+    Fleet(fleet::FleetCommandArgs),
+    /// Runs one node of such a fleet on this machine, until it is ended.
+    #[cfg(feature = "fleet")]
+    Node(cnasc_fleet::remote::NodeArgs),
     /// Prints a completion script for a shell.
     Completions(CompletionsArgs),
     /// Part of the command line's contract, not there yet.
     #[command(hide = true)]
     Train(LaterArgs),
-    /// Part of the command line's contract, not there yet.
+    /// Not in this program.
+    #[cfg(not(feature = "fleet"))]
     #[command(hide = true)]
     Node(LaterArgs),
-    /// Part of the command line's contract, not there yet.
+    /// Not in this program.
+    #[cfg(not(feature = "fleet"))]
     #[command(hide = true)]
     Fleet(LaterArgs),
     /// Part of the command line's contract, not there yet.
@@ -222,7 +233,8 @@ pub enum Emit {
 /// A fleet to place on.
 #[derive(Debug, Clone, Args)]
 pub struct FleetArgs {
-    /// A fleet of the source file by name, or `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON.
+    /// A fleet of the source file by name, or `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON; to `run` also the folder of a fleet of
+    /// several machines, as `cnasc fleet init` makes it.
     #[arg(long, value_name = "NAME|FILE")]
     pub fleet: Option<String>,
 }
@@ -467,27 +479,10 @@ pub struct RunArgs {
     /// Checks every answer against the whole network on the reference backend.
     #[arg(long)]
     pub verify: bool,
-}
-
-/// What executes a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendArg {
-    /// Kernels compiled for this CPU.
-    Jit,
-    /// Plain loops.
-    Reference,
-    /// The tensor library burn, where the program was built with its cargo feature.
-    Burn,
-}
-
-impl From<BackendArg> for Backend {
-    fn from(word: BackendArg) -> Self {
-        match word {
-            BackendArg::Jit => Self::Jit,
-            BackendArg::Reference => Self::Reference,
-            BackendArg::Burn => Self::Burn,
-        }
-    }
+    /// How many seconds nodes on other machines have: to be there, and for each inference.
+    #[cfg(feature = "fleet")]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = fleet::seconds)]
+    pub deadline: std::time::Duration,
 }
 
 /// `cnasc bench`

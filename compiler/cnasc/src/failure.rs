@@ -121,6 +121,12 @@ pub mod codes {
     pub const WEIGHTS: Code = Code("E0641");
     /// Another engine to compare with is not there.
     pub const RIVAL: Code = Code("E0642");
+    /// The keys of a fleet are missing or wrong.
+    pub const KEYS: Code = Code("E0615");
+    /// A node is not there, or went away.
+    pub const NODE: Code = Code("E0705");
+    /// A node refused what it was told.
+    pub const REFUSED: Code = Code("E0706");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
@@ -150,6 +156,9 @@ pub mod codes {
         EXPORT,
         WEIGHTS,
         RIVAL,
+        KEYS,
+        NODE,
+        REFUSED,
         LATER,
     ];
 }

@@ -65,8 +65,12 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Import(args) => commands::import::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
         Command::Train(_) => Err(commands::later("cnasc train")),
-        Command::Node(_) => Err(commands::later("cnasc node")),
-        Command::Fleet(_) => Err(commands::later("cnasc fleet")),
+        #[cfg(feature = "fleet")]
+        Command::Node(args) => commands::node::run(session, args),
+        #[cfg(feature = "fleet")]
+        Command::Fleet(args) => commands::fleet::run(session, args),
+        #[cfg(not(feature = "fleet"))]
+        Command::Node(_) | Command::Fleet(_) => Err(commands::without_fleets()),
         Command::Report(_) => Err(commands::later("cnasc report")),
         Command::Lsp(_) => Err(commands::later("cnasc lsp")),
         Command::Doc(_) => Err(commands::later("cnasc doc")),

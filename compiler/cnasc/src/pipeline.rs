@@ -164,6 +164,18 @@ pub fn weights(architecture: &Architecture, graph: &TensorGraph, file: Option<&P
     }
 }
 
+/// The network of a bundle on another fleet; the same fleet gives the same plan.
+///
+/// # Errors
+/// Where it does not fit.
+pub fn place_again(bundle: &Bundle, fleet: Fleet) -> Result<Bundle, String> {
+    let workload = Workload::of_graph(&bundle.graph).map_err(|error| error.to_string())?;
+    let placed = plan(&workload, &fleet, Strategy::Best, &Seed::new(0).child("place again"));
+    let again = Bundle { plan: placed.map_err(|error| error.to_string())?, fleet, ..bundle.clone() };
+    again.verify().map_err(|error| error.to_string())?;
+    Ok(again)
+}
+
 /// Said wherever answers are shown, until there is training.
 pub const UNTRAINED: &str =
     "note: the weights are seeded random, not trained: answers show that the network runs, not what it knows";

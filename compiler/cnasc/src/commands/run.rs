@@ -17,7 +17,7 @@ use std::time::Instant;
 
 /// One classified input.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     input: String,
     class: usize,
     class_name: Option<String>,
@@ -42,6 +42,14 @@ struct DeviceRow {
 
 /// Starts the fleet, classifies every input, prints.
 pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
+    #[cfg(feature = "fleet")]
+    if let Some(folder) = super::remote::folder(args) {
+        return super::remote::run(session, args, &folder);
+    }
+    #[cfg(not(feature = "fleet"))]
+    if args.fleet.fleet.as_ref().is_some_and(|folder| Path::new(folder).join("coordinator").is_dir()) {
+        return Err(super::without_fleets());
+    }
     let bundle = load(session, args)?;
     let inputs: Vec<Input> =
         args.input.iter().map(|path| images::read(path, bundle.input())).collect::<Result<_, _>>()?;
@@ -156,7 +164,7 @@ pub fn infer(fleet: &mut Local, bundle: &Bundle, input: &Input) -> Result<Answer
 }
 
 /// No class can be read off an answer that is not finite, and no comparison would notice it.
-fn finite(input: &Input, answer: &Answer) -> Result<(), Failure> {
+pub(super) fn finite(input: &Input, answer: &Answer) -> Result<(), Failure> {
     let Some(place) = answer.output.iter().position(|value| !value.is_finite()) else { return Ok(()) };
     let message = format!("`{}`: output {place} is not a finite number", input.name);
     Err(Failure::running(codes::RUN, message))
@@ -182,7 +190,7 @@ pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer
     Err(Failure::running(codes::DISAGREE, message))
 }
 
-fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), Failure> {
+pub(super) fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         images::write_npy(path, &answer.output)?;
     }
@@ -199,7 +207,7 @@ fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), F
     write_file(path, trace.as_bytes())
 }
 
-fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], difference: Option<f64>) -> Row {
+pub(super) fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], difference: Option<f64>) -> Row {
     let class = largest(&answer.output);
     let devices = answer.devices.iter().map(|report| {
         let device = bundle.fleet.device(report.device);
@@ -236,7 +244,7 @@ pub fn largest(output: &[f32]) -> usize {
     best
 }
 
-fn for_people(bundle: &Bundle, rows: &[Row]) -> String {
+pub(super) fn for_people(bundle: &Bundle, rows: &[Row]) -> String {
     let mut text = String::new();
     let cells: Vec<Vec<String>> = rows
         .iter()
