@@ -1,13 +1,16 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
+mod backend;
 mod exchange;
 
 #[cfg(feature = "fleet")]
 pub mod fleet;
 
+pub use backend::BackendArg;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnasc_ir::Fleet;
-use cnasc_ir::fleet::{Backend, Precision};
+use cnasc_ir::fleet::Precision;
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};

@@ -11,7 +11,7 @@ use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
 use cnasc_lower::{fold, lower, random_weights};
-use cnasc_place::Workload;
+use cnasc_place::{Strategy, Workload};
 use std::path::{Component, Path, PathBuf};
 
 /// The greatest source file, in bytes.
@@ -170,7 +170,7 @@ pub fn weights(architecture: &Architecture, graph: &TensorGraph, file: Option<&P
 /// Where it does not fit.
 pub fn place_again(bundle: &Bundle, fleet: Fleet) -> Result<Bundle, String> {
     let workload = Workload::of_graph(&bundle.graph).map_err(|error| error.to_string())?;
-    let placed = plan(&workload, &fleet, Strategy::Best, &Seed::new(0).child("place again"));
+    let placed = cnasc_place::plan(&workload, &fleet, Strategy::Best, &Seed::new(0).child("place again"));
     let again = Bundle { plan: placed.map_err(|error| error.to_string())?, fleet, ..bundle.clone() };
     again.verify().map_err(|error| error.to_string())?;
     Ok(again)

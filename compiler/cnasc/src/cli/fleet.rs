@@ -43,27 +43,6 @@ pub struct FleetStatusArgs {
     pub deadline: std::time::Duration,
 }
 
-/// What executes a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendArg {
-    /// Kernels compiled for this CPU.
-    Jit,
-    /// Plain loops.
-    Reference,
-    /// The tensor library burn, where the program was built with its cargo feature.
-    Burn,
-}
-
-impl From<BackendArg> for Backend {
-    fn from(word: BackendArg) -> Self {
-        match word {
-            BackendArg::Jit => Self::Jit,
-            BackendArg::Reference => Self::Reference,
-            BackendArg::Burn => Self::Burn,
-        }
-    }
-}
-
 /// A time of at most a day.
 pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let number: f64 = text.parse().map_err(|_| "no number of seconds".to_owned())?;

@@ -3,9 +3,9 @@
 use super::run::{Row, check, drawn_already, finite, for_people, row, write_first};
 use crate::Session;
 use crate::cli::RunArgs;
-use crate::commands::plan::strategy;
 use crate::failure::{Exit, Failure, codes};
 use crate::output::{bytes, table};
+use crate::parts::Way;
 use crate::{images, model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
@@ -61,7 +61,9 @@ pub fn run(session: &mut Session, args: &RunArgs, folder: &Path) -> Result<Exit,
     } else if let Some((answer, bundle)) = last {
         session.output.text(&for_people(&bundle, &rows));
         session.output.text(&against_the_plan(&bundle, &answer));
-        session.output.remark(pipeline::UNTRAINED);
+        if !pipeline::is_bundle(&args.file) {
+            args.weights.remark(session);
+        }
     }
     Ok(Exit::Done)
 }
@@ -69,16 +71,20 @@ pub fn run(session: &mut Session, args: &RunArgs, folder: &Path) -> Result<Exit,
 /// The bundle to run: read, or compiled here for as many equal devices as the fleet has nodes.
 fn load(session: &mut Session, args: &RunArgs, nodes: usize) -> Result<Bundle, Failure> {
     let mut bundle = if pipeline::is_bundle(&args.file) {
-        if args.strategy != "best" || args.draw.is_given() || args.transfer.transfer.is_some() {
+        if args.strategy != "best"
+            || args.draw.is_given()
+            || args.weights.weights.is_some()
+            || args.transfer.transfer.is_some()
+        {
             return Err(drawn_already());
         }
         pipeline::read_bundle(&args.file)?
     } else {
-        let strategy = strategy(&args.strategy)?;
+        let way = Way::read(&args.strategy)?;
         let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
         let devices = u32::try_from(nodes).expect("a fleet has at most 256 nodes");
         let fleet = args.transfer.of(model::local_fleet(session, devices)?);
-        pipeline::compile(&architecture, &fleet, strategy)?
+        pipeline::compile(&architecture, &fleet, way, args.weights.file())?
     };
     if let Some(wanted) = args.backend {
         let backend = wanted.into();

@@ -112,6 +112,15 @@ impl Coordinator {
     /// # Errors
     /// Where a node is not there, refuses its part, or can't compile it in time. Nothing is deployed then.
     pub fn deploy(&mut self, bundle: &Bundle, members: &[String]) -> Result<(), RemoteError> {
+        self.deploy_within(bundle, members, self.patience)
+    }
+
+    /// The same on nodes that were just seen: one that is missing now is not waited for.
+    pub(super) fn deploy_at_once(&mut self, bundle: &Bundle, members: &[String]) -> Result<(), RemoteError> {
+        self.deploy_within(bundle, members, Duration::ZERO)
+    }
+
+    fn deploy_within(&mut self, bundle: &Bundle, members: &[String], patience: Duration) -> Result<(), RemoteError> {
         bundle.verify()?;
         let devices = bundle.fleet.devices.len();
         if members.len() != devices {
@@ -124,7 +133,7 @@ impl Coordinator {
         let mut busy: Vec<DeviceId> = busy.collect();
         busy.sort_by_key(|device| !promises[device.index()].gives_answer());
         let wanted: Vec<String> = busy.iter().map(|device| members[device.index()].clone()).collect();
-        let missing = self.wait_for(&wanted);
+        let missing = self.net.wait_for(&wanted, patience);
         if !missing.is_empty() {
             return Err(RemoteError::Missing(missing));
         }

@@ -112,7 +112,7 @@ impl Steady {
         };
         let members = self.members.iter().zip(&present).filter(|(_, present)| **present);
         let members: Vec<String> = members.map(|(member, _)| member.clone()).collect();
-        self.coordinator.deploy(&bundle, &members)?;
+        self.coordinator.deploy_at_once(&bundle, &members)?;
         self.plans.insert(present.clone(), bundle);
         self.present = present;
         self.moves += 1;
