@@ -149,8 +149,8 @@ pub fn message(run: u64, frame: &Frame) -> Vec<u8> {
     let (head, values) = bytes.split_at_mut(HEADER_BYTES);
     head.copy_from_slice(&header.write());
     match &frame.payload {
-        Payload::Single(own) => write_all(own, values, |value| value.to_le_bytes()),
-        Payload::Half(own) => write_all(own, values, |value| value.to_le_bytes()),
+        Payload::Single(own) => write_all(own, values, f32::to_le_bytes),
+        Payload::Half(own) => write_all(own, values, half::f16::to_le_bytes),
     }
     bytes
 }
