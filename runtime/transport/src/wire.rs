@@ -150,7 +150,7 @@ pub fn message(run: u64, frame: &Frame) -> Vec<u8> {
     head.copy_from_slice(&header.write());
     match &frame.payload {
         Payload::Single(own) => write_all(own, values, f32::to_le_bytes),
-        Payload::Half(own) => write_all(own, values, half::f16::to_le_bytes),
+        Payload::Half(own) => write_all(own, values, f16::to_le_bytes),
     }
     bytes
 }
