@@ -73,7 +73,7 @@ impl Mailbox {
     }
 
     /// The number of floats of a tensor, where it is expected.
-    #[cfg(feature = "net")]
+    #[cfg(any(feature = "net", test))]
     pub(crate) fn expects(&self, from: DeviceId, tensor: TensorId) -> Option<usize> {
         self.lock().inbox.expects(from, tensor)
     }
