@@ -6,6 +6,7 @@
 
 use super::activation::Activation;
 use super::vector::{Vector, each};
+use std::cell::Cell;
 
 /// Input lanes of one full chunk: the channels of a block.
 pub const CHUNK: usize = 16;
@@ -39,14 +40,49 @@ pub struct Gemm {
     pub clear_lanes: u32,
 }
 
-/// What does not change within a call.
+/// What does not change within a panel.
 struct Context {
     gemm: Gemm,
     chunks: *const u32,
     input: *const f32,
     output: *mut f32,
     other: *const f32,
+    ahead: Ahead,
 }
+
+/// The next panel's weights, asked for while the tiles of this one are computed: there are more of them than a second-level cache holds,
+/// and no CPU foresees where the next page of them lies.
+struct Ahead {
+    next: Cell<*const f32>,
+    /// Cache lines a chunk, so that the tiles of a panel reach the end of the next one.
+    lines: usize,
+}
+
+impl Ahead {
+    /// Behind a panel of so many vectors whose pixels are `count`.
+    fn new<V: Vector>(next: *const f32, vectors: usize, count: usize) -> Self {
+        let tiles = count.div_ceil(most_pixels(V::LANES, vectors));
+        // Few pixels wait for their own weights, which come in the order in which they lie.
+        let lines = if count < FEW_PIXELS { 0 } else { (CHUNK * vectors * V::LANES / LINE).div_ceil(tiles) };
+        Self { next: Cell::new(next), lines }
+    }
+
+    #[inline(always)]
+    unsafe fn ask<V: Vector>(&self) {
+        let next = self.next.get();
+        for line in 0..self.lines {
+            // SAFETY: the CPU has the feature.
+            unsafe { V::prefetch(next.wrapping_add(line * LINE)) };
+        }
+        self.next.set(next.wrapping_add(self.lines * LINE));
+    }
+}
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// Below so many pixels a panel takes less time than its weights take to come.
+const FEW_PIXELS: usize = 8;
 
 /// Computes all pixels of all panels.
 ///
@@ -77,12 +113,14 @@ pub unsafe fn gemm<V: Vector>(
             for panel in 0..gemm.panels as usize {
                 let (vectors, place) = (*panels.add(2 * panel) as usize, *panels.add(2 * panel + 1) as usize);
                 let output = output.wrapping_add(place);
-                let context = Context { gemm, chunks, input, output, other: other.wrapping_add(place) };
+                let next = weights.add((lanes + 1) * vectors * V::LANES);
+                let ahead = Ahead::new::<V>(next, vectors, count);
+                let context = Context { gemm, chunks, input, output, other: other.wrapping_add(place), ahead };
                 panel_of::<V>(vectors, &context, weights, here, count);
                 if gemm.activation.is_late() {
                     activate::<V>(vectors, &context, here, count);
                 }
-                weights = weights.add((lanes + 1) * vectors * V::LANES);
+                weights = next;
             }
             if gemm.clear_lanes > 0 {
                 for pixel in 0..count {
@@ -238,6 +276,7 @@ unsafe fn one_tile<V: Vector, const PX: usize, const N: usize, P: Pixels>(
         for chunk in 0..full + context.gemm.tails as usize {
             let count = if chunk < full { CHUNK } else { context.gemm.tail_lanes as usize };
             let offset = *context.chunks.add(chunk) as usize;
+            context.ahead.ask::<V>();
             weights = lanes::<V, PX, N, P>(&from, offset, count, weights, &mut sums);
         }
         finish(context, pixels, &mut sums);

@@ -59,6 +59,12 @@ pub trait Vector: Copy {
     /// The CPU has the feature.
     unsafe fn relu(self) -> Self;
 
+    /// Asks for the cache line of a place, which need not be one of a tensor, into the second-level cache.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn prefetch(place: *const f32);
+
     /// The greater in each lane.
     ///
     /// # Safety
@@ -74,7 +80,7 @@ pub trait Vector: Copy {
 
 /// Implements [`Vector`] by intrinsics of one name pattern.
 macro_rules! vector {
-    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident, $min:ident) => {
+    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident, $min:ident, |$place:ident| $prefetch:expr) => {
         impl Vector for $name {
             const LANES: usize = $lanes;
 
@@ -129,6 +135,12 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            unsafe fn prefetch($place: *const f32) {
+                // SAFETY: the caller's; a prefetch touches no memory that the program could see.
+                unsafe { $prefetch }
+            }
+
+            #[inline(always)]
             unsafe fn maximum(self, other: Self) -> Self {
                 // SAFETY: the caller's.
                 unsafe { $arch::$max(self, other) }
@@ -160,7 +172,8 @@ mod x86 {
         _mm256_add_ps,
         _mm256_mul_ps,
         _mm256_max_ps,
-        _mm256_min_ps
+        _mm256_min_ps,
+        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast())
     );
     vector!(
         arch::__m512,
@@ -174,7 +187,8 @@ mod x86 {
         _mm512_add_ps,
         _mm512_mul_ps,
         _mm512_max_ps,
-        _mm512_min_ps
+        _mm512_min_ps,
+        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast())
     );
 }
 
@@ -195,6 +209,7 @@ mod arm {
         vaddq_f32,
         vmulq_f32,
         vmaxnmq_f32,
-        vminnmq_f32
+        vminnmq_f32,
+        |place| std::arch::asm!("prfm pldl2keep, [{place}]", place = in(reg) place, options(nostack, readonly, preserves_flags))
     );
 }
