@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cnasc-kernels", &["base", "bundle", "ir"]),
     ("cnasc-transport", &["base", "bundle", "ir"]),
     ("cnasc-burn", &["base", "bundle", "ir", "kernels"]),
+    ("cnasc-train", &["base", "ir"]),
     ("cnasc-node", &["bundle", "burn", "ir", "kernels", "transport"]),
     ("cnasc-fleet", &["bundle", "ir", "kernels", "node", "place", "transport"]),
 ];
@@ -141,7 +142,7 @@ fn the_readme_names_the_two_commands() {
 #[test]
 fn the_projects_own_programs_are_in_canonical_form() {
     let mut findings = Vec::new();
-    for folder in ["stdlib", "examples", "examples/paper", "compiler/cnasc/src/commands/profile"] {
+    for folder in ["stdlib", "examples", "examples/paper", "examples/training", "compiler/cnasc/src/commands/profile"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("a folder of the workspace") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|ending| ending == "cnas") {

@@ -2,6 +2,7 @@
 
 mod backend;
 mod exchange;
+mod train;
 
 #[cfg(feature = "fleet")]
 pub mod fleet;
@@ -14,6 +15,7 @@ use cnasc_ir::fleet::Precision;
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
+pub use train::{OptimizerArg, ScheduleArg, TrainArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
 #[derive(Debug, Parser)]
@@ -105,11 +107,10 @@ pub enum Command {
     /// Runs one node of such a fleet on this machine, until it is ended.
     #[cfg(feature = "fleet")]
     Node(cnasc_fleet::remote::NodeArgs),
+    /// Teaches a network to classify images, where the program was built with the cargo feature `train`.
+    Train(Box<TrainArgs>),
     /// Prints a completion script for a shell.
     Completions(CompletionsArgs),
-    /// Part of the command line's contract, not there yet.
-    #[command(hide = true)]
-    Train(LaterArgs),
     /// Not in this program.
     #[cfg(not(feature = "fleet"))]
     #[command(hide = true)]

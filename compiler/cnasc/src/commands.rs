@@ -23,11 +23,12 @@ pub mod run;
 pub mod score;
 pub mod search;
 pub mod test;
+pub mod train;
 
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 
-/// The failure of what belongs to the contract and is not there yet: `cnasc train`, `--emit onnx`.
+/// The failure of what belongs to the contract and is not there yet: `cnasc lsp`.
 pub fn later(what: &str) -> Failure {
     Failure::usage(Diagnostic::error(codes::LATER, format!("`{what}` is not there yet")))
 }

@@ -127,6 +127,14 @@ pub mod codes {
     pub const NODE: Code = Code("E0705");
     /// A node refused what it was told.
     pub const REFUSED: Code = Code("E0706");
+    /// Images to learn from are missing or damaged.
+    pub const DATA: Code = Code("E0650");
+    /// A network can't be trained.
+    pub const UNTRAINABLE: Code = Code("E0651");
+    /// A checkpoint is damaged, or of another run.
+    pub const CHECKPOINT: Code = Code("E0652");
+    /// Training has diverged.
+    pub const DIVERGED: Code = Code("E0707");
     /// A command that is not there yet.
     pub const LATER: Code = Code("E0920");
 
@@ -159,6 +167,10 @@ pub mod codes {
         KEYS,
         NODE,
         REFUSED,
+        DATA,
+        UNTRAINABLE,
+        CHECKPOINT,
+        DIVERGED,
         LATER,
     ];
 }

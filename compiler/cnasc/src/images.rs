@@ -265,17 +265,25 @@ fn idx_body<'a>(path: &Path, bytes: &'a [u8], dimensions: usize) -> Result<(Vec<
 
 /// A whole file, unpacked where it ends in `.gz`, refused where it is larger than [`MAX_BYTES`].
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_whole(path, MAX_BYTES)
+}
+
+/// A whole file, unpacked where it ends in `.gz`.
+///
+/// # Errors
+/// Where it can't be read, or is larger than `most` bytes.
+pub fn read_whole(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: std::io::Error| Failure::unreadable(path, &error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let read = if path.extension().is_some_and(|ending| ending == "gz") {
-        GzDecoder::new(file).take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        GzDecoder::new(file).take(most + 1).read_to_end(&mut bytes)
     } else {
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        file.take(most + 1).read_to_end(&mut bytes)
     };
     read.map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(form(path, &format!("is larger than {} MiB", MAX_BYTES >> 20)));
+    if bytes.len() as u64 > most {
+        return Err(form(path, &format!("is larger than {} MiB", most >> 20)));
     }
     Ok(bytes)
 }

@@ -64,7 +64,7 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Profile(args) => commands::profile::run(session, args),
         Command::Import(args) => commands::import::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
-        Command::Train(_) => Err(commands::later("cnasc train")),
+        Command::Train(args) => commands::train::run(session, args),
         #[cfg(feature = "fleet")]
         Command::Node(args) => commands::node::run(session, args),
         #[cfg(feature = "fleet")]

@@ -93,7 +93,11 @@ fn exit_statuses() {
     text(2, &["expand"]);
     assert_eq!(first_code(&json(1, &["check", "no/such/file.cnas"])), "E0601");
     assert_eq!(first_code(&json(2, &["explain", "E9999"])), "E0606");
-    assert_eq!(first_code(&json(2, &["train", "--data", "x"])), "E0920");
+    assert_eq!(first_code(&json(2, &["train", "--data", "x"])), "E0606");
+    if cfg!(not(feature = "train")) {
+        assert_eq!(first_code(&json(2, &["train", &quickstart(), "-o", "nowhere"])), "E0614");
+    }
+    assert_eq!(first_code(&json(2, &["lsp"])), "E0920");
     assert_eq!(first_code(&json(2, &["plan", &quickstart(), "--strategy", "luck"])), "E0606");
     assert_eq!(first_code(&json(2, &["plan", &quickstart(), "--fleet", "nowhere"])), "E0605");
     assert_eq!(first_code(&json(1, &["expand", &quickstart(), "--item", "nothing"])), "E0603");

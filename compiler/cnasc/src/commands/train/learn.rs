@@ -1,0 +1,335 @@
+//! A run from its options to its files.
+
+use super::events;
+use super::metrics::{self, Row};
+use super::sets::{self, Sets};
+use crate::Session;
+use crate::cli::{OptimizerArg, ScheduleArg, TrainArgs};
+use crate::exchange::read_weights;
+use crate::failure::{Exit, Failure, codes};
+use crate::output::{make_folder, write_file};
+use crate::{model, pipeline};
+use cnasc_base::Diagnostic;
+use cnasc_ir::architecture::Preprocess;
+use cnasc_ir::{Architecture, TensorGraph, Weights};
+use cnasc_train::data::Images;
+use cnasc_train::{
+    Augment, Evaluation, Network, Noise, Optimizer, Schedule, Settings, State, TrainError, Trainer, checkpoint,
+    evaluate, initial_weights,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Images that are classified at once where nothing is learnt.
+const JUDGED_AT_ONCE: usize = 100;
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    network: &'a str,
+    hash: &'a str,
+    params: u64,
+    train_images: usize,
+    test_images: usize,
+    epochs: &'a [Row],
+    test_loss: f32,
+    test_accuracy: f32,
+    architecture: PathBuf,
+    weights: PathBuf,
+    metrics: PathBuf,
+}
+
+/// Where a run's files are.
+struct Files {
+    architecture: PathBuf,
+    weights: PathBuf,
+    metrics: PathBuf,
+    checkpoint: PathBuf,
+}
+
+impl Files {
+    fn of(folder: &Path, network: &str) -> Self {
+        Self {
+            architecture: folder.join(format!("{network}.arch.json")),
+            weights: folder.join(format!("{network}.safetensors")),
+            metrics: folder.join("metrics.csv"),
+            checkpoint: folder.join("checkpoint.safetensors"),
+        }
+    }
+}
+
+/// What stays the same from epoch to epoch.
+struct Run<'a> {
+    trainer: Trainer<'a>,
+    network: &'a Network,
+    settings: &'a Settings,
+    preprocess: &'a Preprocess,
+    train: &'a Images,
+    judges: &'a Images,
+    files: &'a Files,
+    identity: String,
+}
+
+/// Reads, learns, and writes.
+pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
+    let (mut architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let (graph, _) = pipeline::analyse(&architecture)?;
+    let network = Network::new(&graph, threads(args)).map_err(|error| failure(&architecture, &error))?;
+    let (train, held, test) = images(args, &network)?;
+    if architecture.preprocess == Preprocess::default() {
+        architecture.preprocess = train.statistics();
+    }
+    let settings = settings(args);
+    let judges = if held.is_empty() { &test } else { &held };
+    make_folder(&args.output_dir)?;
+    let files = Files::of(&args.output_dir, &architecture.name);
+    let trainer = Trainer::new(&network, &settings, &architecture.preprocess, &train);
+    let run = Run {
+        trainer: trainer.map_err(|error| failure(&architecture, &error))?,
+        network: &network,
+        settings: &settings,
+        preprocess: &architecture.preprocess,
+        train: &train,
+        judges,
+        files: &files,
+        identity: identity(args, &architecture, &settings, &train),
+    };
+    let first = first_weights(args, &graph)?;
+    let state = run.state(session, args, first)?;
+    let rows = metrics::read(&files.metrics, state.epoch);
+    let (state, rows) = run.epochs(session, state, rows).map_err(|error| match error {
+        Stop::Failed(failure) => failure,
+        Stop::Error(error) => failure(&architecture, &error),
+    })?;
+    let bytes = cnasc_onnx::weights::write(&graph, state.result());
+    let bytes = bytes.map_err(|error| Failure::running(codes::EXPORT, error.to_string()))?;
+    write_file(&files.weights, &bytes)?;
+    write_file(&files.architecture, architecture.to_json().as_bytes())?;
+    let found = run.evaluate(&state, &test);
+    report(session, &architecture, &graph, &files, (&rows, &train, &test), &found);
+    Ok(Exit::Done)
+}
+
+/// Why a run ends early.
+enum Stop {
+    Failed(Failure),
+    Error(TrainError),
+}
+
+impl Run<'_> {
+    /// Where the folder's run is, or else the beginning.
+    fn state(&self, session: &Session, args: &TrainArgs, weights: Weights) -> Result<State, Failure> {
+        let fresh = self.trainer.begin(weights);
+        if args.anew || !self.files.checkpoint.exists() {
+            return Ok(fresh);
+        }
+        let path = &self.files.checkpoint;
+        let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
+        let read = checkpoint::read(&bytes, self.network.graph(), &self.identity, &fresh);
+        let state = read.map_err(|problem| {
+            let message = format!("`{}` {problem}", path.display());
+            let note =
+                "give the options that it was begun with, or another folder, or --anew to begin again in this one";
+            Failure::input(Diagnostic::error(codes::CHECKPOINT, message).note(note))
+        })?;
+        session.output.remark(&format!("going on after epoch {} of `{}`", state.epoch, path.display()));
+        Ok(state)
+    }
+
+    fn epochs(&self, session: &Session, mut state: State, mut rows: Vec<Row>) -> Result<(State, Vec<Row>), Stop> {
+        let began = (Instant::now(), state.epoch);
+        while !self.trainer.is_done(&state) {
+            let bar = self.progress(session, state.epoch);
+            let started = Instant::now();
+            let learnt = self.trainer.epoch(&mut state, &mut |step| bar.set_position(step)).map_err(Stop::Error)?;
+            bar.finish_and_clear();
+            let seconds = started.elapsed().as_secs_f64();
+            let found = self.evaluate(&state, self.judges);
+            state.judge(found.accuracy);
+            let seen = self.trainer.steps() as f64 * self.settings.batch.min(self.train.len()) as f64;
+            let row = Row {
+                epoch: state.epoch,
+                learning_rate: learnt.rate,
+                train_loss: learnt.loss,
+                train_accuracy: learnt.accuracy,
+                loss: found.loss,
+                accuracy: found.accuracy,
+                seconds,
+                images_per_second: seen / seconds,
+            };
+            session.output.remark(&self.line(&row, began));
+            rows.push(row);
+            self.keep(&state, &rows).map_err(Stop::Failed)?;
+        }
+        Ok((state, rows))
+    }
+
+    fn progress(&self, session: &Session, epoch: u32) -> ProgressBar {
+        if !session.output.shows_progress() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(self.trainer.steps());
+        if let Ok(style) = ProgressStyle::with_template("epoch {msg} {bar:30} {pos}/{len} steps, {eta} left of it") {
+            bar.set_style(style);
+        }
+        bar.set_message(format!("{} of {}", epoch + 1, self.settings.epochs));
+        bar
+    }
+
+    /// A line about an epoch, with the time that the rest will take.
+    fn line(&self, row: &Row, (began, first): (Instant, u32)) -> String {
+        let done = row.epoch - first;
+        let rest = began.elapsed().as_secs_f64() / f64::from(done.max(1)) * f64::from(self.settings.epochs - row.epoch);
+        format!(
+            "epoch {} of {}: loss {:.4}, {:.2} % of what it was shown, {:.2} % of what it is judged by, {:.0} images/s, {} left",
+            row.epoch,
+            self.settings.epochs,
+            row.train_loss,
+            100.0 * row.train_accuracy,
+            100.0 * row.accuracy,
+            row.images_per_second,
+            duration(rest),
+        )
+    }
+
+    fn keep(&self, state: &State, rows: &[Row]) -> Result<(), Failure> {
+        let bytes = checkpoint::write(self.network.graph(), state, &self.identity);
+        write_file(&self.files.checkpoint, &bytes.map_err(|error| Failure::running(codes::EXPORT, error))?)?;
+        write_file(&self.files.metrics.with_file_name(events::NAME), &events::file(rows))?;
+        metrics::write(&self.files.metrics, rows)
+    }
+
+    fn evaluate(&self, state: &State, images: &Images) -> Evaluation {
+        evaluate(self.network, state.result(), self.preprocess, images, JUDGED_AT_ONCE)
+    }
+}
+
+/// Images to learn from, held out, and to test with, as the network takes them.
+fn images(args: &TrainArgs, network: &Network) -> Result<(Images, Images, Images), Failure> {
+    let Sets { train, test } = sets::read(&args.data)?;
+    let fit = |images: &Images| {
+        let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", args.data.display()));
+        images.fit(network.input()).map_err(unfit)
+    };
+    let train = args.limit.map_or_else(|| train.clone(), |limit| train.first(limit));
+    let (train, test) = (fit(&train)?, fit(&test)?);
+    if args.hold_out >= train.len() {
+        let message = format!("--hold-out {} leaves none of {} images to learn from", args.hold_out, train.len());
+        return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));
+    }
+    let (train, held) = sets::hold_out(&train, args.hold_out, args.train_seed);
+    Ok((train, held, test))
+}
+
+fn first_weights(args: &TrainArgs, graph: &TensorGraph) -> Result<Weights, Failure> {
+    match &args.weights {
+        Some(path) => read_weights(path, graph),
+        None => Ok(initial_weights(graph, args.train_seed)),
+    }
+}
+
+fn settings(args: &TrainArgs) -> Settings {
+    let (optimizer, usual) = match args.optimizer {
+        OptimizerArg::Sgd => (Optimizer::Sgd { momentum: args.momentum }, 0.1),
+        OptimizerArg::Adamw => (Optimizer::AdamW, 0.002),
+    };
+    Settings {
+        epochs: args.epochs,
+        batch: args.batch as usize,
+        optimizer,
+        rate: args.rate.unwrap_or(usual),
+        schedule: match args.schedule {
+            ScheduleArg::Cosine => Schedule::Cosine,
+            ScheduleArg::Constant => Schedule::Constant,
+            ScheduleArg::Step(every, factor) => Schedule::Step { every, factor },
+        },
+        warmup: args.warmup,
+        decay: args.decay,
+        smoothing: args.smoothing,
+        mixup: args.mixup,
+        augment: Augment { shift: args.shift, flip: !args.no_flip, cutout: args.cutout },
+        noise: Noise { edge: args.edge_drop, dropout: args.dropout },
+        clip: args.clip,
+        average: args.average,
+        patience: args.patience,
+        seed: args.train_seed,
+    }
+}
+
+/// What must be the same where a run goes on.
+fn identity(args: &TrainArgs, architecture: &Architecture, settings: &Settings, images: &Images) -> String {
+    let weights = args.weights.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    let sum = images.pixels.iter().fold(0_u64, |sum, &pixel| sum.wrapping_mul(31).wrapping_add(pixel.into()));
+    format!("{} {settings:?} {} images {sum:x} {weights}", &architecture.hash, images.len())
+}
+
+fn failure(architecture: &Architecture, error: &TrainError) -> Failure {
+    match error {
+        TrainError::Lacks { node, operator } => {
+            let name = &architecture.node(*node).name;
+            let message = format!("training lacks `{operator}`, which node `{name}` has");
+            Failure::input(Diagnostic::error(codes::UNTRAINABLE, message))
+        }
+        TrainError::Unfit(problem) => {
+            Failure::input(Diagnostic::error(codes::UNTRAINABLE, format!("`{}`: {problem}", architecture.name)))
+        }
+        TrainError::Diverged { .. } => {
+            let diagnostic = Diagnostic::error(codes::DIVERGED, format!("`{}`: {error}", architecture.name));
+            let note = "a lower --rate, a longer --warmup or a --clip may help; the checkpoint is of the epoch before";
+            Failure { diagnostics: diagnostic.note(note).into(), exit: Exit::Running }
+        }
+    }
+}
+
+fn report(
+    session: &Session,
+    architecture: &Architecture,
+    graph: &TensorGraph,
+    files: &Files,
+    (rows, train, test): (&[Row], &Images, &Images),
+    found: &Evaluation,
+) {
+    let report = Report {
+        network: &architecture.name,
+        hash: &architecture.hash,
+        params: graph.total_params(),
+        train_images: train.len(),
+        test_images: test.len(),
+        epochs: rows,
+        test_loss: found.loss,
+        test_accuracy: found.accuracy,
+        architecture: files.architecture.clone(),
+        weights: files.weights.clone(),
+        metrics: files.metrics.clone(),
+    };
+    if session.output.is_json() {
+        session.output.json(&report);
+        return;
+    }
+    session.output.text(&format!(
+        "{}: {:.2} % of {} test images after {} epochs\n{}\n{}\n{}\n",
+        report.network,
+        100.0 * report.test_accuracy,
+        report.test_images,
+        rows.last().map_or(0, |row| row.epoch),
+        report.architecture.display(),
+        report.weights.display(),
+        report.metrics.display(),
+    ));
+}
+
+/// `1 h 5 min`, `3 min`, `20 s`.
+fn duration(seconds: f64) -> String {
+    let seconds = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();
+    match seconds {
+        0..=89 => format!("{seconds} s"),
+        90..=5399 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn threads(args: &TrainArgs) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    args.threads.map_or_else(cores, usize::from)
+}

@@ -1,0 +1,161 @@
+//! `cnasc train` from images on disk to a network that every backend runs alike. Needs the cargo feature `train`, which tests of the whole workspace have.
+
+#![cfg(feature = "train")]
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+const NETWORK: &str = "use std::blocks::sepconv
+use std::generators::ws
+
+network small {
+    input image(1, 8, 8)
+    stem  conv(3, 6) -> bn -> relu
+    body  ws(n: 4, k: 2, p: 0.5) of sepconv
+    head  global_avg -> linear(4)
+}
+";
+
+/// Runs the program, checks the exit status, and gives the JSON document.
+#[track_caller]
+fn cnasc(exit: i32, folder: &Path, words: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+    let output =
+        command.current_dir(folder).args(["--format", "json"]).args(words).output().expect("the binary starts");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(exit), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+/// Noisy bars across and down, a checkerboard and a spot, 8×8, as IDX files.
+fn write_images(folder: &Path, name: &str, count: u32, mut state: u32) {
+    let mut below = |bound: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % bound
+    };
+    let (mut images, mut labels) = (vec![0, 0, 8, 3], vec![0, 0, 8, 1]);
+    [count, 8, 8].iter().for_each(|extent| images.extend(extent.to_be_bytes()));
+    labels.extend(count.to_be_bytes());
+    for index in 0..count {
+        let (class, phase) = (index % 4, below(2));
+        labels.push(class as u8);
+        for at in 0..64 {
+            let (row, column) = (at / 8, at % 8);
+            let is_bright = match class {
+                0 => (row / 2 + phase).is_multiple_of(2),
+                1 => (column / 2 + phase).is_multiple_of(2),
+                2 => (row + column + phase).is_multiple_of(2),
+                _ => row.abs_diff(4 - phase) + column.abs_diff(4) < 3,
+            };
+            images.push((below(96) + if is_bright { 159 } else { 0 }) as u8);
+        }
+    }
+    std::fs::write(folder.join(format!("{name}-images-idx3-ubyte")), images).expect("it can be written");
+    std::fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), labels).expect("it can be written");
+}
+
+/// A folder with a network and images.
+fn workplace() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("small.cnas"), NETWORK).expect("it can be written");
+    write_images(folder.path(), "train", 160, 1);
+    write_images(folder.path(), "t10k", 40, 2);
+    folder
+}
+
+fn first_code(found: &Value) -> &str {
+    found[0]["code"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_trained_network_answers_alike_everywhere() {
+    let folder = workplace();
+    let at = folder.path();
+    let train = [
+        "train",
+        "small.cnas",
+        "--seed",
+        "3",
+        "--data",
+        ".",
+        "-o",
+        "out",
+        "--epochs",
+        "8",
+        "--batch",
+        "16",
+        "--shift",
+        "1",
+    ];
+    let report = cnasc(0, at, &train);
+    let accuracy = report["test_accuracy"].as_f64().expect("a number");
+    assert!(accuracy > 0.95, "{report}");
+    assert_eq!(report["epochs"].as_array().map(Vec::len), Some(8));
+    let metrics = std::fs::read_to_string(at.join("out/metrics.csv")).expect("figures");
+    assert_eq!(metrics.lines().count(), 9);
+
+    let files = ["out/small.arch.json", "--weights", "out/small.safetensors"];
+    let inputs: Vec<String> = (0..40).map(|index| format!("t10k-images-idx3-ubyte#{index}")).collect();
+    let answers = |backend: &[&str]| {
+        let mut words = vec!["run"];
+        words.extend(files);
+        words.extend(backend);
+        words.push("--input");
+        words.extend(inputs.iter().map(String::as_str));
+        let rows = cnasc(0, at, &words);
+        let rows = rows.as_array().expect("a row an image").clone();
+        rows.iter().map(|row| (row["class"].as_u64(), row["label"].as_u64())).collect::<Vec<_>>()
+    };
+    let jit = answers(&["--verify"]);
+    let right = jit.iter().filter(|(class, label)| class == label).count();
+    assert!((right as f64 / 40.0 - accuracy).abs() < 1e-6, "{right} of 40 are right, training says {accuracy}");
+    assert_eq!(jit, answers(&["--backend", "reference"]));
+    assert_eq!(jit, answers(&["--local", "4", "--strategy", "hypergraph"]));
+
+    // Begun again in the same folder it is done already, and writes the same; as anything else it is refused.
+    let before = std::fs::read(at.join("out/small.safetensors")).expect("weights");
+    cnasc(0, at, &train);
+    assert_eq!(std::fs::read(at.join("out/small.safetensors")).expect("weights"), before);
+    let mut other = train.to_vec();
+    other.extend(["--rate", "0.05"]);
+    assert_eq!(first_code(&cnasc(1, at, &other)), "E0652");
+
+    let mut export = vec!["expand"];
+    export.extend(files);
+    export.extend(["--emit", "onnx", "-o", "onnx"]);
+    cnasc(0, at, &export);
+}
+
+#[test]
+fn what_is_missing_or_damaged_is_said() {
+    let folder = workplace();
+    let at = folder.path();
+    let train = |data: &str| cnasc(1, at, &["train", "small.cnas", "--data", data, "-o", "out"]);
+    let empty = train("nowhere");
+    assert_eq!(first_code(&empty), "E0650");
+    assert!(empty.to_string().contains("dataset-fashion-mnist"), "{empty}");
+    let images = std::fs::read(at.join("t10k-images-idx3-ubyte")).expect("images");
+    std::fs::write(at.join("t10k-images-idx3-ubyte"), &images[..images.len() - 1]).expect("it can be written");
+    assert_eq!(first_code(&train(".")), "E0650");
+    std::fs::remove_file(at.join("t10k-images-idx3-ubyte")).expect("it was there");
+    assert_eq!(first_code(&train(".")), "E0650");
+}
+
+#[test]
+fn what_does_not_fit_is_said() {
+    let folder = workplace();
+    let at = folder.path();
+    let train = |network: &str, options: &[&str]| {
+        std::fs::write(at.join("other.cnas"), network).expect("it can be written");
+        let mut words = vec!["train", "other.cnas", "--data", ".", "-o", "out"];
+        words.extend(options);
+        first_code(&cnasc(if options.contains(&"--hold-out") { 2 } else { 1 }, at, &words)).to_owned()
+    };
+    assert_eq!(train(&NETWORK.replace("linear(4)", "linear(3)"), &[]), "E0651", "too few classes");
+    assert_eq!(train(&NETWORK.replace("image(1, 8, 8)", "image(1, 6, 6)"), &[]), "E0607", "too small");
+    assert_eq!(train(&NETWORK.replace("global_avg -> linear(4)", "conv(3, 4)"), &[]), "E0651", "no classes");
+    assert_eq!(train(NETWORK, &["--smoothing", "1"]), "E0651");
+    assert_eq!(train(NETWORK, &["--hold-out", "160"]), "E0606");
+}

@@ -1,0 +1,99 @@
+//! What training computes of an image is what every backend computes: drawn networks against plain loops, known ones against compiled
+//! kernels, before and after a few steps of learning.
+
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
+use cnasc_base::{Seed, Sources};
+use cnasc_bundle::{Bundle, layout};
+use cnasc_fleet::Local;
+use cnasc_ir::fleet::{Backend, Device, Link};
+use cnasc_ir::program::Make;
+use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
+use cnasc_lower::{fold, lower, random_weights};
+use cnasc_place::{Strategy, Workload, plan};
+use cnasc_train::{Network, Optimizer};
+use std::collections::BTreeMap;
+
+fn program(text: &str) -> Program {
+    let mut sources = Sources::default();
+    let file = sources.add("training.cnas", text);
+    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
+    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
+}
+
+fn draw(program: &Program, over: &Make, seed: u64) -> Architecture {
+    let drawn = cnasc_search::draw(program, over, &BTreeMap::new(), seed);
+    drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture
+}
+
+/// What a backend says of an image, on one device.
+fn answer(
+    architecture: &Architecture,
+    graph: &TensorGraph,
+    weights: &Weights,
+    backend: Backend,
+    image: &[f32],
+) -> Vec<f32> {
+    let board =
+        Device { name: "pi".to_owned(), kind: "board".to_owned(), compute: 1e9, memory: 8e9, cores: 1, backend };
+    let fleet = Fleet::uniform("boards", 1, &board, Link { rate: 1e10, latency: 1e-6 });
+    let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
+    let placed = plan(&workload, &fleet, Strategy::Single, &Seed::new(0)).expect("the board has memory enough");
+    let (graph, weights) = fold(graph, weights);
+    let bundle = Bundle::new(architecture, graph, weights, placed, fleet).expect("the parts fit together");
+    let mut blocked = vec![0.0; layout::len(bundle.input())];
+    layout::to_blocked(bundle.input(), image, &mut blocked);
+    Local::start(&bundle).expect("the fleet starts").infer(&blocked).expect("the fleet answers").output
+}
+
+/// Holds training's answers to a batch against the backend's to each image of it; says whether the network can be trained.
+#[track_caller]
+fn check(architecture: &Architecture, backend: Backend, steps: u64) -> bool {
+    let graph = lower(architecture);
+    let Ok(network) = Network::new(&graph, 2) else { return false };
+    let seed = Seed::new(architecture.provenance.seed);
+    let mut weights = random_weights(&graph, &seed);
+    let (images, size) = (2, network.input().elements() as usize);
+    let mut rng = seed.child("images").rng();
+    let batch: Vec<f32> = (0..images * size).map(|_| rng.unit() as f32).collect();
+    let optimizer = Optimizer::Sgd { momentum: 0.9 };
+    let mut memory = optimizer.memory(&graph);
+    for step in 0..steps {
+        let mut targets = vec![0.0; images * network.classes()];
+        (0..images).for_each(|image| targets[image * network.classes()] = 1.0);
+        let learnt = network.learn(&weights, batch.clone(), targets);
+        assert!(learnt.loss.is_finite(), "{}", architecture.name);
+        optimizer.apply(&graph, &mut weights, &mut memory, &learnt.gradients, (1e-4, 0.0, step));
+    }
+    let found = network.classify(&weights, batch.clone());
+    let ends_in_softmax = matches!(graph.step(graph.output()).op, cnasc_ir::Op::Softmax { .. });
+    if ends_in_softmax {
+        return true;
+    }
+    for (image, found) in batch.chunks(size).zip(found.chunks(network.classes())) {
+        let wanted = answer(architecture, &graph, &weights, backend, image);
+        let largest = wanted.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        let difference = wanted.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest;
+        assert!(difference <= 1e-4, "{} of seed {}: {difference:.1e}", architecture.name, architecture.provenance.seed);
+    }
+    true
+}
+
+#[test]
+fn drawn_networks_answer_as_plain_loops_do() {
+    let program = program(include_str!("space.cnas"));
+    let trained =
+        (0..40).filter(|&seed| check(&draw(&program, &program.searches[0].over, seed), Backend::Reference, 1));
+    assert!(trained.count() >= 35, "nearly all can be trained");
+}
+
+#[test]
+fn known_networks_answer_as_compiled_kernels_do() {
+    for (path, name) in [("cifarnet", "cifarnet"), ("resnet", "resnet18"), ("mobilenet", "mobilenet_v2")] {
+        let text = format!(
+            "use std::networks::{path}::{name}\nuse std::devices::rpi4\nfleet one {{\n    node pi: rpi4\n}}\nsearch only {{\n    over {name}()\n    on one\n    minimize nodes\n    budget 1 candidates\n}}\n"
+        );
+        let program = program(&text);
+        assert!(check(&draw(&program, &program.searches[0].over, 0), Backend::Jit, 1), "{name} can be trained");
+    }
+}
