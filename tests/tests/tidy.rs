@@ -142,7 +142,14 @@ fn the_readme_names_the_two_commands() {
 #[test]
 fn the_projects_own_programs_are_in_canonical_form() {
     let mut findings = Vec::new();
-    for folder in ["stdlib", "examples", "examples/paper", "examples/training", "compiler/cnasc/src/commands/profile"] {
+    for folder in [
+        "stdlib",
+        "examples",
+        "examples/paper",
+        "examples/training",
+        "compiler/cnasc/src/commands/profile",
+        "compiler/cnasc/src/commands/fleet",
+    ] {
         for entry in std::fs::read_dir(root().join(folder)).expect("a folder of the workspace") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|ending| ending == "cnas") {

@@ -107,6 +107,9 @@ pub enum Command {
     /// Runs one node of such a fleet on this machine, until it is ended.
     #[cfg(feature = "fleet")]
     Node(cnasc_fleet::remote::NodeArgs),
+    /// Makes the machines of a fleet out of this one, to try it on.
+    #[cfg(feature = "fleet")]
+    Testbed(fleet::TestbedArgs),
     /// Teaches a network to classify images, where the program was built with the cargo feature `train`.
     Train(Box<TrainArgs>),
     /// Prints a completion script for a shell.
@@ -452,7 +455,8 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Which draw of a source file.
     pub draw: DrawArgs,
-    /// Images (PNG, JPEG, an IDX file with `#INDEX` behind its name), or tensors (`.npy`).
+    /// Images (PNG, JPEG, an IDX file with `#INDEX` behind its name), or tensors (`.npy`); a folder of them; or `-` for names on standard
+    /// input, one a line.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub input: Vec<PathBuf>,
     /// The raw output of the first input, as `.npy`.
@@ -487,6 +491,14 @@ pub struct RunArgs {
     #[cfg(feature = "fleet")]
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = fleet::seconds)]
     pub deadline: std::time::Duration,
+    /// How many inferences may be under way at once in nodes on other machines: more answers a second, each of them later.
+    #[cfg(feature = "fleet")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = fleet::in_flight)]
+    pub in_flight: usize,
+    /// Hands images to such nodes at this rate, as a camera would; none is left out.
+    #[cfg(feature = "fleet")]
+    #[arg(long, value_name = "RATE", value_parser = fleet::frames)]
+    pub fps: Option<f64>,
 }
 
 /// `cnasc bench`

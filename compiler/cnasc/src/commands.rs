@@ -22,7 +22,10 @@ pub mod remote;
 pub mod run;
 pub mod score;
 pub mod search;
+pub mod sources;
 pub mod test;
+#[cfg(feature = "fleet")]
+pub mod testbed;
 pub mod train;
 
 use crate::failure::{Failure, codes};

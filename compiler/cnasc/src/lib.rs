@@ -69,6 +69,8 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Node(args) => commands::node::run(session, args),
         #[cfg(feature = "fleet")]
         Command::Fleet(args) => commands::fleet::run(session, args),
+        #[cfg(feature = "fleet")]
+        Command::Testbed(args) => commands::testbed::run(session, args),
         #[cfg(not(feature = "fleet"))]
         Command::Node(_) | Command::Fleet(_) => Err(commands::without_fleets()),
         Command::Report(_) => Err(commands::later("cnasc report")),

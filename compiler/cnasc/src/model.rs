@@ -9,7 +9,7 @@ use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, NetworkId, Search};
 use cnasc_ir::{Architecture, Fleet, Program};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The greatest architecture or fleet file, in bytes.
@@ -251,7 +251,18 @@ pub fn fleet_for(session: &mut Session, named: Option<&str>, loaded: &Loaded) ->
     }
 }
 
-/// The fleet that `--fleet` names: one of the program at hand, `FILE.cnas`, `FILE.cnas:NAME`, or a fleet in JSON.
+/// What `cnasc fleet profile` measured, in the folder of a fleet's coordinator.
+pub const MEASURED: &str = "measured.json";
+
+/// The file of what was measured of the fleet of several machines in this folder, where that was done.
+#[must_use]
+pub fn measured(folder: &Path) -> Option<PathBuf> {
+    let files = [folder.join("coordinator").join(MEASURED), folder.join(MEASURED)];
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// The fleet that `--fleet` names: one of the program at hand, `FILE.cnas`, `FILE.cnas:NAME`, a fleet in JSON, or the folder of a fleet
+/// of several machines that was measured.
 ///
 /// # Errors
 /// Where there is none, with those that there are.
@@ -263,6 +274,7 @@ pub fn named_fleet(session: &mut Session, name: &str, program: Option<&Program>)
         Some((stem, item)) => (format!("{stem}.cnas"), Some(item)),
         None => (name.to_owned(), None),
     };
+    let file = measured(Path::new(&file)).map_or(file, |measured| measured.display().to_string());
     let path = Path::new(&file);
     if file.ends_with(".cnas") {
         let (program, _) = pipeline::check(&mut session.sources, path)?;
@@ -279,6 +291,7 @@ pub fn named_fleet(session: &mut Session, name: &str, program: Option<&Program>)
     let known: Vec<&str> =
         program.map_or_else(Vec::new, |program| program.fleets.iter().map(|fleet| fleet.name.as_str()).collect());
     let note = match known.as_slice() {
+        [] if Path::new(name).is_dir() => "`cnasc fleet profile DIR` measures a fleet of several machines".to_owned(),
         [] => "name a source file that declares one: FILE.cnas or FILE.cnas:NAME".to_owned(),
         known => format!("the file declares `{}`", known.join("`, `")),
     };

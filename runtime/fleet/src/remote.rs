@@ -3,21 +3,29 @@
 //! ```text
 //! keys          names, addresses, certificates, the key that bundles are signed with
 //! protocol      calls and answers as bytes
+//! clock         a node's clock beside the coordinator's
 //! cache         parts of bundles on a node's disk
 //! server        one node: joins, takes a signed part, compiles, executes
 //! coordinator   deploys a bundle, streams images, holds every report against the plan
+//! metrics       what a node has done, for Prometheus
 //! recovery      goes on without nodes that went away, and with those that returned
+//! versions      bundles that were deployed, to go back to
+//! testbed       several machines made of one, to try all of this on
 //! ```
 //! Tensors go from node to node directly ([`cnasc_transport::net`]); the coordinator gives the image to the device that takes it and
 //! gets the answer of the one that makes it. Both sides take the other's messages for hostile; who may say what is in
 //! [`cnasc_transport::net::settings`].
 
 pub mod cache;
+pub mod clock;
 pub mod coordinator;
 pub mod keys;
+pub mod metrics;
 pub mod protocol;
 pub mod recovery;
 pub mod server;
+pub mod testbed;
+pub mod versions;
 
 pub use coordinator::Coordinator;
 pub use keys::{Keys, Member, Members, init};
@@ -35,6 +43,9 @@ pub enum RemoteError {
     /// Keys, names or addresses are missing or wrong.
     #[error("{0}")]
     Keys(String),
+    /// This machine does not do what is asked of it: no thread, no place to write, no network namespace.
+    #[error("{0}")]
+    System(String),
     /// Nodes that are needed are not connected.
     #[error("not there within the deadline: {}", .0.join(", "))]
     Missing(Vec<String>),

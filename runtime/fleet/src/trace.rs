@@ -15,11 +15,21 @@ use serde_json::{Value, json};
 /// The trace of `answer`, which a fleet of `bundle` gave.
 #[must_use]
 pub fn chrome(bundle: &Bundle, answer: &Answer) -> String {
+    stream(bundle, &[(0.0, answer)])
+}
+
+/// The trace of several answers of one fleet, each with the seconds from the first image to its own.
+#[must_use]
+pub fn stream(bundle: &Bundle, answers: &[(f64, &Answer)]) -> String {
     let shares = bundle.shares();
     let mut events = Vec::new();
-    for (share, report) in shares.iter().zip(&answer.devices) {
-        introduce(&mut events, &bundle.fleet, share.device);
-        add_device(&mut events, bundle, share, report);
+    for (index, (at, answer)) in answers.iter().enumerate() {
+        for (share, report) in shares.iter().zip(&answer.devices) {
+            if index == 0 {
+                introduce(&mut events, &bundle.fleet, share.device);
+            }
+            add_device(&mut events, bundle, share, report, (index, *at));
+        }
     }
     whole(&bundle.name, &bundle.hash, &bundle.plan, &events)
 }
@@ -108,17 +118,28 @@ fn introduce(events: &mut Vec<Value>, fleet: &Fleet, device: DeviceId) {
     }
 }
 
-fn add_device(events: &mut Vec<Value>, bundle: &Bundle, share: &Share, report: &DeviceReport) {
+/// What a device did in the answer of that index, whose image was handed over `at` seconds.
+fn add_device(
+    events: &mut Vec<Value>,
+    bundle: &Bundle,
+    share: &Share,
+    report: &DeviceReport,
+    (index, at): (usize, f64),
+) {
     for (done, timing) in share.actions.iter().zip(&report.timings) {
+        let timing = Timing { start: at + timing.start, end: at + timing.end };
         let (row, name, args) = describe(bundle, done);
-        events.push(action(share.device, row, *timing, &name, args));
+        events.push(action(share.device, row, timing, &name, args));
+        let mut add = |phase: &str, tensor: TensorId, to: DeviceId| {
+            let mut end = arrow(phase, share.device, timing, (tensor.0, to));
+            if index > 0 {
+                end["id"] = format!("{tensor}-{}-{index}", to.0, tensor = tensor.0).into();
+            }
+            events.push(end);
+        };
         match done {
-            Action::Send { tensor, to } => {
-                events.extend(to.iter().map(|&to| arrow("s", share.device, *timing, (tensor.0, to))));
-            }
-            Action::Receive { tensor, .. } => {
-                events.push(arrow("f", share.device, *timing, (tensor.0, share.device)));
-            }
+            Action::Send { tensor, to } => to.iter().for_each(|&to| add("s", *tensor, to)),
+            Action::Receive { tensor, .. } => add("f", *tensor, share.device),
             Action::Compute { .. } => {}
         }
     }
@@ -246,6 +267,25 @@ mod tests {
         };
         assert_eq!(ends("s").len(), bundle.plan.transfers.len());
         assert_eq!(ends("s"), ends("f"));
+    }
+
+    #[test]
+    fn several_answers_stand_side_by_side() {
+        let bundle = sample::bundle(&sample::diamond(3), 2, Backend::Reference, &Seed::new(4));
+        let answer = made_up(&bundle);
+        let events = |text: String| -> Vec<Value> {
+            let trace: Value = serde_json::from_str(&text).unwrap();
+            trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] != "M").cloned().collect()
+        };
+        let one = events(chrome(&bundle, &answer));
+        let two = events(stream(&bundle, &[(0.0, &answer), (0.5, &answer)]));
+        assert_eq!(two[..one.len()], one);
+        for (first, second) in one.iter().zip(&two[one.len()..]) {
+            let later = second["ts"].as_f64().unwrap() - first["ts"].as_f64().unwrap();
+            assert!((later - 5e5).abs() < 1e-2, "{later}");
+            assert_eq!(first["name"], second["name"]);
+            assert!(first["id"].is_null() || first["id"] != second["id"], "arrows do not lead to another image");
+        }
     }
 
     #[test]

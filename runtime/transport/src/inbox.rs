@@ -7,8 +7,8 @@ use crate::{Expected, Frame, Payload, TransportError};
 use cnasc_ir::{DeviceId, TensorId};
 use std::collections::BTreeMap;
 
-/// For how many inferences a tensor is kept: the one that runs, the next one that others may have begun, and some to spare.
-pub const KEPT_INFERENCES: usize = 4;
+/// For how many inferences a tensor is kept: the one that runs, and those that faster devices have begun. So many may be in flight at once.
+pub const KEPT_INFERENCES: usize = 8;
 
 /// The frames that wait for their receiver.
 #[derive(Debug, Default)]
@@ -186,12 +186,12 @@ mod tests {
     proptest! {
         /// Any order of up to [`KEPT_INFERENCES`] inferences ahead is put right.
         #[test]
-        fn every_order_of_arrival_is_put_right(order in Just([0_u64, 1, 2, 3]).prop_shuffle(), start in 0_u64..1 << 60) {
+        fn every_order_of_arrival_is_put_right(order in Just([0_u64, 1, 2, 3, 4, 5, 6, 7]).prop_shuffle(), start in 0_u64..1 << 60) {
             let mut inbox = inbox();
             for number in order {
                 prop_assert!(inbox.offer(frame(start + number, &[number as f32, 0.0])));
             }
-            for number in 0..4 {
+            for number in 0..KEPT_INFERENCES as u64 {
                 prop_assert_eq!(taken(&mut inbox, start + number), Some(vec![number as f32, 0.0]));
             }
         }

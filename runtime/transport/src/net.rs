@@ -23,11 +23,11 @@ use crate::wire::{HEADER_BYTES, Header};
 use cnasc_ir::DeviceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use zenoh::Wait;
 use zenoh::bytes::ZBytes;
-use zenoh::handlers::FifoChannelHandler;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::query::{ConsolidationMode, Query, Reply};
 use zenoh::sample::{Sample, SampleKind};
@@ -52,6 +52,7 @@ pub enum NetError {
     Deadline(String),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is given away")]
 fn zenoh_error(error: zenoh::Error) -> NetError {
     NetError::Zenoh(error.to_string())
 }
@@ -174,9 +175,11 @@ impl Net {
     /// # Errors
     /// Where the call can't be sent.
     pub fn call(&self, to: &str, verb: &str, payload: Vec<u8>, patience: Duration) -> Result<Pending, NetError> {
-        let replies = self
-            .session
+        let (answers, replies) = channel();
+        self.session
             .get(self.names.calls(to, verb))
+            // When it came is noted here, because whoever waits may be looking at another call.
+            .callback(move |reply| drop(answers.send((Instant::now(), reply))))
             .payload(payload)
             .timeout(patience)
             .consolidation(ConsolidationMode::None)
@@ -319,8 +322,17 @@ impl Call {
 /// A call whose answer is on its way.
 pub struct Pending {
     to: String,
-    replies: FifoChannelHandler<Reply>,
+    replies: Receiver<(Instant, Reply)>,
     deadline: Instant,
+}
+
+/// What a member answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// In its own form.
+    pub bytes: Vec<u8>,
+    /// When it came, which may be before somebody looked.
+    pub came: Instant,
 }
 
 impl Pending {
@@ -332,21 +344,23 @@ impl Pending {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if let Some(answer) = self.poll(most, left) {
-                return answer;
+                return answer.map(|answer| answer.bytes);
             }
         }
     }
 
     /// The same, `patience` at most; `None` where the answer may still come.
     #[must_use]
-    pub fn poll(&self, most: usize, patience: Duration) -> Option<Result<Vec<u8>, NetError>> {
+    pub fn poll(&self, most: usize, patience: Duration) -> Option<Result<Answered, NetError>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let received = self.replies.recv_timeout(left.min(patience));
         let late = Instant::now() >= self.deadline;
         let to = || self.to.clone();
         match received {
-            Ok(Some(reply)) => Some(match reply.result() {
-                Ok(sample) if sample.payload().len() <= most => Ok(sample.payload().to_bytes().into_owned()),
+            Ok((came, reply)) => Some(match reply.result() {
+                Ok(sample) if sample.payload().len() <= most => {
+                    Ok(Answered { bytes: sample.payload().to_bytes().into_owned(), came })
+                }
                 Ok(sample) => {
                     let bytes = sample.payload().len();
                     Err(NetError::Zenoh(format!("an answer of `{}` has {bytes} bytes, {most} are taken", self.to)))
@@ -354,10 +368,9 @@ impl Pending {
                 // Zenoh's own way to say that time is up.
                 Err(_) => Err(NetError::Deadline(to())),
             }),
-            Ok(None) if !late => None,
-            Ok(None) => Some(Err(NetError::Deadline(to()))),
-            Err(_) if late => Some(Err(NetError::Deadline(to()))),
-            Err(_) => Some(Err(NetError::Absent(to()))),
+            Err(RecvTimeoutError::Timeout) if !late => None,
+            Err(RecvTimeoutError::Disconnected) if !late => Some(Err(NetError::Absent(to()))),
+            Err(_) => Some(Err(NetError::Deadline(to()))),
         }
     }
 }

@@ -18,6 +18,64 @@ pub enum FleetCommand {
     Init(FleetInitArgs),
     /// Says which nodes are there, and what they have done.
     Status(FleetStatusArgs),
+    /// Makes a bundle, or an earlier one, what the fleet executes, once all nodes have shown that they can.
+    Deploy(FleetDeployArgs),
+    /// Lists what was deployed.
+    Versions(FleetVersionsArgs),
+    /// Measures what nodes compute and how soon tensors get from one to another; plans and runs on this fleet use it.
+    Profile(FleetProfileArgs),
+    /// Places a network on the fleet as it was measured.
+    Plan(FleetPlanArgs),
+}
+
+/// `cnasc fleet deploy`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub struct FleetDeployArgs {
+    /// The fleet's folder, or its coordinator's.
+    pub folder: PathBuf,
+    /// A new version.
+    #[arg(group = "which")]
+    pub bundle: Option<PathBuf>,
+    /// A version that is there already.
+    #[arg(long, group = "which", value_name = "NUMBER")]
+    pub version: Option<u64>,
+    /// The version before the current one.
+    #[arg(long, group = "which")]
+    pub back: bool,
+    /// How many seconds nodes have, to be there and to answer.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub deadline: std::time::Duration,
+}
+
+/// `cnasc fleet versions`
+#[derive(Debug, Args)]
+pub struct FleetVersionsArgs {
+    /// The fleet's folder, or its coordinator's.
+    pub folder: PathBuf,
+}
+
+/// `cnasc fleet profile`
+#[derive(Debug, Args)]
+pub struct FleetProfileArgs {
+    /// The fleet's folder, or its coordinator's.
+    pub folder: PathBuf,
+    /// Where to write the fleet as it was measured, in JSON, instead of into the coordinator's folder.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many seconds nodes have, to be there and for each inference.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub deadline: std::time::Duration,
+}
+
+/// `cnasc fleet plan`
+#[derive(Debug, Args)]
+pub struct FleetPlanArgs {
+    /// The fleet's folder, or its coordinator's.
+    pub folder: PathBuf,
+    #[command(flatten)]
+    /// What is placed, as in `cnasc plan`.
+    pub plan: super::PlanArgs,
 }
 
 /// `cnasc fleet init`
@@ -43,6 +101,44 @@ pub struct FleetStatusArgs {
     pub deadline: std::time::Duration,
 }
 
+/// `cnasc testbed`
+#[derive(Debug, Args)]
+pub struct TestbedArgs {
+    /// A source file that declares a fleet.
+    pub file: PathBuf,
+    /// Which fleet, where it declares several.
+    #[arg(long, value_name = "NAME")]
+    pub fleet: Option<String>,
+    /// Its first so many devices; all where absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub nodes: Option<u32>,
+    /// The part of a core that each node has, instead of what its device is declared to compute.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub cpu: Option<f64>,
+    /// Measures the network of each search of the file on the fleet, beside what is predicted.
+    #[arg(long, conflicts_with = "command")]
+    pub measure: bool,
+    /// Predicts by what nodes and links are measured to do, as `cnasc fleet profile` does, instead of by what is declared.
+    #[arg(long, requires = "measure")]
+    pub profiled: bool,
+    /// Inferences that are measured of each network.
+    #[arg(long, value_name = "N", default_value_t = 21, requires = "measure", value_parser = runs)]
+    pub runs: usize,
+    /// A command that is run meanwhile; `{}` in it becomes the folder of the fleet's keys. Without one it waits for Ctrl-C.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.001..=1.0).contains(share));
+    share.ok_or_else(|| "a node can have 0.001 to 1 of a core".to_owned())
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    let runs = text.parse().ok().filter(|runs| (1..=1_000_000).contains(runs));
+    runs.ok_or_else(|| "1 to 1000000 inferences can be measured".to_owned())
+}
+
 /// A time of at most a day.
 pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let number: f64 = text.parse().map_err(|_| "no number of seconds".to_owned())?;
@@ -50,4 +146,17 @@ pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
         return Ok(std::time::Duration::from_secs_f64(number));
     }
     Err("more than 0 and at most 86400 seconds can be waited for".to_owned())
+}
+
+/// How many inferences may be under way.
+pub(super) fn in_flight(text: &str) -> Result<usize, String> {
+    let most = cnasc_fleet::remote::coordinator::MAX_IN_FLIGHT;
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("1 to {most} inferences can be in flight"))
+}
+
+/// Images a second.
+pub(super) fn frames(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (1e-3..=1e5).contains(rate));
+    rate.ok_or_else(|| "0.001 to 100000 images a second can be handed over".to_owned())
 }

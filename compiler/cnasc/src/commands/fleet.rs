@@ -1,6 +1,9 @@
-//! `cnasc fleet init` and `cnasc fleet status`: making a fleet of several machines, and seeing who of it is there.
+//! `cnasc fleet …`: making a fleet of several machines, seeing who of it is there, what it executes and how fast it is.
 
-use super::remote::failed;
+pub mod deploy;
+pub mod measure;
+
+use super::{plan, remote::failed};
 use crate::Session;
 use crate::cli::fleet::{FleetCommand, FleetCommandArgs, FleetInitArgs, FleetStatusArgs};
 use crate::failure::{Exit, Failure, codes};
@@ -15,6 +18,10 @@ pub fn run(session: &mut Session, args: &FleetCommandArgs) -> Result<Exit, Failu
     match &args.command {
         FleetCommand::Init(args) => make(session, args),
         FleetCommand::Status(args) => status(session, args),
+        FleetCommand::Deploy(args) => deploy::deploy(session, args),
+        FleetCommand::Versions(args) => deploy::list(session, args),
+        FleetCommand::Profile(args) => measure::run(session, args),
+        FleetCommand::Plan(args) => plan::run_on(session, &args.plan, Some(&args.folder.display().to_string())),
     }
 }
 

@@ -39,6 +39,11 @@ struct Document<'a> {
 
 /// Places and prints.
 pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    run_on(session, args, args.fleet.fleet.as_deref())
+}
+
+/// The same on the fleet of that name.
+pub fn run_on(session: &mut Session, args: &PlanArgs, fleet: Option<&str>) -> Result<Exit, Failure> {
     let way = Way::read(&args.strategy)?;
     let folder = match (args.emit, &args.output_dir) {
         (Some(EmitPlan::Onnx), folder) => Some(exchange::folder(folder.as_deref())?),
@@ -54,7 +59,7 @@ pub fn run(session: &mut Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.output.raw(&hmetis::write(&Hypergraph::of_blocks(&workload)));
         return Ok(Exit::Done);
     }
-    let fleet = args.transfer.of(model::fleet_for(session, args.fleet.fleet.as_deref(), &loaded)?);
+    let fleet = args.transfer.of(model::fleet_for(session, fleet, &loaded)?);
     let (graph, workload) = pipeline::analyse(&architecture)?;
     let placed = parts::place(&architecture, &workload, &fleet, way)?;
     let (network, plan) = (placed.architecture(&architecture), &placed.plan);

@@ -89,7 +89,8 @@ pub fn run(session: &mut Session, args: &ProfileArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn probes(session: &mut Session) -> Result<Program, Failure> {
+/// The networks that the rate is taken from, and those that it is tried on.
+pub(super) fn probes(session: &mut Session) -> Result<Program, Failure> {
     let file = session.sources.add("<probes>", PROBES);
     let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
     program.ok_or_else(|| Failure::input(diagnostics))
@@ -110,7 +111,7 @@ fn refuse_wrong_names(session: &mut Session, profile: &Profile) -> Result<(), Fa
 }
 
 /// FLOP/s of one core over the networks whose names begin with `rate_`.
-fn rate(program: &Program) -> Result<f64, Failure> {
+pub(super) fn rate(program: &Program) -> Result<f64, Failure> {
     let (mut flops, mut seconds) = (0.0, 0.0);
     for (_, bundle) in compiled(program, "rate_", |fleet| fleet)? {
         // On one device the plan sends nothing: its prediction is all operations over the rate.
@@ -121,7 +122,11 @@ fn rate(program: &Program) -> Result<f64, Failure> {
 }
 
 /// The networks of the searches whose names begin with `prefix`, placed on what `fleet` makes of the searches' own.
-fn compiled(program: &Program, prefix: &str, fleet: impl Fn(Fleet) -> Fleet) -> Result<Vec<(String, Bundle)>, Failure> {
+pub(super) fn compiled(
+    program: &Program,
+    prefix: &str,
+    fleet: impl Fn(Fleet) -> Fleet,
+) -> Result<Vec<(String, Bundle)>, Failure> {
     let searches = program.searches.iter().filter(|search| search.name.starts_with(prefix));
     let make = |search: &cnasc_ir::program::Search| {
         let drawn = cnasc_search::draw(program, &search.over, &BTreeMap::new(), search.seed)?;

@@ -1,5 +1,6 @@
 //! `cnasc run FILE --input …`: classifies images on several devices at once, each a thread of this process.
 
+use super::sources;
 use crate::Session;
 use crate::cli::RunArgs;
 use crate::failure::{Exit, Failure, codes};
@@ -12,7 +13,7 @@ use cnasc_bundle::Bundle;
 use cnasc_fleet::{Answer, Batch, Local, Replicas};
 use cnasc_ir::fleet::{Backend, Precision};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// One classified input.
@@ -51,15 +52,15 @@ pub fn run(session: &mut Session, args: &RunArgs) -> Result<Exit, Failure> {
         return Err(super::without_fleets());
     }
     let bundle = load(session, args)?;
-    let inputs: Vec<Input> =
-        args.input.iter().map(|path| images::read(path, bundle.input())).collect::<Result<_, _>>()?;
+    let paths: Vec<PathBuf> = sources::files(&args.input).collect::<Result<_, _>>()?;
+    let inputs: Vec<Input> = paths.iter().map(|path| images::read(path, bundle.input())).collect::<Result<_, _>>()?;
     let batch = answers(session, &bundle, &inputs)?;
     let mut oracle = args.verify.then(|| pipeline::whole(&bundle, Backend::Reference)).transpose()?;
     if let Some(first) = batch.answers.first() {
         write_first(args, &bundle, first)?;
     }
     let mut rows = Vec::new();
-    for ((path, input), answer) in args.input.iter().zip(&inputs).zip(&batch.answers) {
+    for ((path, input), answer) in paths.iter().zip(&inputs).zip(&batch.answers) {
         let difference = oracle.as_mut().map(|oracle| check(oracle, &bundle, input, answer)).transpose()?;
         let names = images::class_names(path.parent().unwrap_or(Path::new(".")));
         rows.push(row(&bundle, input, answer, &names, difference));
@@ -190,7 +191,7 @@ pub fn check(oracle: &mut Local, bundle: &Bundle, input: &Input, answer: &Answer
     Err(Failure::running(codes::DISAGREE, message))
 }
 
-pub(super) fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), Failure> {
+fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         images::write_npy(path, &answer.output)?;
     }
@@ -205,6 +206,18 @@ pub(super) fn write_first(args: &RunArgs, bundle: &Bundle, answer: &Answer) -> R
         _ => cnasc_fleet::trace::chrome(bundle, answer),
     };
     write_file(path, trace.as_bytes())
+}
+
+impl Row {
+    /// The answer in a line, for people.
+    #[cfg(feature = "fleet")]
+    pub(super) fn line(&self) -> String {
+        let name = self.class_name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+        let check =
+            self.difference.map_or_else(String::new, |difference| format!(", off reference by {difference:.0e}"));
+        let latency = milliseconds(self.latency_ms / 1e3);
+        format!("{}: {}{name}, {latency} ms{check}\n", self.input, self.class)
+    }
 }
 
 pub(super) fn row(bundle: &Bundle, input: &Input, answer: &Answer, names: &[String], difference: Option<f64>) -> Row {
@@ -255,7 +268,9 @@ pub(super) fn for_people(bundle: &Bundle, rows: &[Row]) -> String {
             vec![row.input.clone(), format!("{}{name}", row.class), label, milliseconds(row.latency_ms / 1e3), check]
         })
         .collect();
-    text.push_str(&table(&["input", "class", "label", "latency ms", "off reference"], &[0, 1], &cells));
+    if !cells.is_empty() {
+        text.push_str(&table(&["input", "class", "label", "latency ms", "off reference"], &[0, 1], &cells));
+    }
     if let Some(last) = rows.last() {
         let cells: Vec<Vec<String>> = last
             .devices

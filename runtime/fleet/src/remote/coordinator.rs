@@ -5,18 +5,21 @@
 //! half; the other nodes are then told to stop waiting for it, so that a lost node costs one inference and no deadline.
 
 use super::RemoteError;
+use super::clock::{Clock, Exchange};
 use super::keys::{Keys, hex};
 use super::protocol::{
-    self, Job, MAX_HEAD, MAX_PART, Offer, PIECE_BYTES, Piece, Refusal, RefusalKind, RunCall, Signed, Status,
+    self, Done, Job, MAX_HEAD, MAX_PART, Offer, PIECE_BYTES, Piece, Refusal, RefusalKind, RunCall, Signed, Status, Told,
 };
 use crate::promise::Promise;
 use crate::worker::message;
 use crate::{Answer, DeviceReport, FleetError};
 use cnasc_bundle::{Bundle, BundleError, Part, layout};
-use cnasc_ir::DeviceId;
+use cnasc_ir::{DeviceId, Shape};
 use cnasc_node::Outcome;
+use cnasc_transport::inbox::KEPT_INFERENCES;
 use cnasc_transport::net::{COORDINATOR, MAX_MESSAGE, Net, NetError, Pending};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +35,12 @@ const NOTICING: Duration = Duration::from_secs(2);
 /// How often is looked whether a node that need not be waited for first has failed.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How many inferences may be under way at once: so many tensors of others a node keeps until their turn comes.
+pub const MAX_IN_FLIGHT: usize = KEPT_INFERENCES;
+
+/// Exchanges by which a node's clock is told, of which the shortest counts.
+const LOOKS_AT_THE_CLOCK: usize = 5;
+
 /// The coordinator of a fleet.
 pub struct Coordinator {
     keys: Keys,
@@ -39,6 +48,9 @@ pub struct Coordinator {
     patience: Duration,
     last_run: u64,
     deployed: Option<Deployed>,
+    epoch: Instant,
+    /// Of each node that was ever deployed to.
+    clocks: BTreeMap<String, Clock>,
 }
 
 /// A bundle that is ready on its nodes.
@@ -50,8 +62,8 @@ struct Deployed {
     /// Devices that have something to do; the one that gives the answer first.
     busy: Vec<DeviceId>,
     image_device: DeviceId,
-    /// Floats of the image in blocked order.
-    image_len: usize,
+    /// The image's shape.
+    input: Shape,
     next: u64,
 }
 
@@ -62,6 +74,29 @@ struct Called {
     pending: Pending,
 }
 
+/// What a node did, the values of the network's answer where it made that, and when it was known.
+type Ended = (Done, Vec<f32>, Instant);
+
+/// An inference that was begun.
+pub struct InFlight {
+    run: u64,
+    began: Instant,
+    /// Those that have no answer yet; the one for the network's answer first.
+    calls: Vec<Called>,
+    outcomes: Vec<Option<Outcome>>,
+    causes: Vec<RemoteError>,
+    /// From the beginning until the network's answer was there.
+    seconds: f64,
+}
+
+impl InFlight {
+    /// When it was begun.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+}
+
 impl Coordinator {
     /// Joins the fleet whose keys are in `folder`; nodes are called at `connect`, or at the addresses that the fleet knows.
     ///
@@ -70,7 +105,8 @@ impl Coordinator {
     pub fn join(folder: &Path, connect: &[String], patience: Duration) -> Result<Self, RemoteError> {
         let keys = Keys::load(folder, COORDINATOR)?;
         let net = Net::join(&keys.settings(&[], connect))?;
-        Ok(Self { keys, net, patience, last_run: 0, deployed: None })
+        let (epoch, clocks) = (Instant::now(), BTreeMap::new());
+        Ok(Self { keys, net, patience, last_run: 0, deployed: None, epoch, clocks })
     }
 
     /// The names of the fleet's nodes.
@@ -144,12 +180,35 @@ impl Coordinator {
             promises,
             busy,
             image_device: bundle.plan.device_of[0],
-            image_len: layout::len(bundle.input()),
+            input: bundle.input(),
             next: 0,
         };
         let sent = self.send_parts(bundle, &deployed);
         self.deployed = Some(deployed);
-        sent.inspect_err(|_| self.stop())
+        let ready = sent.and_then(|()| wanted.iter().try_for_each(|node| self.look_at_clock(node)));
+        ready.inspect_err(|_| self.stop())
+    }
+
+    fn look_at_clock(&mut self, node: &str) -> Result<(), RemoteError> {
+        for _ in 0..LOOKS_AT_THE_CLOCK {
+            let sent = Instant::now();
+            let (told, came): (Told, Instant) = self.call_timed(node, "clock", Vec::new())?;
+            self.note_time(node, &told.exchange(sent, came));
+        }
+        Ok(())
+    }
+
+    /// The node's clock after one more exchange.
+    fn note_time(&mut self, node: &str, exchange: &Exchange) -> Clock {
+        let clock = self.clocks.get(node).map_or_else(|| Clock::of(self.epoch, exchange), |clock| clock.with(exchange));
+        self.clocks.insert(node.to_owned(), clock);
+        clock
+    }
+
+    /// A node's clock as it is known from deployments and inferences.
+    #[must_use]
+    pub fn clock(&self, node: &str) -> Option<&Clock> {
+        self.clocks.get(node)
     }
 
     /// Greater than all before, also those of other coordinators that ended before this one began.
@@ -211,11 +270,24 @@ impl Coordinator {
     }
 
     fn call<T: serde::de::DeserializeOwned>(&self, node: &str, verb: &str, bytes: Vec<u8>) -> Result<T, RemoteError> {
+        self.call_timed(node, verb, bytes).map(|(answer, _)| answer)
+    }
+
+    /// An answer, and when it came.
+    fn call_timed<T: serde::de::DeserializeOwned>(
+        &self,
+        node: &str,
+        verb: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(T, Instant), RemoteError> {
         let pending = self.net.call(node, verb, bytes, self.patience + DEPLOYING)?;
         // One that goes away without a word is noticed by its silence.
         loop {
             match pending.poll(MAX_HEAD, LOOK_AGAIN) {
-                Some(answer) => return result(node, answer),
+                Some(answer) => {
+                    let came = answer.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came);
+                    return Ok((result(node, answer.map(|answer| answer.bytes))?, came));
+                }
                 None if !self.net.here().contains(node) => return Err(RemoteError::Lost(node.to_owned())),
                 None => {}
             }
@@ -241,55 +313,62 @@ impl Coordinator {
     /// # Errors
     /// Where nothing is deployed, the image has the wrong size, a node goes away, refuses or is late, or did not do what the plan says.
     pub fn infer(&mut self, image: &[f32]) -> Result<Answer, RemoteError> {
-        let deployed = self.deployed.as_mut().ok_or_else(|| RemoteError::Missing(vec!["a deployment".to_owned()]))?;
-        if image.len() != deployed.image_len {
-            return Err(FleetError::Image { wanted: deployed.image_len, found: image.len() }.into());
+        let flight = self.begin(image)?;
+        self.finish(flight)
+    }
+
+    /// Hands an image to the nodes without waiting for the answer. At most [`MAX_IN_FLIGHT`] may be under way at once, and they must be
+    /// [finished](Self::finish) in the order in which they were begun.
+    ///
+    /// # Errors
+    /// As [`infer`](Self::infer).
+    pub fn begin(&mut self, image: &[f32]) -> Result<InFlight, RemoteError> {
+        let deployed = self.deployed.as_mut().ok_or_else(nothing_deployed)?;
+        let wanted = layout::len(deployed.input);
+        if image.len() != wanted {
+            return Err(FleetError::Image { wanted, found: image.len() }.into());
         }
         let inference = deployed.next;
         deployed.next += 1;
+        let run = deployed.run;
+        let outcomes = vec![None; deployed.members.len()];
         let began = Instant::now();
-        let result = self.ask(inference, image, began);
+        let calls = self.send_jobs(inference, image).inspect_err(|_| self.stop())?;
+        Ok(InFlight { run, began, calls, outcomes, causes: Vec::new(), seconds: 0.0 })
+    }
+
+    fn send_jobs(&self, inference: u64, image: &[f32]) -> Result<Vec<Called>, RemoteError> {
+        let deployed = self.deployed.as_ref().ok_or_else(nothing_deployed)?;
+        // In plain order, because the blocked one fills three channels up to sixteen.
+        let mut plain = vec![0.0; deployed.input.elements() as usize];
+        layout::to_plain(deployed.input, image, &mut plain);
+        let call = |&device: &DeviceId| -> Result<Called, RemoteError> {
+            let image = if device == deployed.image_device { &plain[..] } else { &[] };
+            let job = Job::write(deployed.run, inference, self.patience, image);
+            let node = &deployed.members[device.index()];
+            let sent = Instant::now();
+            // A node ends at its own deadline and says why; it is given a moment to do so.
+            let pending = self.net.call(node, "infer", job, self.patience + LOOK_AGAIN * 10)?;
+            Ok(Called { device, sent, pending })
+        };
+        deployed.busy.iter().map(call).collect()
+    }
+
+    /// The answer of an inference that was begun.
+    ///
+    /// # Errors
+    /// As [`infer`](Self::infer); also where another bundle was deployed since.
+    pub fn finish(&mut self, mut flight: InFlight) -> Result<Answer, RemoteError> {
+        let result = self.wait_for_all(&mut flight);
         if result.as_ref().is_err_and(RemoteError::is_absence) {
             self.stop();
         }
-        result
-    }
-
-    fn ask(&self, inference: u64, image: &[f32], began: Instant) -> Result<Answer, RemoteError> {
-        let deployed = self.deployed.as_ref().expect("the caller has looked");
-        let mut called = Vec::with_capacity(deployed.busy.len());
-        for &device in &deployed.busy {
-            let image = if device == deployed.image_device { image } else { &[] };
-            let job = Job::write(deployed.run, inference, self.patience, image);
-            let node = &deployed.members[device.index()];
-            // A node ends at its own deadline and says why; it is given a moment to do so.
-            let pending = self.net.call(node, "infer", job, self.patience + LOOK_AGAIN * 10)?;
-            called.push(Called { device, sent: Instant::now(), pending });
-        }
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; deployed.members.len()];
-        let mut causes = Vec::new();
-        let mut seconds = 0.0;
-        while let Some(first) = called.first().map(|called| called.device) {
-            let mut still = Vec::with_capacity(called.len());
-            for call in called {
-                let waits = if call.device == first { LOOK_AGAIN } else { Duration::ZERO };
-                match self.look(deployed, &call, waits) {
-                    None => still.push(call),
-                    Some(Ok(outcome)) => {
-                        if deployed.promises[call.device.index()].gives_answer() {
-                            seconds = began.elapsed().as_secs_f64();
-                        }
-                        outcomes[call.device.index()] = Some(outcome);
-                    }
-                    Some(Err(error)) if error.is_absence() => return Err(error),
-                    Some(Err(error)) => causes.push(error),
-                }
-            }
-            called = still;
-        }
-        if let Some(cause) = causes.into_iter().min_by_key(remoteness) {
+        result?;
+        if let Some(cause) = flight.causes.into_iter().min_by_key(remoteness) {
             return Err(cause);
         }
+        let deployed = self.deployed.as_ref().ok_or_else(nothing_deployed)?;
+        let InFlight { outcomes, began, seconds, .. } = flight;
         let reports = deployed.promises.iter().zip(&outcomes);
         let devices: Vec<DeviceReport> =
             reports.map(|(promise, outcome)| promise.report(outcome.as_ref(), began)).collect::<Result<_, _>>()?;
@@ -297,19 +376,62 @@ impl Coordinator {
         Ok(Answer { output: output.expect("the reports agree with the plan, which has one answer"), seconds, devices })
     }
 
-    /// What a call has come to, if to anything within `patience`.
-    fn look(&self, deployed: &Deployed, call: &Called, patience: Duration) -> Option<Result<Outcome, RemoteError>> {
+    /// Until every node has answered, whether well or not, or one is gone.
+    fn wait_for_all(&mut self, flight: &mut InFlight) -> Result<(), RemoteError> {
+        while let Some(first) = flight.calls.first().map(|call| call.device) {
+            if self.deployed.as_ref().is_none_or(|deployed| deployed.run != flight.run) {
+                return Err(nothing_deployed());
+            }
+            for call in std::mem::take(&mut flight.calls) {
+                let waits = if call.device == first { LOOK_AGAIN } else { Duration::ZERO };
+                let (device, sent) = (call.device, call.sent);
+                match self.look(&call, waits) {
+                    None => flight.calls.push(call),
+                    Some(Ok((done, values, came))) => self.note_done(flight, device, (sent, came), done, values),
+                    Some(Err(error)) if error.is_absence() => return Err(error),
+                    Some(Err(error)) => flight.causes.push(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_done(
+        &mut self,
+        flight: &mut InFlight,
+        device: DeviceId,
+        (sent, came): (Instant, Instant),
+        done: Done,
+        values: Vec<f32>,
+    ) {
+        let Some(deployed) = &self.deployed else { return };
+        if deployed.promises[device.index()].gives_answer() {
+            flight.seconds = came.saturating_duration_since(flight.began).as_secs_f64();
+        }
+        let node = deployed.members[device.index()].clone();
+        let exchange = done.told.exchange(sent, came);
+        let began = self.note_time(&node, &exchange).here(done.began, &exchange);
+        flight.outcomes[device.index()] = Some(done.outcome(values, began));
+    }
+
+    /// What a call has come to, and when, if to anything within `patience`.
+    fn look(&self, call: &Called, patience: Duration) -> Option<Result<Ended, RemoteError>> {
+        let deployed = self.deployed.as_ref()?;
         let node = &deployed.members[call.device.index()];
         match call.pending.poll(MAX_MESSAGE, patience) {
-            Some(Ok(bytes)) => {
-                let outcome = protocol::read_done(&bytes, call.sent, Instant::now());
-                Some(outcome.map_err(|refusal| RemoteError::Refused { node: node.clone(), refusal }))
+            Some(Ok(answer)) => {
+                let done = protocol::read_done(&answer.bytes).map(|(done, values)| (done, values, answer.came));
+                Some(done.map_err(|refusal| RemoteError::Refused { node: node.clone(), refusal }))
             }
             Some(Err(error)) => Some(Err(net_error(node, error))),
             None if !self.net.here().contains(node) => Some(Err(RemoteError::Lost(node.clone()))),
             None => None,
         }
     }
+}
+
+fn nothing_deployed() -> RemoteError {
+    RemoteError::Missing(vec!["a deployment".to_owned()])
 }
 
 impl Drop for Coordinator {

@@ -8,11 +8,13 @@
 //! | `infer` | a [`Job`], with the image for the one that takes it | a [`Done`], with the answer of the one that makes it |
 //! | `stop` | the run's number | |
 //! | `status` | nothing | a [`Status`] |
+//! | `clock` | nothing | a [`Told`] |
 //!
 //! An answer is a JSON `Result`. Images, pieces and answers stand as plain bytes behind a head, because JSON would take several times
 //! their size. All of it is read as hostile: the length is looked at before anything is copied ([`MAX_HEAD`], [`MAX_PIECE`]), and nothing
 //! takes memory for what a message only claims.
 
+use super::clock::Exchange;
 use cnasc_node::{Outcome, Timing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -167,7 +169,7 @@ pub struct Job {
     pub inference: u64,
     /// For how long it may take, from when it arrives.
     pub patience: Duration,
-    /// The image in blocked order.
+    /// The image in plain order (channel, row, column).
     pub image: Vec<f32>,
 }
 
@@ -195,6 +197,31 @@ impl Job {
     }
 }
 
+/// When a call came and for how long it was there, by which the clocks of both sides are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// When it arrived, in seconds on the node's clock.
+    pub arrived: f64,
+    /// Seconds until the answer was written.
+    pub held: f64,
+}
+
+impl Told {
+    /// Of a call that arrived then.
+    #[must_use]
+    pub fn of(zero: Instant, arrived: Instant) -> Self {
+        let arrived_after = arrived.saturating_duration_since(zero).as_secs_f64();
+        Self { arrived: arrived_after, held: arrived.elapsed().as_secs_f64() }
+    }
+
+    /// With when the caller sent it, and had the answer.
+    #[must_use]
+    pub fn exchange(self, sent: Instant, came: Instant) -> Exchange {
+        Exchange { sent, came, arrived: self.arrived, held: self.held }
+    }
+}
+
 /// What a node did in one inference, and when on its own clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Done {
@@ -204,25 +231,26 @@ pub struct Done {
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
-    /// Seconds from when the call arrived until the node began.
-    pub waited: f64,
-    /// Seconds from when the call arrived until the answer was written.
-    pub held: f64,
+    /// When the call came.
+    pub told: Told,
+    /// When the node began, in seconds on its clock.
+    pub began: f64,
     /// Start and end of each action, in seconds from when the node began.
     pub timings: Vec<(f64, f64)>,
     /// Values of the answer that follow, where the node makes it.
     pub answer: Option<usize>,
 }
 
-/// The bytes of an inference's end: the length of the head in eight bytes, the head, the values of the answer.
+/// The bytes of an inference's end: the length of the head in eight bytes, the head, the values of the answer. The node's clock
+/// counts from `zero`.
 #[must_use]
-pub fn write_done(result: Result<&Outcome, Refusal>, arrived: Instant) -> Vec<u8> {
+pub fn write_done(result: Result<&Outcome, Refusal>, zero: Instant, arrived: Instant) -> Vec<u8> {
     let head = result.as_ref().map(|outcome| Done {
         operators: outcome.operators,
         bytes_sent: outcome.bytes_sent,
         bytes_received: outcome.bytes_received,
-        waited: outcome.began.saturating_duration_since(arrived).as_secs_f64(),
-        held: arrived.elapsed().as_secs_f64(),
+        told: Told::of(zero, arrived),
+        began: outcome.began.saturating_duration_since(zero).as_secs_f64(),
         timings: outcome.timings.iter().map(|timing| (timing.start, timing.end)).collect(),
         answer: outcome.answer.as_ref().map(Vec::len),
     });
@@ -234,12 +262,11 @@ pub fn write_done(result: Result<&Outcome, Refusal>, arrived: Instant) -> Vec<u8
     bytes
 }
 
-/// Reads what [`write_done`] wrote. The node began when `began` says, on the reader's clock, given how long the node held the call: the
-/// way there and the way back are taken to last the same.
+/// Reads what [`write_done`] wrote: what was done, and the values of the answer.
 ///
 /// # Errors
 /// What the node says went wrong, or that its answer is none.
-pub fn read_done(bytes: &[u8], sent: Instant, came: Instant) -> Result<Outcome, Refusal> {
+pub fn read_done(bytes: &[u8]) -> Result<(Done, Vec<f32>), Refusal> {
     let (length, rest) = number(bytes)?;
     let length = usize::try_from(length).ok().filter(|&length| length <= rest.len().min(MAX_HEAD));
     let (head, values) = rest.split_at(length.ok_or_else(Refusal::message)?);
@@ -248,20 +275,22 @@ pub fn read_done(bytes: &[u8], sent: Instant, came: Instant) -> Result<Outcome, 
     if values.len() != done.answer.unwrap_or_default() {
         return Err(Refusal::message());
     }
-    let travelled = came.saturating_duration_since(sent).saturating_sub(seconds(done.held));
-    Ok(Outcome {
-        answer: done.answer.map(|_| values),
-        operators: done.operators,
-        bytes_sent: done.bytes_sent,
-        bytes_received: done.bytes_received,
-        began: sent + travelled / 2 + seconds(done.waited).min(came.saturating_duration_since(sent)),
-        timings: done.timings.into_iter().map(|(start, end)| Timing { start, end }).collect(),
-    })
+    Ok((done, values))
 }
 
-/// A time that a peer claims, a day at most.
-fn seconds(claimed: f64) -> Duration {
-    Duration::try_from_secs_f64(claimed).unwrap_or_default().min(Duration::from_secs(24 * 60 * 60))
+impl Done {
+    /// The same on the reader's clock.
+    #[must_use]
+    pub fn outcome(self, values: Vec<f32>, began: Instant) -> Outcome {
+        Outcome {
+            answer: self.answer.map(|_| values),
+            operators: self.operators,
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            began,
+            timings: self.timings.into_iter().map(|(start, end)| Timing { start, end }).collect(),
+        }
+    }
 }
 
 /// JSON.
@@ -312,30 +341,10 @@ mod tests {
             began: now,
             timings: vec![Timing { start: 0.25, end: 0.1 + 0.2 }],
         };
-        let read = read_done(&write_done(Ok(&outcome), now), now, now).unwrap();
-        assert_eq!(read, outcome, "to the last bit");
+        let (done, values) = read_done(&write_done(Ok(&outcome), now, now)).unwrap();
+        assert_eq!(done.outcome(values, now), outcome, "to the last bit");
         let refusal = Refusal::new(RefusalKind::Run, "no such run");
-        assert_eq!(read_done(&write_done(Err(refusal.clone()), now), now, now), Err(refusal));
-    }
-
-    /// A node that held a call for 6 of the 10 ms that it took, and began 1 ms after it came, began 3 ms after it was sent.
-    #[test]
-    fn the_ways_there_and_back_last_the_same() {
-        let ms = Duration::from_millis;
-        let sent = Instant::now();
-        let done = Done {
-            operators: 0,
-            bytes_sent: 0,
-            bytes_received: 0,
-            waited: 0.001,
-            held: 0.006,
-            timings: vec![],
-            answer: None,
-        };
-        let head = write(&Ok::<Done, Refusal>(done));
-        let bytes = [&(head.len() as u64).to_le_bytes()[..], &head].concat();
-        let outcome = read_done(&bytes, sent, sent + ms(10)).unwrap();
-        assert_eq!(outcome.began.duration_since(sent), ms(3));
+        assert_eq!(read_done(&write_done(Err(refusal.clone()), now, now)), Err(refusal));
     }
 
     proptest! {
@@ -344,20 +353,9 @@ mod tests {
             let now = Instant::now();
             let _ = Piece::read(&bytes);
             let _ = Job::read(&bytes).map(|job| now + job.patience);
-            let _ = read_done(&bytes, now, now);
+            let _ = read_done(&bytes);
             let _ = read::<Signed>(&bytes);
             prop_assert!(read::<Offer>(&bytes).is_err());
-        }
-
-        #[test]
-        fn hostile_times(waited in any::<f64>(), held in any::<f64>(), timing in any::<(f64, f64)>()) {
-            let head = format!(
-                r#"{{"Ok":{{"operators":1,"bytes_sent":2,"bytes_received":3,"waited":{waited:e},"held":{held:e},"timings":[[{:e},{:e}]],"answer":null}}}}"#,
-                timing.0, timing.1,
-            );
-            let bytes = [&(head.len() as u64).to_le_bytes()[..], head.as_bytes()].concat();
-            let now = Instant::now();
-            let _ = read_done(&bytes, now, now + Duration::from_secs(1));
         }
     }
 }

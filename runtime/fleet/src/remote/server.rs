@@ -7,21 +7,23 @@
 use super::RemoteError;
 use super::cache::{Cache, Upload};
 use super::keys::{Keys, unhex};
+use super::metrics::{self, Metrics};
 use super::protocol::{
-    self, Job, MAX_HEAD, MAX_PART, MAX_PIECE, Offer, Piece, Refusal, RefusalKind, RunCall, Signed, Status,
+    self, Job, MAX_HEAD, MAX_PART, MAX_PIECE, Offer, Piece, Refusal, RefusalKind, RunCall, Signed, Status, Told,
 };
 use crate::FleetError;
 use crate::promise::Promise;
 use crate::worker::{self, guarded, message};
-use cnasc_bundle::{Action, Part};
+use cnasc_bundle::{Action, Part, image};
 use cnasc_ir::DeviceId;
 use cnasc_node::Node;
 use cnasc_transport::net::endpoint::{Links, Stopper};
 use cnasc_transport::net::{Call, MAX_MESSAGE, Net, Networked};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -49,6 +51,12 @@ pub struct NodeArgs {
     /// Where parts of bundles are kept; the folder `parts` beside the keys where absent.
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// Where to serve what it has done to Prometheus, over plain HTTP: `127.0.0.1:9090`.
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// Ends when standard input does, as when whoever started the node is gone.
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
 }
 
 /// Runs a node for good. `log` is told what happens, a line at a time; the first says that it has joined.
@@ -56,12 +64,19 @@ pub struct NodeArgs {
 /// # Errors
 /// Where it can't join, or there is no place for parts.
 pub fn serve(args: &NodeArgs, log: &mut dyn FnMut(&str)) -> Result<(), RemoteError> {
+    if args.with_parent {
+        super::testbed::end_with_parent()
+            .map_err(|error| RemoteError::Keys(format!("can't start a thread: {error}")))?;
+    }
     let keys = Keys::load(&args.keys, &args.name)?;
     let folder = args.cache.clone().unwrap_or_else(|| keys.folder().join("parts"));
     let cache = Cache::open(folder.clone())
         .map_err(|error| RemoteError::Keys(format!("can't use `{}` for parts: {error}", folder.display())))?;
     let settings = keys.settings(&args.listen, &args.connect);
     let listening = settings.listen.join(", ");
+    let metrics = Arc::new(Metrics::default());
+    let served = args.metrics.map(|address| metrics::serve(Arc::clone(&metrics), address)).transpose();
+    let served = served.map_err(|error| RemoteError::System(format!("can't serve metrics: {error}")))?;
     let net = Net::join(&settings)?;
     let (calls, arriving) = sync_channel(WAITING);
     net.serve(move |call| {
@@ -70,6 +85,9 @@ pub fn serve(args: &NodeArgs, log: &mut dyn FnMut(&str)) -> Result<(), RemoteErr
     })?;
     net.announce()?;
     log(&format!("node `{}` of fleet `{}` listens at {listening}", keys.name(), keys.members.fleet));
+    if let Some(address) = served {
+        log(&format!("metrics at http://{address}/metrics"));
+    }
     let mut server = Server {
         keys,
         net,
@@ -78,7 +96,8 @@ pub fn serve(args: &NodeArgs, log: &mut dyn FnMut(&str)) -> Result<(), RemoteErr
         last_run: 0,
         coming: None,
         running: None,
-        counts: Arc::default(),
+        zero: Instant::now(),
+        metrics,
     };
     for (arrived, call) in arriving {
         server.handle(arrived, call, log);
@@ -110,13 +129,9 @@ struct Server {
     /// What was offered last, and its file while it comes.
     coming: Option<(Offer, Option<Upload>)>,
     running: Option<Running>,
-    counts: Arc<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    inferences: AtomicU64,
-    failed: AtomicU64,
+    /// Where the node's clock begins.
+    zero: Instant,
+    metrics: Arc<Metrics>,
 }
 
 /// The deployment whose thread is there.
@@ -143,9 +158,11 @@ impl Server {
             "infer" => return self.infer(arrived, call),
             "stop" => self.stop(&call).map(|()| protocol::write(&Ok::<(), Refusal>(()))),
             "status" => Ok(protocol::write(&Ok::<Status, Refusal>(self.status()))),
+            "clock" => Ok(protocol::write(&Ok::<Told, Refusal>(Told::of(self.zero, arrived)))),
             _ => Err(refused(RefusalKind::Message, "there is no such call")),
         };
         if let Err(refusal) = &answer {
+            self.metrics.refused.fetch_add(1, Ordering::Relaxed);
             log(&format!("refused: {}", refusal.message));
         }
         self.answer(call, answer);
@@ -200,6 +217,7 @@ impl Server {
     fn start(&mut self, call: Call, log: &mut dyn FnMut(&str)) {
         match self.prepare(&call) {
             Err(refusal) => {
+                self.metrics.refused.fetch_add(1, Ordering::Relaxed);
                 log(&format!("refused: {}", refusal.message));
                 self.answer(call, Err(refusal));
             }
@@ -210,9 +228,10 @@ impl Server {
                 log(&format!("deployment {}: `{network}`", prepared.run));
                 let (jobs, taken) = sync_channel(WAITING);
                 let (run, stopper) = (prepared.run, prepared.endpoint.stopper());
-                let (replies, counts) = (self.replies.clone(), Arc::clone(&self.counts));
+                let given =
+                    Given { replies: self.replies.clone(), metrics: Arc::clone(&self.metrics), zero: self.zero };
                 let thread = std::thread::Builder::new().name(format!("run {run}"));
-                let work = move || prepared.work(call, patience, &taken, &replies, &counts);
+                let work = move || prepared.work(call, patience, &taken, &given);
                 // Where there is no thread the call is dropped, which its caller sees at once.
                 if thread.spawn(work).is_ok() {
                     self.running = Some(Running { run, network, stopper, jobs });
@@ -262,7 +281,8 @@ impl Server {
                 }
             },
         };
-        let _ = self.replies.send((call, protocol::write_done(Err(refusal), arrived)));
+        self.metrics.refused.fetch_add(1, Ordering::Relaxed);
+        let _ = self.replies.send((call, protocol::write_done(Err(refusal), self.zero, arrived)));
     }
 
     fn stop(&mut self, call: &Call) -> Result<(), Refusal> {
@@ -280,10 +300,17 @@ impl Server {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             run: self.running.as_ref().map(|running| running.run),
             network: self.running.as_ref().map(|running| running.network.clone()),
-            inferences: self.counts.inferences.load(Ordering::Relaxed),
-            failed: self.counts.failed.load(Ordering::Relaxed),
+            inferences: self.metrics.inferences.load(Ordering::Relaxed),
+            failed: self.metrics.failed.load(Ordering::Relaxed),
         }
     }
+}
+
+/// What a deployment's thread is given of its node.
+struct Given {
+    replies: Sender<(Call, Vec<u8>)>,
+    metrics: Arc<Metrics>,
+    zero: Instant,
 }
 
 /// A deployment before it is compiled.
@@ -295,27 +322,27 @@ struct Prepared {
 
 impl Prepared {
     /// Compiles, answers, and then executes until nobody can ask for more.
-    fn work(
-        self,
-        call: Call,
-        patience: Duration,
-        tasks: &Receiver<Task>,
-        replies: &Sender<(Call, Vec<u8>)>,
-        counts: &Counts,
-    ) {
+    fn work(self, call: Call, patience: Duration, tasks: &Receiver<Task>, given: &Given) {
+        let Given { replies, metrics, zero } = given;
+        let input = self.part.bundle().input();
         let started = self.node(patience);
         let answer = started.as_ref().map(|_| ()).map_err(Clone::clone);
+        let ready = if started.is_ok() { &metrics.deployments } else { &metrics.refused };
+        ready.fetch_add(1, Ordering::Relaxed);
         let _ = replies.send((call, protocol::write(&answer)));
         let Ok(mut node) = started else { return };
         for Task { job, arrived, call } in tasks {
-            let image = node.share().takes_image.then_some(&job.image[..]);
+            // What does not fit stays as it came, and the node says so.
+            let image = node.share().takes_image.then(|| image::block(input, &job.image).unwrap_or_default());
             let work = worker::Job { inference: job.inference, deadline: arrived + job.patience };
-            let outcome = guarded(&mut node, work, image);
-            counts.inferences.fetch_add(1, Ordering::Relaxed);
-            counts.failed.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
+            let outcome = guarded(&mut node, work, image.as_deref());
+            match &outcome {
+                Ok(outcome) => metrics.done(&node.share().actions, outcome),
+                Err(_) => metrics.failed(),
+            }
             let panicked = matches!(outcome, Err(FleetError::Panic { .. }));
             let outcome = outcome.map_err(|error| Refusal::new(RefusalKind::Inference, error.to_string()));
-            let answer = protocol::write_done(outcome.as_ref().map_err(Clone::clone), arrived);
+            let answer = protocol::write_done(outcome.as_ref().map_err(Clone::clone), *zero, arrived);
             // After a panic the node is in no known state.
             if replies.send((call, answer)).is_err() || panicked {
                 return;

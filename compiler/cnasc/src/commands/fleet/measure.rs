@@ -1,0 +1,227 @@
+//! `cnasc fleet profile DIR`: what the nodes of a fleet compute, and how soon a tensor gets from one to another, measured by running
+//! networks on them.
+//!
+//! A node's rate is that of whole networks on it alone, as `cnasc profile` measures this machine. For a link a chain of cheap nodes is
+//! dealt to two nodes in turn, so that nothing runs beside anything else: what an inference takes beyond computing are its transfers. Two
+//! sizes of tensors give rate and latency of the line through them. Both ways of a link are taken to be alike.
+
+use crate::Session;
+use crate::cli::fleet::FleetProfileArgs;
+use crate::commands::profile::{compiled, probes};
+use crate::commands::remote::failed;
+use crate::commands::testbed::span;
+use crate::failure::{Exit, Failure, codes};
+use crate::model::MEASURED;
+use crate::output::{milliseconds, table, write_file};
+use crate::pipeline;
+use cnasc_base::Seed;
+use cnasc_bundle::{Bundle, image};
+use cnasc_fleet::remote::{Coordinator, Keys, RemoteError};
+use cnasc_fleet::{Answer, Latency};
+use cnasc_ir::fleet::{Backend, Device, Link, Precision};
+use cnasc_ir::{DeviceId, Fleet, Program};
+use cnasc_place::schedule::{by_rank, finish};
+use cnasc_transport::net::COORDINATOR;
+use std::path::Path;
+
+/// Inferences of each network that are counted, after those that warm up.
+const RUNS: usize = 15;
+const WARMUP: usize = 3;
+
+/// What is declared of memory, which nobody asked the nodes for.
+const MEMORY: f64 = (1_u64 << 30) as f64;
+
+/// Chains for links: small and large tensors.
+const CHAINS: &str = include_str!("chains.cnas");
+
+/// Nodes of a chain.
+const LENGTH: usize = 8;
+
+/// Measures, and writes the fleet in JSON into the coordinator's folder, where plans and runs on this fleet look for it.
+pub fn run(session: &mut Session, args: &FleetProfileArgs) -> Result<Exit, Failure> {
+    let keys = Keys::load(&args.folder, COORDINATOR).map_err(failed)?;
+    let mut coordinator = Coordinator::join(&args.folder, &[], args.deadline).map_err(failed)?;
+    let fleet = fleet(session, &mut coordinator, &keys.members.fleet)?;
+    coordinator.stop();
+    let path = args.output.clone().unwrap_or_else(|| keys.folder().join(MEASURED));
+    write(&path, &fleet)?;
+    if session.output.is_json() {
+        session.output.json(&fleet);
+    } else {
+        session.output.text(&for_people(&fleet));
+        session.output.remark(&format!("written to {}", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// The fleet as its nodes and links are; measuring takes a second or so each.
+pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str) -> Result<Fleet, Failure> {
+    let nodes = coordinator.nodes();
+    let missing = coordinator.wait_for(&nodes);
+    if !missing.is_empty() {
+        return Err(failed(RemoteError::Missing(missing)));
+    }
+    let probes = probes(session)?;
+    let rated = compiled(&probes, "rate_", |fleet| fleet)?;
+    let mut devices = Vec::new();
+    for node in &nodes {
+        let status = coordinator.status(node).map_err(failed)?;
+        let compute = rate(coordinator, node, &rated).map_err(failed)?;
+        let kind = "measured".to_owned();
+        let cores = u32::try_from(status.cores).unwrap_or(1).max(1);
+        devices.push(Device { name: node.clone(), kind, compute, memory: MEMORY, cores, backend: Backend::Jit });
+    }
+    let links = links(session, coordinator, &nodes)?;
+    let fleet = Fleet { name: name.to_owned(), devices, links, transfer: Precision::F32 };
+    let wrong = |problem| Failure::running(codes::RUN, format!("what was measured is no fleet: {problem}"));
+    fleet.verify().map_err(wrong)?;
+    Ok(fleet)
+}
+
+fn write(path: &Path, fleet: &Fleet) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(fleet).expect("finite figures always serialise") + "\n";
+    write_file(path, text.as_bytes())
+}
+
+/// FLOP/s of a node over whole networks.
+fn rate(coordinator: &mut Coordinator, node: &str, networks: &[(String, Bundle)]) -> Result<f64, RemoteError> {
+    let (mut flops, mut seconds) = (0.0, 0.0);
+    for (_, bundle) in networks {
+        let answers = answers(coordinator, bundle, &[node.to_owned()])?;
+        // On one device the plan sends nothing: its prediction is all operations over the rate.
+        flops += bundle.plan.latency * bundle.fleet.devices[0].compute;
+        seconds += Latency::of(answers.iter().map(span).collect()).median;
+    }
+    Ok(flops / seconds.max(1e-9))
+}
+
+fn answers(coordinator: &mut Coordinator, bundle: &Bundle, nodes: &[String]) -> Result<Vec<Answer>, RemoteError> {
+    coordinator.deploy(bundle, nodes)?;
+    let shape = bundle.input();
+    let mut rng = Seed::new(0).child("profile").rng();
+    let values: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
+    let image = image::block(shape, &values).map_err(|error| RemoteError::Keys(error.to_string()))?;
+    for _ in 0..WARMUP {
+        coordinator.infer(&image)?;
+    }
+    (0..RUNS).map(|_| coordinator.infer(&image)).collect()
+}
+
+/// `links[a][b]` of all pairs.
+fn links(
+    session: &mut Session,
+    coordinator: &mut Coordinator,
+    nodes: &[String],
+) -> Result<Vec<Vec<Option<Link>>>, Failure> {
+    let mut links = vec![vec![None; nodes.len()]; nodes.len()];
+    if nodes.len() < 2 {
+        return Ok(links);
+    }
+    let file = session.sources.add("<chains>", CHAINS);
+    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
+    let program = program.ok_or_else(|| Failure::input(diagnostics))?;
+    let chains = ["small", "large"].map(|name| dealt_in_turn(&program, name));
+    let [small, large] = chains;
+    let (small, large) = (small?, large?);
+    for a in 0..nodes.len() {
+        for b in a + 1..nodes.len() {
+            let pair = [nodes[a].clone(), nodes[b].clone()];
+            let mut way = |chain: &Bundle| one_way(coordinator, chain, &pair).map_err(failed);
+            let link = line(way(&small)?, way(&large)?);
+            links[a][b] = Some(link);
+            links[b][a] = Some(link);
+        }
+    }
+    Ok(links)
+}
+
+/// Bytes of a tensor and its median seconds from one node to the other.
+fn one_way(coordinator: &mut Coordinator, chain: &Bundle, pair: &[String]) -> Result<(f64, f64), RemoteError> {
+    let answers = answers(coordinator, chain, pair)?;
+    let transfers = chain.plan.transfers.len().max(1) as f64;
+    let sent = |answer: &Answer| answer.devices.iter().map(|device| device.bytes_sent).sum::<u64>() as f64;
+    let seconds = |answer: &Answer| {
+        let busy: f64 = answer.devices.iter().map(|device| device.busy_seconds).sum();
+        (span(answer) - busy).max(0.0) / transfers
+    };
+    let bytes = answers.first().map_or(0.0, sent) / transfers;
+    Ok((bytes, Latency::of(answers.iter().map(seconds).collect()).median))
+}
+
+/// The line through two sizes.
+fn line((few, short): (f64, f64), (many, long): (f64, f64)) -> Link {
+    // A large tensor that is no slower than a small one was measured through noise: its rate is taken from its whole time.
+    let (bytes, seconds) = if long > short { (many - few, long - short) } else { (many, long) };
+    let rate = 8.0 * bytes / seconds.max(1e-9);
+    Link { rate: rate.max(1.0), latency: (short - 8.0 * few / rate.max(1.0)).max(0.0) }
+}
+
+/// The chain of that search on two devices, each node on another one than the node before.
+fn dealt_in_turn(program: &Program, name: &str) -> Result<Bundle, Failure> {
+    let (_, bundle) = compiled(program, name, |fleet| fleet)?.remove(0);
+    let wrong = |problem: String| Failure::running(codes::RUN, problem);
+    let fleet = bundle.fleet.clone();
+    let workload = cnasc_place::Workload::of_graph(&bundle.graph).map_err(|error| wrong(error.to_string()))?;
+    // The image stays with the first of the chain, and the head with its last: their tensors have other sizes.
+    let turn = |node: usize| DeviceId::new(node.clamp(1, LENGTH) % 2);
+    let device_of: Vec<DeviceId> = (0..workload.len()).map(turn).collect();
+    let placement = by_rank(&workload, &fleet, device_of);
+    let plan = finish(&workload, &fleet, "in-turn", &placement).map_err(|error| wrong(error.to_string()))?;
+    let dealt = Bundle { plan, ..bundle };
+    dealt.verify().map_err(|error| wrong(error.to_string()))?;
+    Ok(dealt)
+}
+
+fn for_people(fleet: &Fleet) -> String {
+    let nodes: Vec<Vec<String>> = fleet
+        .devices
+        .iter()
+        .map(|device| vec![device.name.clone(), device.cores.to_string(), format!("{:.1}", device.compute / 1e9)])
+        .collect();
+    let mut pairs = Vec::new();
+    for (a, row) in fleet.links.iter().enumerate() {
+        for (b, link) in row.iter().enumerate().skip(a + 1) {
+            if let Some(link) = link {
+                let [a, b] = [a, b].map(|at| fleet.devices[at].name.as_str());
+                pairs.push(vec![format!("{a} – {b}"), format!("{:.0}", link.rate / 1e6), milliseconds(link.latency)]);
+            }
+        }
+    }
+    let mut text = table(&["node", "cores", "GFLOP/s of one"], &[0], &nodes);
+    if !pairs.is_empty() {
+        text += "\n";
+        text += &table(&["link", "Mbit/s", "latency ms"], &[0], &pairs);
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, reason = "a failing test panics")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sizes_give_a_line() {
+        // 1 Gbit/s and 0.2 ms.
+        let at = |bytes: f64| (bytes, 2e-4 + 8.0 * bytes / 1e9);
+        let link = line(at(1e3), at(1e6));
+        assert!((link.rate / 1e9 - 1.0).abs() < 1e-9 && (link.latency / 2e-4 - 1.0).abs() < 1e-6, "{link:?}");
+        let noisy = line((1e3, 2e-3), (1e6, 1e-3));
+        assert!(noisy.rate > 0.0 && noisy.latency.is_finite());
+    }
+
+    #[test]
+    fn a_chain_goes_to_and_fro() {
+        let mut sources = cnasc_base::Sources::default();
+        let file = sources.add("<chains>", CHAINS);
+        let (program, diagnostics) = pipeline::compile_source(&mut sources, file);
+        let program = program.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        for name in ["small", "large"] {
+            let chain = dealt_in_turn(&program, name).unwrap_or_else(|failure| panic!("{failure:?}"));
+            let transfers = &chain.plan.transfers;
+            assert_eq!(transfers.len(), LENGTH - 1, "{name}: {transfers:?}");
+            let sizes: std::collections::BTreeSet<u64> = transfers.iter().map(|transfer| transfer.bytes).collect();
+            assert_eq!(sizes.len(), 1, "all tensors are equal: {transfers:?}");
+        }
+    }
+}
