@@ -3,7 +3,13 @@
 use clap::Parser;
 use std::process::ExitCode;
 
+#[allow(unsafe_code, reason = "see below")]
 fn main() -> ExitCode {
+    #[cfg(feature = "fleet")]
+    // SAFETY: there is no other thread yet.
+    unsafe {
+        cnasc_transport::net::prepare();
+    };
     cnasc::report_panics_as_bugs();
     let exit = match cnasc::cli::Cli::try_parse() {
         Ok(cli) => cnasc::run(&cli),

@@ -5,7 +5,7 @@
 //! it keeps the constraints, PRUNED where it breaks one, FAIL where it gives no network. Its parameters are the search variables that exist;
 //! its user attributes say what makes it again, what it measures and which candidate it is. It is written whole when it is known: a study is
 //! always one that a run could have left, however the process ended. A trial that waits, as `enqueue_trial` leaves it, is a guest of the
-//! run. Any number of processes may search a study at once ([`claims`]).
+//! run. Any number of processes may search a study at once (`storage/claims.rs`).
 
 mod claims;
 mod fate;

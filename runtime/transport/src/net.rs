@@ -9,12 +9,14 @@
 //! receiver, so that no thread that computes ever waits for the network.
 
 pub mod endpoint;
+mod runtime;
 pub mod settings;
 
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::Networked;
+pub use runtime::prepare;
 pub use settings::{COORDINATOR, Certificates, Role, Settings};
 
 use crate::Frame;
@@ -120,9 +122,13 @@ impl Net {
     /// Joins a fleet: listens, and connects to the others in the background.
     ///
     /// # Errors
-    /// Where an address can't be listened at, a certificate is missing, or the settings would leave this machine without TLS.
+    /// Where an address can't be listened at, a certificate is missing, the settings would leave this machine without TLS, or
+    /// zenoh was not told to keep to one thread ([`prepare`]).
     pub fn join(settings: &Settings) -> Result<Self, NetError> {
         let config = settings.config()?;
+        if settings.certificates.is_some() {
+            runtime::check()?;
+        }
         let session = zenoh::open(config).wait().map_err(zenoh_error)?;
         let names = Names { fleet: settings.fleet.clone(), me: settings.name.clone() };
         let shared = Arc::new(Shared::default());

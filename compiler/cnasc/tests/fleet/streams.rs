@@ -115,6 +115,7 @@ fn a_stream_goes_on_without_a_node() {
 /// A node that gets a tenth of its time is given less to do, and what it is given is still right.
 #[cfg(unix)]
 #[test]
+#[ignore = "needs a machine with nothing else to do: cargo test --release -p cnasc --features fleet --test fleet -- --ignored slow_node"]
 fn a_slow_node_is_planned_around() {
     let fleet = Processes::running(3);
     let bundle = fleet.bundle_of(&heavy(), 3);

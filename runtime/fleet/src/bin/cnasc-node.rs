@@ -13,7 +13,10 @@ struct Cli {
     node: NodeArgs,
 }
 
+#[allow(unsafe_code, reason = "see below")]
 fn main() -> ExitCode {
+    // SAFETY: there is no other thread yet.
+    unsafe { cnasc_transport::net::prepare() };
     let cli = Cli::parse();
     match serve(&cli.node, &mut |line| println!("{line}")) {
         Ok(()) => ExitCode::SUCCESS,
