@@ -57,7 +57,7 @@ pub fn write(graph: &TensorGraph, state: &State, identity: &str) -> Result<Vec<u
     safetensors::serialize(rows, Some(HashMap::from([("run".to_owned(), lines)]))).map_err(|error| error.to_string())
 }
 
-/// The run of a file that [`write`] made for the same graph and `identity`, as hostile input. `fresh` is the same run before its first
+/// The run of a file that [`write`](fn@write) made for the same graph and `identity`, as hostile input. `fresh` is the same run before its first
 /// epoch: what it remembers, the file must have as well.
 ///
 /// # Errors
