@@ -4,7 +4,7 @@
 //! Input: a [`Hypergraph`], the parts' shares, the bound, an effort and a seed. Output: a [`Partition`]. Starts (the best
 //! partition into intervals, pieces of intervals distributed, and multilevel ones) are each refined by k-way
 //! Fiduccia–Mattheyses passes ([`fm`]) that may overfill a part on the way but keep only feasible ends. The best few are
-//! combined with each other, the best is annealed, and combined again. A large hypergraph is coarsened to a small one, for which
+//! combined with each other, two of them are annealed, and combined again. A large hypergraph is coarsened to a small one, for which
 //! all this is done. The same seed gives the same partition. Where no assignment can keep the bound, because one vertex is too
 //! heavy or because the vertices do not pack, the smallest bound for which [`balance`] finds a packing takes its place and the
 //! partition says so.
@@ -54,15 +54,15 @@ pub struct Effort {
 
 impl Effort {
     /// For scoring thousands of candidates a second.
-    pub const FAST: Self = Self { starts: 0, steps: 20 };
+    pub const FAST: Self = Self { starts: 0, steps: 17 };
     /// For the plan that will run, and for reports.
-    pub const THOROUGH: Self = Self { starts: 30, steps: 255 };
+    pub const THOROUGH: Self = Self { starts: 30, steps: 217 };
 
     /// The starts of a hypergraph: fewer where it is large and takes the time, and where its nets have many pins: then the parts
     /// found from different starts are alike, and annealing finds more.
     fn starts_for(self, graph: &Hypergraph, parts: usize) -> u32 {
         const WORK: usize = 5000;
-        const LEAST: usize = 6;
+        const LEAST: usize = 4;
         let fit = WORK / (graph.pin_count() + graph.vertices() * parts).max(1);
         let fit = fit.clamp(LEAST, (graph.vertices() / 4).max(LEAST));
         let thinned = (fit as f64 * (PINS / pins_of_a_vertex(graph)).min(1.0)).ceil();
@@ -92,7 +92,7 @@ const PROOF_NODES: u64 = 300;
 /// Partitions that are kept to be combined.
 const POOL: usize = 6;
 
-/// Combinations of two of the pool before annealing, and after it.
+/// Combinations of two of the pool before annealing, and each time after it.
 const ROUNDS: (u32, u32) = (8, 4);
 
 /// Weights of intervals that the best is combined with, in least parts.
@@ -179,7 +179,7 @@ impl<'a> Search<'a> {
         let steps = effort.steps_for(graph.vertices(), balance.parts());
         if effort.starts == 0 {
             self.repair(rng);
-            self.anneal(steps, rng);
+            self.anneal(0, steps, rng);
             return;
         }
         let start = multilevel::pieced(graph, balance, rng);
@@ -191,8 +191,11 @@ impl<'a> Search<'a> {
         self.repair(rng);
         let pieces = PIECES.map(|share| intervals::pieces(graph, balance.share_of_least(share)));
         self.combine(ROUNDS.0, &pieces, rng);
-        self.anneal(steps, rng);
-        self.combine(ROUNDS.1, &pieces, rng);
+        // From the best, and then from what is least like it: what one walk misses the other may find.
+        for place in [0, POOL] {
+            self.anneal(place, steps / 2, rng);
+            self.combine(ROUNDS.1, &pieces, rng);
+        }
     }
 
     /// Where nothing keeps the limits: a packing does by construction, and refinement never leaves them.
@@ -222,10 +225,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Walks on from the best.
-    fn anneal(&mut self, steps: u32, rng: &mut Rng) {
-        let Some((_, best)) = self.pool.first() else { return };
-        let quality = self.refiner.anneal(best, steps, rng);
+    /// Walks on from one of the pool, from the last where it has fewer.
+    fn anneal(&mut self, place: usize, steps: u32, rng: &mut Rng) {
+        let Some((_, start)) = self.pool.get(place).or(self.pool.last()) else { return };
+        let quality = self.refiner.anneal(start, steps, rng);
         self.keep(quality);
     }
 

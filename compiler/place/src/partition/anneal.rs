@@ -1,7 +1,8 @@
 //! Simulated annealing of an assignment that keeps its limits. Input: an assignment with its gains; output: the best of those
 //! that it walked through.
 //!
-//! A step proposes that a vertex moves to the part of one that it shares a net with, mostly, or to any. Where that part has
+//! A step draws a net that is cut and two of its pins, mostly, and proposes that one moves to the part of the other; where most
+//! vertices are inside of parts, drawing vertices would waste most steps. Where that part has
 //! no room, an exchange with a vertex of that part is proposed instead, since under tight limits hardly anything else is
 //! allowed. A proposal that adds d to Λ is taken with probability e^(−d/T), T falling geometrically between two shares of
 //! what a part is sent on average. (Kirkpatrick et al. 1983; for partitions Johnson et al. 1989, Operations Research 37.)
@@ -11,10 +12,10 @@ use cnasc_base::random::Rng;
 use std::sync::LazyLock;
 
 /// T at the beginning, in mean costs of what is sent: above it, what the start was good at is lost.
-const HOT: f64 = 0.6;
+const HOT: f64 = 0.5;
 
 /// T at the end: below it hardly anything is taken, and refinement does the rest.
-const COLD: f64 = 0.15;
+const COLD: f64 = 0.12;
 
 /// Steps at one temperature.
 const PLATEAU: u32 = 256;
@@ -25,6 +26,9 @@ const CHANCES: usize = 1024;
 /// −ln of so many equally likely numbers, so that a step takes no exponential.
 static THRESHOLDS: LazyLock<Vec<f64>> =
     LazyLock::new(|| (0..CHANCES).map(|index| -libm::log((index as f64 + 0.5) / CHANCES as f64)).collect());
+
+/// Of 64 proposals those of any vertex to any part; the others are along a net that is cut.
+const RANDOM: usize = 10;
 
 /// Vertices that are tried for an exchange.
 const PARTNERS: u32 = 3;
@@ -60,7 +64,14 @@ pub(super) fn anneal(state: &mut State, steps: u32, rng: &mut Rng) {
                 partner => partner,
             }
         };
-        let gain = exchanged.map_or_else(|| state.gain(vertex, part), |other| state.swap_gain(vertex, other));
+        let mut gain = state.gain(vertex, part);
+        if let Some(other) = exchanged {
+            // Nets of both only make it less, and are looked for only where it could be taken.
+            gain += state.gain(other, home);
+            if -(gain as f64) <= allowed {
+                gain -= state.shared(vertex, other);
+            }
+        }
         if -(gain as f64) > allowed {
             continue;
         }
@@ -104,14 +115,15 @@ impl Draw {
 /// A vertex and another part for it.
 fn propose(state: &State, draw: &mut Draw) -> Option<(usize, usize)> {
     let graph = state.graph;
-    let vertex = draw.below(graph.vertices(), 26);
-    let nets = graph.nets_of(vertex);
-    let part = if nets.is_empty() || draw.below(16, 4) == 0 {
-        draw.below(state.parts(), 12)
-    } else {
-        let pins = graph.pins(nets[draw.below(nets.len(), 12)] as usize);
-        state.part_of[pins[draw.below(pins.len(), 12)] as usize] as usize
-    };
+    let cut = state.cut();
+    if cut.is_empty() || draw.below(64, 6) < RANDOM {
+        let (vertex, part) = (draw.below(graph.vertices(), 24), draw.below(state.parts(), 12));
+        return (part != state.part_of[vertex] as usize).then_some((vertex, part));
+    }
+    let pins = graph.pins(cut[draw.below(cut.len(), 24)] as usize);
+    let one = draw.below(pins.len(), 12);
+    let other = (one + 1 + draw.below(pins.len() - 1, 12)) % pins.len();
+    let (vertex, part) = (pins[one] as usize, state.part_of[pins[other] as usize] as usize);
     (part != state.part_of[vertex] as usize).then_some((vertex, part))
 }
 

@@ -18,7 +18,19 @@ pub(super) fn nearly(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
         return None;
     }
     let widened = |slack: f64| limits.iter().map(|&limit| (limit as f64 * slack) as u64).collect::<Vec<u64>>();
-    SLACKS.into_iter().find_map(|slack| intervals(graph, &widened(slack)))
+    SLACKS.into_iter().map(widened).find(|limits| fit(graph, limits)).and_then(|limits| intervals(graph, &limits))
+}
+
+/// Whether intervals keep the limits: they do where each taking all that it may leaves nothing.
+fn fit(graph: &Hypergraph, limits: &[u64]) -> bool {
+    let mut weights = graph.weights().iter().peekable();
+    for &limit in limits {
+        let mut room = limit;
+        while let Some(&weight) = weights.next_if(|&&weight| weight <= room) {
+            room -= weight;
+        }
+    }
+    weights.peek().is_none()
 }
 
 /// The parts as intervals, in their order, with the least Λ under `limits`; `None` where no intervals keep them.

@@ -32,7 +32,7 @@ pub(super) fn is_large(graph: &Hypergraph, parts: usize) -> bool {
 }
 
 /// Annealing steps for each vertex of what intervals or combinations were contracted to: there are few.
-const WALK: u32 = 25;
+const WALK: u32 = 35;
 
 /// A start of a small hypergraph.
 pub(super) fn start(graph: &Hypergraph, balance: &Balance, rng: &mut Rng) -> Vec<u32> {

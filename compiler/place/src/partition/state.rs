@@ -27,6 +27,10 @@ pub(super) struct State<'a> {
     total: Vec<i64>,
     /// Whether a vertex stands in a list of changed ones.
     marked: Vec<bool>,
+    /// The nets that touch more than one part, in no order.
+    cut: Vec<u32>,
+    /// For each net where it stands in `cut`, and how many parts it touches.
+    spread: Vec<(u32, u32)>,
 }
 
 impl<'a> State<'a> {
@@ -44,6 +48,8 @@ impl<'a> State<'a> {
             leave: vec![0; vertices],
             reach: vec![0; vertices * parts],
             marked: vec![false; vertices],
+            cut: Vec::with_capacity(graph.nets()),
+            spread: vec![(0, 0); graph.nets()],
             total: (0..vertices).map(|vertex| graph.nets_of(vertex).iter().map(cost_of).sum()).collect(),
         }
     }
@@ -56,6 +62,7 @@ impl<'a> State<'a> {
         self.leave.fill(0);
         self.reach.fill(0);
         self.connectivity = 0;
+        self.cut.clear();
         for (&part, &weight) in self.part_of.iter().zip(self.graph.weights()) {
             self.loads[part as usize] += weight;
         }
@@ -66,18 +73,22 @@ impl<'a> State<'a> {
                 counts[self.part_of[pin as usize] as usize] += 1;
             }
             let cost = signed(self.graph.costs()[net]);
-            let touched = counts.iter().filter(|&&count| count > 0).count() as u64;
-            self.connectivity += self.graph.costs()[net] * touched.saturating_sub(1);
+            let mut touched = 0_u32;
+            for (part, _) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                touched += 1;
+                for &pin in pins {
+                    self.reach[pin as usize * self.parts + part] += cost;
+                }
+            }
             for &pin in pins {
-                let pin = pin as usize;
-                if counts[self.part_of[pin] as usize] == 1 {
-                    self.leave[pin] += cost;
+                if counts[self.part_of[pin as usize] as usize] == 1 {
+                    self.leave[pin as usize] += cost;
                 }
-                for (reach, &count) in self.reach[pin * self.parts..(pin + 1) * self.parts].iter_mut().zip(&*counts) {
-                    if count > 0 {
-                        *reach += cost;
-                    }
-                }
+            }
+            self.connectivity += self.graph.costs()[net] * u64::from(touched.saturating_sub(1));
+            self.spread[net] = (self.cut.len() as u32, touched);
+            if touched > 1 {
+                self.cut.push(net as u32);
             }
         }
     }
@@ -88,16 +99,16 @@ impl<'a> State<'a> {
         self.leave[vertex].wrapping_add(self.reach[vertex * self.parts + part]).wrapping_sub(self.total[vertex])
     }
 
-    /// What exchanging the parts of two vertices takes off Λ. A net of both keeps its parts.
-    pub(super) fn swap_gain(&self, one: usize, other: usize) -> i64 {
+    /// What exchanging the parts of two vertices takes off Λ less than the gains of both: a net of both keeps its parts.
+    pub(super) fn shared(&self, one: usize, other: usize) -> i64 {
         let (from, to) = (self.part_of[one] as usize, self.part_of[other] as usize);
-        let mut gain = self.gain(one, to) + self.gain(other, from);
+        let mut shared = 0;
         let (mut left, mut right) = (self.graph.nets_of(one), self.graph.nets_of(other));
         while let ([a, left_rest @ ..], [b, right_rest @ ..]) = (left, right) {
             if a == b {
                 let counts = &self.pins_in[*a as usize * self.parts..(*a as usize + 1) * self.parts];
                 let last = i64::from(counts[from] == 1) + i64::from(counts[to] == 1);
-                gain -= last * signed(self.graph.costs()[*a as usize]);
+                shared += last * signed(self.graph.costs()[*a as usize]);
             }
             if a <= b {
                 left = left_rest;
@@ -106,7 +117,7 @@ impl<'a> State<'a> {
                 right = right_rest;
             }
         }
-        gain
+        shared
     }
 
     /// Σ (γ − 1): how often an output is sent.
@@ -198,34 +209,78 @@ impl<'a> State<'a> {
             return;
         }
         let cost = signed(graph.costs()[net]);
-        if left > 0 && before > 0 {
-            self.depend(net, vertex, (from, left), (part, before), cost, changed);
-            return;
-        }
-        let when = |happens: bool| if happens { cost } else { 0 };
-        // The net leaves a part, enters one, depends on a last pin, no longer depends on one. Sums of all costs fit, so
-        // wrapping never happens; it only spares the checks.
-        let (gone, come, released, joined) = (when(left == 0), when(before == 0), when(left == 1), when(before == 1));
-        for &pin in graph.pins(net) {
-            let other = pin as usize;
-            let reach = &mut self.reach[other * self.parts..(other + 1) * self.parts];
-            reach[from] = reach[from].wrapping_sub(gone);
-            reach[part] = reach[part].wrapping_add(come);
-            let home = self.part_of[other] as usize;
-            let delta = (if home == from { released } else { 0 }) - (if home == part { joined } else { 0 });
-            self.leave[other] = self.leave[other].wrapping_add(delta);
-            if let Some(changed) = &mut changed
-                && !self.marked[other] & (other != vertex)
-            {
-                self.marked[other] = true;
-                changed.push(pin);
+        // The net leaves a part, or enters one.
+        if left == 0 || before == 0 {
+            self.respread(net, left == 0, before == 0);
+            let pins = graph.pins(net);
+            self.reach_changes(pins, (left == 0).then_some(from), (before == 0).then_some(part), cost);
+            if before == 0 {
+                self.leave[vertex] += cost;
+            }
+            if let Some(changed) = &mut changed {
+                for &pin in pins {
+                    if !self.marked[pin as usize] & (pin as usize != vertex) {
+                        self.marked[pin as usize] = true;
+                        changed.push(pin);
+                    }
+                }
             }
         }
-        // The vertex is in its new part already, and is no pin that was joined but the one that joined.
-        self.leave[vertex] += come + joined;
+        // It depends on a last pin, or no longer does.
+        if left == 1 || before == 1 {
+            self.depend(net, vertex, (from, left), (part, before), cost, changed);
+        }
     }
 
-    /// A net that stays in both parts changes only what the one pin gains by leaving that it now depends on, or no longer.
+    /// What the pins of a net reach after it left a part, entered one, or both.
+    fn reach_changes(&mut self, pins: &[u32], gone: Option<usize>, come: Option<usize>, cost: i64) {
+        let (parts, reach) = (self.parts, self.reach.as_mut_slice());
+        // Sums of all costs fit, and places are within the array, so wrapping never happens; it only spares the checks.
+        let place = |pin: u32, part: usize| (pin as usize).wrapping_mul(parts).wrapping_add(part);
+        if let Some(part) = gone {
+            for &pin in pins {
+                let reach = &mut reach[place(pin, part)];
+                *reach = reach.wrapping_sub(cost);
+            }
+        }
+        if let Some(part) = come {
+            for &pin in pins {
+                let reach = &mut reach[place(pin, part)];
+                *reach = reach.wrapping_add(cost);
+            }
+        }
+    }
+
+    /// Counts anew how many parts a net touches that left one, entered one, or both.
+    fn respread(&mut self, net: usize, gone: bool, come: bool) {
+        if gone == come {
+            return;
+        }
+        let (place, touched) = &mut self.spread[net];
+        if come {
+            *touched += 1;
+            if *touched == 2 {
+                *place = self.cut.len() as u32;
+                self.cut.push(net as u32);
+            }
+        } else {
+            *touched -= 1;
+            if *touched == 1 {
+                let place = *place;
+                self.cut.swap_remove(place as usize);
+                if let Some(&last) = self.cut.get(place as usize) {
+                    self.spread[last as usize].0 = place;
+                }
+            }
+        }
+    }
+
+    /// The nets that touch more than one part.
+    pub(super) fn cut(&self) -> &[u32] {
+        &self.cut
+    }
+
+    /// What the one pin gains by leaving that a net now depends on in the part left, or no longer in the part entered.
     fn depend(
         &mut self,
         net: usize,
