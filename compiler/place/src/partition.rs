@@ -54,9 +54,9 @@ pub struct Effort {
 
 impl Effort {
     /// For scoring thousands of candidates a second.
-    pub const FAST: Self = Self { starts: 0, steps: 17 };
+    pub const FAST: Self = Self { starts: 0, steps: 12 };
     /// For the plan that will run, and for reports.
-    pub const THOROUGH: Self = Self { starts: 30, steps: 217 };
+    pub const THOROUGH: Self = Self { starts: 30, steps: 240 };
 
     /// The starts of a hypergraph: fewer where it is large and takes the time, and where its nets have many pins: then the parts
     /// found from different starts are alike, and annealing finds more.
