@@ -74,7 +74,8 @@ impl Small {
             self.excess.push(best.latency / proof.latency - 1.0);
         } else {
             self.open.push(best.latency / proof.bound - 1.0);
-            self.beaten.push(best.latency / proof.latency - 1.0);
+            // The solver may start from other bookings of the same plan, which are worse.
+            self.beaten.push((best.latency / proof.latency - 1.0).max(0.0));
         }
     }
 

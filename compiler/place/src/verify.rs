@@ -100,7 +100,8 @@ fn check_order(plan: &Plan, workload: &Workload, fleet: &Fleet) -> Result<(), St
     }
 }
 
-/// One topological order that all devices' orders are parts of. Every node of the orders must be one of the workload.
+/// One topological order that all devices' orders are parts of: of the nodes that could come next the one that starts first, so that
+/// messages are booked as the plan has them, mostly. Every node of the orders must be one of the workload.
 fn joint_order(plan: &Plan, workload: &Workload) -> Option<Vec<NodeId>> {
     let mut missing: Vec<usize> = workload.ids().map(|node| workload.inputs(node).count()).collect();
     let mut next: Vec<Vec<NodeId>> = vec![Vec::new(); workload.len()];
@@ -108,14 +109,17 @@ fn joint_order(plan: &Plan, workload: &Workload) -> Option<Vec<NodeId>> {
         next[pair[0].index()].push(pair[1]);
         missing[pair[1].index()] += 1;
     }
-    let mut ready: Vec<NodeId> = workload.ids().filter(|node| missing[node.index()] == 0).collect();
+    // A time that is no number has a place among the others all the same.
+    let start = |node: NodeId| plan.spans.get(node.index()).map_or(0, |span| span.start.to_bits());
+    let ready = workload.ids().filter(|node| missing[node.index()] == 0);
+    let mut ready: BTreeSet<(u64, NodeId)> = ready.map(|node| (start(node), node)).collect();
     let mut order = Vec::with_capacity(workload.len());
-    while let Some(node) = ready.pop() {
+    while let Some((_, node)) = ready.pop_first() {
         order.push(node);
         for after in workload.consumers(node).chain(std::mem::take(&mut next[node.index()])) {
             missing[after.index()] -= 1;
             if missing[after.index()] == 0 {
-                ready.push(after);
+                ready.insert((start(after), after));
             }
         }
     }
