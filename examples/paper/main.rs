@@ -2,8 +2,11 @@
 //!
 //! `cargo run --release --example paper` draws 1,000 networks of each search of `paper.cnas`, prints a table for each figure,
 //! and writes the tables and the pictures into `docs/paper`. `-- N DIR` draws N and writes into DIR. `-- fit` shows which constants
-//! come near the figures, and `-- latency` what predicts the latency of the networks of `latency.cnas`.
+//! come near the figures, `-- latency` what predicts the latency of the networks of `latency.cnas`, and `-- accuracy` (with the feature
+//! `train`) trains those of `accuracy/*.cnas`.
 
+#[cfg(feature = "train")]
+mod accuracy;
 mod chart;
 mod figures;
 mod fit;
@@ -74,8 +77,22 @@ fn run(sources: &mut Sources) -> Result<(), Failure> {
             let (tables, chart) = latency::study(&check(sources, MIXED)?)?;
             write(Path::new(FOLDER), "latency.md", &tables, [("latency.svg", chart)].into_iter())
         }
+        Some("accuracy") => accuracy(sources, &words[1..]),
         _ => figures(&check(sources, PROGRAM)?, &words),
     }
+}
+
+#[cfg(feature = "train")]
+fn accuracy(sources: &mut Sources, words: &[String]) -> Result<(), Failure> {
+    accuracy::study(sources, &accuracy::Extent::read(words), Path::new(FOLDER))
+}
+
+/// Says that this program was built without it.
+#[cfg(not(feature = "train"))]
+fn accuracy(_: &mut Sources, _: &[String]) -> Result<(), Failure> {
+    let message = "this program was built without training";
+    let note = "run it with `--features train`";
+    Err(Failure::usage(cnasc_base::Diagnostic::error(cnasc::failure::codes::ABSENT, message).note(note)))
 }
 
 fn check(sources: &mut Sources, path: &str) -> Result<Program, Failure> {

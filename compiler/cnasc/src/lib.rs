@@ -14,6 +14,8 @@ pub mod pages;
 pub mod parts;
 pub mod pipeline;
 pub mod rivals;
+#[cfg(feature = "train")]
+pub mod sets;
 pub mod storage;
 
 mod commands;

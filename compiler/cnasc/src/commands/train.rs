@@ -6,8 +6,6 @@ mod events;
 mod learn;
 #[cfg(feature = "train")]
 mod metrics;
-#[cfg(feature = "train")]
-mod sets;
 
 use crate::Session;
 use crate::cli::TrainArgs;

@@ -2,12 +2,12 @@
 
 use super::events;
 use super::metrics::{self, Row};
-use super::sets::{self, Sets};
 use crate::Session;
 use crate::cli::{OptimizerArg, ScheduleArg, TrainArgs};
 use crate::exchange::read_weights;
 use crate::failure::{Exit, Failure, codes};
 use crate::output::{make_folder, write_file};
+use crate::sets::{self, Sets};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_ir::architecture::Preprocess;
