@@ -1,0 +1,161 @@
+//! What a trained network answers is the same wherever it runs: all test images of Fashion-MNIST by training itself, by burn's own
+//! operators, by compiled kernels on one device and on four, and by ONNX Runtime.
+
+#![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
+
+use cnasc_base::Sources;
+use cnasc_bundle::{Bundle, layout};
+use cnasc_fleet::Local;
+use cnasc_ir::architecture::Preprocess;
+use cnasc_ir::fleet::{Backend, Device, DeviceId, Link};
+use cnasc_ir::{Architecture, Fleet, TensorGraph, Weights};
+use cnasc_lower::{fold, lower};
+use cnasc_place::{Pin, Workload, plan_pinned};
+use cnasc_train::data::{Images, idx};
+use cnasc_train::{Augment, Network, Noise, Optimizer, Schedule, Settings, Trainer, evaluate, initial_weights};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const FOLDER: &str = "/usr/share/datasets/fashion-mnist";
+
+/// Both sets, or nothing where they are not installed.
+fn images() -> Option<[Images; 2]> {
+    let read = |name: &str| cnasc::images::read_whole(&Path::new(FOLDER).join(name), 1 << 30).ok();
+    let set = |name: &str| {
+        let images = read(&format!("{name}-images-idx3-ubyte.gz"))?;
+        Some(idx(&images, &read(&format!("{name}-labels-idx1-ubyte.gz"))?).expect("the package's files are whole"))
+    };
+    Some([set("train")?, set("t10k")?])
+}
+
+fn network() -> Architecture {
+    let mut sources = Sources::default();
+    let text = include_str!("../../examples/training/fashion.cnas");
+    let text = format!(
+        "{text}\nuse std::devices::rpi4\nfleet one {{\n    node pi: rpi4\n}}\nsearch only {{\n    over concurrent(wiring: distance(n: 12), width: 8)\n    on one\n    minimize nodes\n    budget 1 candidates\n}}\n"
+    );
+    let file = sources.add("fashion.cnas", text);
+    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
+    let program = program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)));
+    let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), 1);
+    drawn.unwrap_or_else(|error| panic!("{}", error.message)).architecture
+}
+
+fn train(network: &Network, train: &Images, preprocess: &Preprocess) -> Weights {
+    let settings = Settings {
+        epochs: 1,
+        batch: 64,
+        optimizer: Optimizer::Sgd { momentum: 0.9 },
+        rate: 0.05,
+        schedule: Schedule::Cosine,
+        warmup: 0.1,
+        decay: 5e-4,
+        smoothing: 0.0,
+        mixup: 0.0,
+        augment: Augment { shift: 0, flip: true, cutout: 0 },
+        noise: Noise::default(),
+        clip: Some(5.0),
+        average: None,
+        patience: None,
+        seed: 1,
+    };
+    let trainer = Trainer::new(network, &settings, preprocess, train).expect("they fit");
+    let mut state = trainer.begin(initial_weights(network.graph(), 1));
+    trainer.epoch(&mut state, &mut |_| ()).expect("it does not diverge");
+    state.weights
+}
+
+/// Every image as networks take it.
+fn prepared(images: &Images, preprocess: &Preprocess) -> Vec<f32> {
+    images
+        .pixels
+        .iter()
+        .map(|&pixel| (f32::from(pixel) / 255.0 - preprocess.mean[0]) / preprocess.deviation[0])
+        .collect()
+}
+
+fn largest(values: &[f32]) -> usize {
+    let better = |best: usize, (place, value): (usize, &f32)| if *value > values[best] { place } else { best };
+    values.iter().enumerate().fold(0, better)
+}
+
+/// The class of every image by compiled kernels on so many boards.
+fn compiled(
+    architecture: &Architecture,
+    graph: &TensorGraph,
+    weights: &Weights,
+    boards: usize,
+    all: &[f32],
+) -> Vec<usize> {
+    let backend = Backend::Jit;
+    let board =
+        Device { name: "pi".to_owned(), kind: "board".to_owned(), compute: 1e9, memory: 8e9, cores: 1, backend };
+    let fleet = Fleet::uniform("boards", boards, &board, Link { rate: 1e10, latency: 1e-6 });
+    let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
+    // Every so many nodes on the next board, so that all have a part and every message is sent somewhere.
+    let pin = |node: usize| Pin::On(DeviceId::new(node % boards));
+    let pins: Vec<Pin> = (0..architecture.nodes.len()).map(pin).collect();
+    let placed = plan_pinned(&workload, &fleet, "by turns", &pins).expect("the boards have memory enough");
+    let used: BTreeSet<usize> = placed.device_of.iter().map(|device| device.index()).collect();
+    assert_eq!(used.len(), boards, "every board has a part");
+    let (graph, weights) = fold(graph, weights);
+    let bundle = Bundle::new(architecture, graph, weights, placed, fleet).expect("the parts fit together");
+    let mut local = Local::start(&bundle).expect("the fleet starts");
+    let size = bundle.input().elements() as usize;
+    let answer = |image: &[f32]| {
+        let mut blocked = vec![0.0; layout::len(bundle.input())];
+        layout::to_blocked(bundle.input(), image, &mut blocked);
+        largest(&local.infer(&blocked).expect("the fleet answers").output[..10])
+    };
+    all.chunks(size).map(answer).collect()
+}
+
+/// The same by ONNX Runtime, from a file of the network; nothing where it is not installed.
+fn by_onnx_runtime(
+    architecture: &Architecture,
+    graph: &TensorGraph,
+    weights: &Weights,
+    all: &[f32],
+) -> Option<Vec<usize>> {
+    let python = cnasc_tests::peers::folder()?.join("bin/python");
+    let folder = tempfile::tempdir().expect("a folder");
+    let nodes: Vec<String> = architecture.nodes.iter().map(|node| node.name.clone()).collect();
+    let network = cnasc_onnx::export::Network { name: &architecture.name, nodes: &nodes, graph, weights };
+    let model = cnasc_onnx::export::export(network, cnasc_onnx::export::Gates::Together).expect("it is small");
+    let [path, images, answer] = ["model.onnx", "images", "answer"].map(|name| folder.path().join(name));
+    std::fs::write(&path, cnasc_onnx::export::encode(&model)).expect("the folder takes files");
+    let bytes: Vec<u8> = all.iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(&images, bytes).expect("the folder takes files");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/classes.py");
+    let status = std::process::Command::new(python).arg(script).args([&path, &images, &answer]).status();
+    assert!(status.expect("Python starts").success(), "ONNX Runtime takes the file");
+    Some(std::fs::read(answer).expect("it was written").into_iter().map(usize::from).collect())
+}
+
+#[test]
+#[ignore = "a minute, and needs dataset-fashion-mnist: cargo test --release -p cnasc-tests --test predictions -- --ignored --nocapture"]
+fn a_trained_network_predicts_the_same_everywhere() {
+    let [images, test] = images().expect("Debian's package dataset-fashion-mnist is installed");
+    let architecture = network();
+    let graph = lower(&architecture);
+    let network = Network::new(&graph, 2).expect("it can be trained");
+    let images = images.first(6_000);
+    let preprocess = images.statistics();
+    let weights = train(&network, &images, &preprocess);
+    let found = evaluate(&network, &weights, &preprocess, &test, 100);
+    assert!(found.accuracy > 0.5, "it has learnt: {}", found.accuracy);
+    let all = prepared(&test, &preprocess);
+    let burn = evaluate(&network.by_burn(), &weights, &preprocess, &test, 100).classes;
+    let one = compiled(&architecture, &graph, &weights, 1, &all);
+    let four = compiled(&architecture, &graph, &weights, 4, &all);
+    let onnx = by_onnx_runtime(&architecture, &graph, &weights, &all);
+    println!("accuracy {:.2} %", 100.0 * found.accuracy);
+    let mut answers = vec![("burn alone", burn), ("one device", one), ("four devices", four)];
+    answers.extend(onnx.map(|classes| ("ONNX Runtime", classes)));
+    for (name, classes) in answers {
+        let other = classes.iter().zip(&found.classes).filter(|(a, b)| a != b).count();
+        println!("{name}: {other} of {} images otherwise", classes.len());
+        assert_eq!(classes.len(), test.len());
+        assert_eq!(other, 0, "{name}");
+    }
+}
