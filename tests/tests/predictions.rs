@@ -143,7 +143,7 @@ fn a_trained_network_predicts_the_same_everywhere() {
     let preprocess = images.statistics();
     let weights = train(&network, &images, &preprocess);
     let found = evaluate(&network, &weights, &preprocess, &test, 100);
-    assert!(found.accuracy > 0.5, "it has learnt: {}", found.accuracy);
+    assert!(found.accuracy > 0.3, "it has learnt: {}", found.accuracy);
     let all = prepared(&test, &preprocess);
     let burn = evaluate(&network.by_burn(), &weights, &preprocess, &test, 100).classes;
     let one = compiled(&architecture, &graph, &weights, 1, &all);
