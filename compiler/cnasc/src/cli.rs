@@ -524,6 +524,12 @@ pub struct BenchArgs {
     /// Other engines to measure beside, in turns with ours: ratios to ours, and shares of what the machine was measured to do at most.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINES")]
     pub against: Vec<Engine>,
+    /// Says instead what each node and each kind of kernel takes, on one thread.
+    #[arg(long, conflicts_with = "against")]
+    pub profile: bool,
+    /// The calls of kernels as a Chrome trace, for Perfetto.
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub trace: Option<PathBuf>,
     /// Counted inferences; as many more warm up, at most 20.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub runs: u32,

@@ -19,7 +19,7 @@ use cnasc_place::Strategy;
 use python::Python;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One engine on one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,6 +77,8 @@ const TURNS: u32 = 10;
 const COUNTED: u32 = 3;
 /// Inferences of a turn that are not counted, because the caches hold another engine's data.
 const WARM: u32 = 2;
+/// Between turns: threads of some engines spin for a while after an inference, which would take a core from the next engine.
+const REST: Duration = Duration::from_millis(60);
 /// Tries of which the best is the peak of one core.
 const PEAK_TRIES: usize = 200;
 
@@ -158,11 +160,13 @@ pub fn for_people(rows: &[Row]) -> String {
 fn in_turns(runners: &mut [Box<dyn Runner>], runs: u32) -> Result<Vec<Latency>, Failure> {
     let mut times = vec![Vec::new(); runners.len()];
     let turns = (runs / COUNTED).clamp(1, TURNS);
+    let rest = if runners.len() > 1 { REST } else { Duration::ZERO };
     for turn in 0..turns {
         // All turns together are all runs.
         let count = (u64::from(runs) * u64::from(turn + 1) / u64::from(turns)) as u32
             - (u64::from(runs) * u64::from(turn) / u64::from(turns)) as u32;
         for (runner, times) in runners.iter_mut().zip(&mut times) {
+            std::thread::sleep(rest);
             times.extend(runner.times(WARM, count.max(1))?);
         }
     }

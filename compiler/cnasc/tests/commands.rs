@@ -397,21 +397,6 @@ fn tensors_and_bundles_go_through_files() {
     assert_eq!(first_code(&json(1, &["run", &quickstart(), "--input", &text_file])), "E0602");
 }
 
-#[test]
-fn bench_keeps_the_contract() {
-    let rows = json(0, &["bench", &quickstart(), "--threads", "1,2", "--backend", "jit", "--runs", "5"]);
-    let rows = rows.as_array().expect("a list");
-    assert_eq!(rows.len(), 2);
-    for (row, threads) in rows.iter().zip([1, 2]) {
-        assert_eq!(row["threads"], threads);
-        assert_eq!(row["backend"], "jit");
-        for field in ["median_ms", "min_ms", "gflops"] {
-            assert!(row[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {row}");
-        }
-        assert!(row["model"].is_string());
-    }
-}
-
 /// `shelf` of the example, its boards on the three backends in turn.
 #[test]
 fn burn_is_there_where_it_was_built_in() {

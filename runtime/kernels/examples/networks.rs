@@ -2,7 +2,7 @@
 //! GFLOP/s and their share of the peak that one core was measured to have. Weights are constant, batch norms folded.
 //!
 //! `cargo run --release -p cnasc-kernels --example networks [-- WORD… threads=2]`, for the networks whose names have all of the words in
-//! them; with `profile` it says what each kind of kernel took; `-- --steps NAME` prints the steps of one, so that another engine can run the same network.
+//! them; with `profile` it says what each kind of kernel took; with `rest` it rests before each five inferences, as programs do that need one now and then; `-- --steps NAME` prints the steps of one, so that another engine can run the same network.
 
 use cnasc_base::random::{Rng, Seed};
 use cnasc_bundle::Share;
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// For how long each network is run.
 const BUDGET: Duration = Duration::from_millis(1500);
+/// How long a rest is.
+const REST: Duration = Duration::from_millis(60);
 const IMAGE: TensorId = TensorId(0);
 
 fn main() -> Result<(), cnasc_kernels::CompileError> {
@@ -26,10 +28,12 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
         networks().into_iter().filter(|(other, _)| other == name).for_each(|(_, make)| print_steps(&make().graph));
         return Ok(());
     }
-    let (options, words): (Vec<String>, Vec<String>) =
-        words.into_iter().partition(|word| word.starts_with("threads=") || word == "profile");
+    let (options, words): (Vec<String>, Vec<String>) = words
+        .into_iter()
+        .partition(|word| word.starts_with("threads=") || ["profile", "rest"].contains(&word.as_str()));
     let threads = options.iter().find_map(|word| word.strip_prefix("threads=")?.parse().ok()).unwrap_or(1);
     let profile = options.iter().any(|word| word == "profile");
+    let rest = if options.iter().any(|word| word == "rest") { REST } else { Duration::ZERO };
     let peak = micro::peak::gflops(200);
     println!("peak of one core: {peak:.1} GFLOP/s");
     println!(
@@ -38,7 +42,7 @@ fn main() -> Result<(), cnasc_kernels::CompileError> {
     );
     for (name, make) in networks() {
         if words.iter().all(|word| name.contains(word.as_str())) {
-            measure(&name, &make(), peak, threads, profile)?;
+            measure(&name, &make(), peak, (threads, rest), profile)?;
         }
     }
     Ok(())
@@ -60,12 +64,18 @@ fn networks() -> Vec<(String, Make)> {
     list
 }
 
-fn measure(name: &str, net: &Net, peak: f64, threads: u32, profile: bool) -> Result<(), cnasc_kernels::CompileError> {
+fn measure(
+    name: &str,
+    net: &Net,
+    peak: f64,
+    (threads, rest): (u32, Duration),
+    profile: bool,
+) -> Result<(), cnasc_kernels::CompileError> {
     let share = Share { threads, ..Share::whole(&net.graph, Backend::Jit) };
     let start = Instant::now();
     let mut executable = compile(&net.graph, &net.weights, &share)?;
     let compile_ms = start.elapsed().as_secs_f64() * 1e3;
-    let mut times = times(executable.as_mut());
+    let mut times = times(executable.as_mut(), rest);
     times.sort_by(f64::total_cmp);
     let (median, least) = (times[times.len() / 2], times[0]);
     let flops = net.graph.total_flops() as f64;
@@ -99,11 +109,14 @@ fn print_profile(graph: &TensorGraph, executable: &mut dyn Executable) {
 }
 
 /// Milliseconds of each inference.
-fn times(executable: &mut dyn Executable) -> Vec<f64> {
+fn times(executable: &mut dyn Executable, rest: Duration) -> Vec<f64> {
     let mut times = Vec::new();
     let start = Instant::now();
     executable.run(0);
     while times.len() < 3 || start.elapsed() < BUDGET {
+        if times.len() % 5 == 0 {
+            std::thread::sleep(rest);
+        }
         let once = Instant::now();
         executable.run(0);
         times.push(once.elapsed().as_secs_f64() * 1e3);

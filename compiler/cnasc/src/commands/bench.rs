@@ -1,5 +1,7 @@
 //! `cnasc bench FILE`: the latency of single inferences, warm, batch 1, fp32.
 
+mod kernels;
+
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};
 use crate::commands::run::{drawn_already, start, start_replicas};
@@ -27,8 +29,13 @@ struct Row {
     images_per_second: f64,
 }
 
-/// Inferences before counting starts.
+/// The most inferences before counting starts.
 const MAX_WARMUP: u32 = 20;
+
+/// Inferences before so many are counted.
+fn warmup(runs: u32) -> u32 {
+    runs.min(MAX_WARMUP)
+}
 
 /// Measures each backend on each number of threads.
 pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
@@ -38,6 +45,9 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         return Err(drawn_already());
     }
     let way = Way::read(&args.strategy)?;
+    if args.profile {
+        return kernels::run(session, args);
+    }
     if !args.against.is_empty() {
         return beside_others(session, args);
     }
@@ -130,7 +140,7 @@ fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32
 fn time(args: &BenchArgs, bundle: &Bundle) -> Result<(Latency, f64), Failure> {
     let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
     let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
-    let (warmup, runs) = (args.runs.min(MAX_WARMUP) as usize, args.runs as usize);
+    let (warmup, runs) = (warmup(args.runs) as usize, args.runs as usize);
     if bundle.plan.replicas.is_empty() {
         let found = latency(&mut start(bundle)?, &image, warmup, runs).map_err(failed)?;
         let total: f64 = found.runs.iter().sum();

@@ -8,7 +8,7 @@
 #[cfg(all(test, unix))]
 mod fence;
 
-use super::team::{Apart, Team, wait};
+use super::team::{Apart, Members, Team};
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
 use cranelift_jit::JITModule;
@@ -209,25 +209,31 @@ impl Machine {
         let Self { team, actions, progress, arena, constants, scratch, .. } = self;
         let starts = Starts { arena: arena.start.as_ptr(), constants: constants.start.as_ptr() };
         let threads = &actions[action];
-        let work = |thread: usize| {
+        let alone = threads[1..].iter().all(Vec::is_empty);
+        let work = |thread: usize, members: Option<&Members<'_>>| {
             let starts = &starts;
             for (done, segment) in (1..).zip(&threads[thread]) {
-                for &(other, count) in &segment.waits {
-                    wait(|| progress[other].0.load(Ordering::Acquire) >= count);
+                if let Some(members) = members {
+                    for &(other, count) in &segment.waits {
+                        members.wait(thread, || progress[other].0.load(Ordering::SeqCst) >= count);
+                    }
                 }
                 // SAFETY: the code is alive, since `_code` is; the driver was compiled for buffers of these sizes and reaches nothing
                 // outside them; the buffers are borrowed exclusively for the call, and threads keep out of each other's way as `new`
                 // demands. Generated code calls nothing but itself and microkernels, and can't unwind.
                 unsafe { (segment.driver)(starts.arena, starts.constants, scratch[thread].start.as_ptr()) };
-                progress[thread].0.store(done, Ordering::Release);
+                if let Some(members) = members {
+                    progress[thread].0.store(done, Ordering::SeqCst);
+                    members.tell(thread);
+                }
             }
         };
-        if threads[1..].iter().all(Vec::is_empty) {
-            work(0);
+        if alone {
+            work(0, None);
             return;
         }
         progress.iter().for_each(|progress| progress.0.store(0, Ordering::Relaxed));
-        team.run(&work);
+        team.run(&|thread, members| work(thread, Some(members)));
     }
 
     /// Nanoseconds of each segment of an action, one after the other on this thread in an order that keeps all waits.

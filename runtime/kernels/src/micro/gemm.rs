@@ -300,7 +300,13 @@ unsafe fn lanes<V: Vector, const PX: usize, const N: usize, P: Pixels>(
         let mut lane = offset;
         loop {
             let mut row = [V::zero(); N];
-            each!(VECTOR < N => { row[VECTOR] = V::load(weights.add(VECTOR * V::LANES)); });
+            each!(VECTOR < N => {
+                let place = weights.add(VECTOR * V::LANES);
+                row[VECTOR] = V::load(place);
+                if const { V::LANES == LINE } {
+                    V::prefetch_near(place.wrapping_add(CHUNK * N * V::LANES));
+                }
+            });
             each!(PIXEL < PX => {
                 let value = V::broadcast(from.pixel(PIXEL).add(lane));
                 each!(VECTOR < N => {

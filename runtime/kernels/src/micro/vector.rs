@@ -65,6 +65,12 @@ pub trait Vector: Copy {
     /// The CPU has the feature.
     unsafe fn prefetch(place: *const f32);
 
+    /// The same into the first-level cache.
+    ///
+    /// # Safety
+    /// The CPU has the feature.
+    unsafe fn prefetch_near(place: *const f32);
+
     /// The greater in each lane.
     ///
     /// # Safety
@@ -80,7 +86,7 @@ pub trait Vector: Copy {
 
 /// Implements [`Vector`] by intrinsics of one name pattern.
 macro_rules! vector {
-    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident, $min:ident, |$place:ident| $prefetch:expr) => {
+    ($name:ty, $lanes:literal, $arch:ident, $load:ident, $store:ident, |$from:ident| $broadcast:expr, $zero:expr, |$a:ident, $b:ident, $sum:ident| $fma:expr, $add:ident, $mul:ident, $max:ident, $min:ident, |$place:ident| $prefetch:expr, $prefetch_near:expr) => {
         impl Vector for $name {
             const LANES: usize = $lanes;
 
@@ -141,6 +147,12 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            unsafe fn prefetch_near($place: *const f32) {
+                // SAFETY: as for `prefetch`.
+                unsafe { $prefetch_near }
+            }
+
+            #[inline(always)]
             unsafe fn maximum(self, other: Self) -> Self {
                 // SAFETY: the caller's.
                 unsafe { $arch::$max(self, other) }
@@ -173,7 +185,8 @@ mod x86 {
         _mm256_mul_ps,
         _mm256_max_ps,
         _mm256_min_ps,
-        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast())
+        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast()),
+        arch::_mm_prefetch::<{ arch::_MM_HINT_T0 }>(place.cast())
     );
     vector!(
         arch::__m512,
@@ -188,7 +201,8 @@ mod x86 {
         _mm512_mul_ps,
         _mm512_max_ps,
         _mm512_min_ps,
-        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast())
+        |place| arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(place.cast()),
+        arch::_mm_prefetch::<{ arch::_MM_HINT_T0 }>(place.cast())
     );
 }
 
@@ -210,6 +224,7 @@ mod arm {
         vmulq_f32,
         vmaxnmq_f32,
         vminnmq_f32,
-        |place| std::arch::asm!("prfm pldl2keep, [{place}]", place = in(reg) place, options(nostack, readonly, preserves_flags))
+        |place| std::arch::asm!("prfm pldl2keep, [{place}]", place = in(reg) place, options(nostack, readonly, preserves_flags)),
+        std::arch::asm!("prfm pldl1keep, [{place}]", place = in(reg) place, options(nostack, readonly, preserves_flags))
     );
 }
