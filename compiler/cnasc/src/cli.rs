@@ -267,13 +267,18 @@ pub enum TransferArg {
 impl TransferArgs {
     /// `fleet`, sending as asked.
     #[must_use]
-    pub fn of(&self, mut fleet: Fleet) -> Fleet {
-        match self.transfer {
-            Some(TransferArg::F32) => fleet.transfer = Precision::F32,
-            Some(TransferArg::F16) => fleet.transfer = Precision::F16,
-            None => {}
+    pub fn of(&self, fleet: Fleet) -> Fleet {
+        let transfer = self.transfer.map_or(fleet.transfer, Precision::from);
+        Fleet { transfer, ..fleet }
+    }
+}
+
+impl From<TransferArg> for Precision {
+    fn from(arg: TransferArg) -> Self {
+        match arg {
+            TransferArg::F32 => Self::F32,
+            TransferArg::F16 => Self::F16,
         }
-        fleet
     }
 }
 

@@ -11,8 +11,12 @@ use cnasc_kernels::{CompileError, Executable};
 use cnasc_transport::{Endpoint, Expected, Frame, Payload, TransportError};
 use std::time::Instant;
 
+mod pace;
+
 #[cfg(test)]
 mod tests;
+
+use pace::Pace;
 
 /// A device that is ready for inferences.
 pub struct Node {
@@ -27,6 +31,8 @@ pub struct Node {
     transfer: Precision,
     /// The inference that comes next at the earliest.
     next: u64,
+    /// Of a device that is slower than its core.
+    pace: Option<Pace>,
 }
 
 /// What one inference was like on one device.
@@ -118,7 +124,13 @@ impl Node {
         endpoint.expect(&expected);
         let outgoing = share.actions.iter().map(|action| outgoing(action, transfer, len)).collect();
         let output = (graph.output(), graph.step(graph.output()).shape);
-        Ok(Self { share, executable, endpoint, output, outgoing, transfer, next: 0 })
+        Ok(Self { share, executable, endpoint, output, outgoing, transfer, next: 0, pace: None })
+    }
+
+    /// The same as if its core were so many times slower, to try out what slow devices do; 1 and less is no change.
+    #[must_use]
+    pub fn slowed(self, times: f64) -> Self {
+        Self { pace: Pace::new(times), ..self }
     }
 
     /// What this device does.
@@ -138,6 +150,9 @@ impl Node {
             return Err(NodeError::Past { found: inference, next: self.next });
         }
         self.next = inference.saturating_add(1);
+        if let Some(pace) = &mut self.pace {
+            pace.begin();
+        }
         let outcome = self.take_image(image).and_then(|()| self.execute(inference, began, deadline));
         if outcome.is_err() {
             self.endpoint.give_up(inference);
@@ -155,6 +170,9 @@ impl Node {
                 return Err(NodeError::Deadline { action });
             }
             self.act(action, inference, deadline, &mut outcome)?;
+            if let Some(pace) = &mut self.pace {
+                pace.rest();
+            }
             let end = Instant::now();
             let seconds = |time: Instant| time.duration_since(began).as_secs_f64();
             outcome.timings.push(Timing { start: seconds(start), end: seconds(end) });

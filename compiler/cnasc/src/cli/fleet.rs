@@ -106,27 +106,60 @@ pub struct FleetStatusArgs {
 pub struct TestbedArgs {
     /// A source file that declares a fleet.
     pub file: PathBuf,
-    /// Which fleet, where it declares several.
-    #[arg(long, value_name = "NAME")]
-    pub fleet: Option<String>,
+    /// Which fleet, where it declares several; `--measure` takes several, one after the other.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub fleet: Vec<String>,
     /// Its first so many devices; all where absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub nodes: Option<u32>,
     /// The part of a core that each node has, instead of what its device is declared to compute.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub cpu: Option<f64>,
+    /// How a node is kept to its part of a core.
+    #[arg(long, value_enum, default_value = "pace")]
+    pub slow_by: SlowBy,
     /// Measures the network of each search of the file on the fleet, beside what is predicted.
     #[arg(long, conflicts_with = "command")]
     pub measure: bool,
+    #[command(flatten)]
+    /// What is measured, and how.
+    pub measured: MeasureArgs,
+    /// A command that is run meanwhile; `{}` in it becomes the folder of the fleet's keys. Without one it waits for Ctrl-C.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// What holds a node back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SlowBy {
+    /// Itself: its thread that computes rests after each step, for as long as a slower core would still have computed.
+    Pace,
+    /// A quota of a control group, of which Linux notices at timer ticks that it is used up: for what takes long.
+    Quota,
+}
+
+/// What `cnasc testbed --measure` measures, and how.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
     /// Predicts by what nodes and links are measured to do, as `cnasc fleet profile` does, instead of by what is declared.
     #[arg(long, requires = "measure")]
     pub profiled: bool,
     /// Inferences that are measured of each network.
     #[arg(long, value_name = "N", default_value_t = 21, requires = "measure", value_parser = runs)]
     pub runs: usize,
-    /// A command that is run meanwhile; `{}` in it becomes the folder of the fleet's keys. Without one it waits for Ctrl-C.
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
+    /// Places each network on the fleet's first so many nodes, one number after the other; on all where absent. After 1 the others have
+    /// their speed-up.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "measure", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub on: Vec<u32>,
+    /// In which precisions tensors travel, one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f32", requires = "measure")]
+    pub transfer: Vec<super::TransferArg>,
+    /// How networks are placed, as for `cnasc plan`.
+    #[arg(long, default_value = "best", requires = "measure")]
+    pub strategy: String,
+    /// The searches of the file whose networks are measured; all where absent.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "measure")]
+    pub only: Vec<String>,
 }
 
 fn share(text: &str) -> Result<f64, String> {

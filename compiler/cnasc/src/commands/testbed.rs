@@ -1,29 +1,24 @@
 //! `cnasc testbed FILE --fleet NAME`: the machines that a source file declares, made of this one, for as long as it runs; and how well
-//! latencies are predicted there.
+//! latencies are predicted there ([`measure`]).
 //!
 //! A device's part of a core is what the file says that it computes, over what a core of this machine was just measured to.
 
-use super::profile::{compiled, probes, rate};
+pub mod measure;
+
+use super::profile::{probes, rate};
 use super::remote::failed;
 use crate::Session;
-use crate::cli::fleet::TestbedArgs;
+use crate::cli::fleet::{SlowBy, TestbedArgs};
 use crate::failure::{Exit, Failure, codes};
-use crate::output::{bytes, milliseconds, table};
-use crate::{model, pipeline};
-use cnasc_base::{Diagnostic, Seed};
-use cnasc_bundle::{Bundle, image};
-use cnasc_fleet::remote::testbed::{Testbed, Wanted};
-use cnasc_fleet::remote::{Coordinator, RemoteError};
-use cnasc_fleet::{Answer, Latency};
-use cnasc_ir::{Fleet, Program};
-use serde::Serialize;
+use crate::model;
+use crate::pipeline;
+use cnasc_base::Diagnostic;
+use cnasc_fleet::remote::testbed::{SlowedBy, Testbed, Wanted};
+use cnasc_ir::Fleet;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// Inferences of each network that are not counted.
-const WARMUP: usize = 5;
 
 /// How often is looked whether somebody wants it to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -39,24 +34,18 @@ pub fn run(session: &mut Session, args: &TestbedArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure::running(codes::RUN, format!("can't wait for Ctrl-C: {error}")))?;
     let stopped = || stop.load(Ordering::Relaxed);
     let (program, _) = pipeline::check(&mut session.sources, &args.file)?;
-    let fleet = fleet(session, args)?;
+    let fleets = fleets(session, args)?;
     let probes = probes(session)?;
     let core = rate(&probes)?;
-    let wanted: Vec<Wanted> = fleet.ids().map(|id| wanted(&fleet, id.index(), core, args.cpu)).collect();
-    let own = std::env::current_exe()
-        .map_err(|error| Failure::running(codes::RUN, format!("can't find this program's file: {error}")))?;
-    let bed = Testbed::build(&[own.display().to_string(), "node".to_owned()], &wanted, &stopped).map_err(failed)?;
-    for lacking in bed.lacking() {
-        session.output.remark(&format!("note: {lacking}"));
-    }
-    let folder = bed.folder().display().to_string();
-    session.output.remark(&format!("{} nodes, keys in {folder}", wanted.len()));
-    for (device, wanted) in fleet.devices.iter().zip(&wanted) {
-        session.output.detail(&describe(&device.name, wanted));
-    }
     if args.measure {
-        return measure(session, args, &bed, (&program, fleet), &stopped);
+        return measure::run(session, args, (&program, core), fleets, &stopped);
     }
+    let [fleet] = fleets.as_slice() else {
+        let error = Diagnostic::error(codes::OPTION, "one fleet at a time can be made");
+        return Err(Failure::usage(error.note("several are for `--measure`")));
+    };
+    let bed = build(session, args, fleet, core, &stopped)?;
+    let folder = bed.folder().display().to_string();
     if let Some((program, arguments)) = args.command.split_first() {
         let arguments = arguments.iter().map(|word| word.replace("{}", &folder));
         let status = Command::new(program).args(arguments).status();
@@ -74,17 +63,58 @@ pub fn run(session: &mut Session, args: &TestbedArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The fleet of the file, or its first devices.
-fn fleet(session: &mut Session, args: &TestbedArgs) -> Result<Fleet, Failure> {
+/// Builds the machines of a fleet, and says what they are not.
+fn build(
+    session: &mut Session,
+    args: &TestbedArgs,
+    fleet: &Fleet,
+    core: f64,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Testbed, Failure> {
+    let wanted: Vec<Wanted> = fleet.ids().map(|id| wanted(fleet, id.index(), core, args)).collect();
+    let own = std::env::current_exe()
+        .map_err(|error| Failure::running(codes::RUN, format!("can't find this program's file: {error}")))?;
+    let bed = Testbed::build(&[own.display().to_string(), "node".to_owned()], &wanted, stopped).map_err(failed)?;
+    for lacking in bed.lacking() {
+        session.output.remark(&format!("note: {lacking}"));
+    }
+    let folder = bed.folder().display();
+    let cores: f64 = wanted.iter().map(|wanted| wanted.share.min(1.0)).sum();
+    let here = std::thread::available_parallelism().map_or(1, usize::from);
+    session.output.remark(&format!("{} nodes with {cores:.1} of {here} cores in all, keys in {folder}", wanted.len()));
+    if cores > here as f64 {
+        session.output.remark("note: nodes have more of the cores than there is: when all compute, all are slower");
+    }
+    for (device, wanted) in fleet.devices.iter().zip(&wanted) {
+        session.output.detail(&describe(&device.name, wanted));
+    }
+    Ok(bed)
+}
+
+/// The fleets of the file that are asked for, or their first devices.
+fn fleets(session: &mut Session, args: &TestbedArgs) -> Result<Vec<Fleet>, Failure> {
     let file = args.file.display().to_string();
-    let name = args.fleet.as_ref().map_or_else(|| file.clone(), |name| format!("{file}:{name}"));
-    let mut fleet = model::named_fleet(session, &name, None)?;
+    let names: Vec<String> = args.fleet.iter().map(|name| format!("{file}:{name}")).collect();
+    let names = if names.is_empty() { vec![file] } else { names };
+    let mut fleets = Vec::new();
+    for name in names {
+        let fleet = model::named_fleet(session, &name, None)?;
+        fleets.push(match args.nodes {
+            Some(nodes) => first_of(&fleet, nodes as usize)?,
+            None => fleet,
+        });
+    }
+    Ok(fleets)
+}
+
+/// The first `nodes` devices of a fleet.
+fn first_of(fleet: &Fleet, nodes: usize) -> Result<Fleet, Failure> {
     let devices = fleet.devices.len();
-    let Some(nodes) = args.nodes.map(|nodes| nodes as usize) else { return Ok(fleet) };
     if nodes > devices {
         let message = format!("fleet `{}` has {devices} devices, not {nodes}", fleet.name);
         return Err(Failure::usage(Diagnostic::error(codes::OPTION, message).note("declare more in the file")));
     }
+    let mut fleet = fleet.clone();
     fleet.devices.truncate(nodes);
     fleet.links.truncate(nodes);
     fleet.links.iter_mut().for_each(|row| row.truncate(nodes));
@@ -92,13 +122,17 @@ fn fleet(session: &mut Session, args: &TestbedArgs) -> Result<Fleet, Failure> {
 }
 
 /// A device as a node of the testbed. A node has one network card, as fast as the fastest of the device's links.
-fn wanted(fleet: &Fleet, at: usize, core: f64, cpu: Option<f64>) -> Wanted {
+fn wanted(fleet: &Fleet, at: usize, core: f64, args: &TestbedArgs) -> Wanted {
     let device = &fleet.devices[at];
     let links: Vec<_> = fleet.links[at].iter().flatten().collect();
     let rate = links.iter().map(|link| link.rate).fold(0.0, f64::max);
     Wanted {
         name: format!("n{at}"),
-        share: cpu.unwrap_or(device.compute / core),
+        share: args.cpu.unwrap_or(device.compute / core),
+        by: match args.slow_by {
+            SlowBy::Pace => SlowedBy::Pace,
+            SlowBy::Quota => SlowedBy::Quota,
+        },
         rate: (rate > 0.0 && rate <= FASTEST).then_some(rate),
         latency: links.iter().map(|link| link.latency).fold(0.0, f64::max),
     }
@@ -110,105 +144,12 @@ fn describe(device: &str, wanted: &Wanted) -> String {
     format!("{name} is `{device}`: {share:.2} of a core, {rate}")
 }
 
-/// A network, and how long its inferences were said to take and took.
-#[derive(Debug, Serialize)]
-struct Measured {
-    network: String,
-    /// Devices that have something to do.
-    devices: usize,
-    sent_bytes: u64,
-    predicted_ms: f64,
-    /// From the first node's beginning to the last one's end, on one clock; the median.
-    measured_ms: f64,
-    /// The same with the way of the image to its node and of the answer to the coordinator.
-    answered_ms: f64,
-    /// Measured over predicted.
-    ratio: f64,
-}
-
-fn measure(
-    session: &mut Session,
-    args: &TestbedArgs,
-    bed: &Testbed,
-    (program, declared): (&Program, Fleet),
-    stopped: &dyn Fn() -> bool,
-) -> Result<Exit, Failure> {
-    let mut coordinator = Coordinator::join(bed.folder(), &[], Duration::from_secs(30)).map_err(failed)?;
-    let fleet =
-        if args.profiled { super::fleet::measure::fleet(session, &mut coordinator, &declared.name)? } else { declared };
-    let members = coordinator.nodes();
-    let mut rows = Vec::new();
-    for (name, bundle) in compiled(program, "", |_| fleet.clone())? {
-        if stopped() {
-            return Err(Failure::running(codes::RUN, "stopped".to_owned()));
-        }
-        coordinator.deploy(&bundle, &members).map_err(failed)?;
-        rows.push(time(&mut coordinator, name, &bundle, args.runs).map_err(failed)?);
-    }
-    coordinator.stop();
-    if session.output.is_json() {
-        session.output.json(&rows);
-    } else {
-        session.output.text(&for_people(&rows));
-    }
-    Ok(Exit::Done)
-}
-
-fn time(coordinator: &mut Coordinator, network: String, bundle: &Bundle, runs: usize) -> Result<Measured, RemoteError> {
-    let shape = bundle.input();
-    let mut rng = Seed::new(0).child("testbed").rng();
-    let values: Vec<f32> = (0..shape.elements()).map(|_| rng.unit() as f32).collect();
-    let image = image::block(shape, &values).map_err(|error| RemoteError::Keys(error.to_string()))?;
-    for _ in 0..WARMUP {
-        coordinator.infer(&image)?;
-    }
-    let answers: Vec<Answer> = (0..runs).map(|_| coordinator.infer(&image)).collect::<Result<_, _>>()?;
-    let median = |of: fn(&Answer) -> f64| Latency::of(answers.iter().map(of).collect()).median * 1e3;
-    let predicted_ms = bundle.plan.latency * 1e3;
-    let measured_ms = median(span);
-    let sent_bytes = answers.first().map_or(0, |answer| answer.devices.iter().map(|device| device.bytes_sent).sum());
-    Ok(Measured {
-        network,
-        devices: bundle.shares().iter().filter(|share| !share.actions.is_empty()).count(),
-        sent_bytes,
-        predicted_ms,
-        measured_ms,
-        answered_ms: median(|answer| answer.seconds),
-        ratio: measured_ms / predicted_ms.max(1e-9),
-    })
-}
-
-/// Seconds from the first beginning to the last end.
-pub fn span(answer: &Answer) -> f64 {
-    let timings = || answer.devices.iter().flat_map(|device| &device.timings);
-    let start = timings().map(|timing| timing.start).fold(f64::INFINITY, f64::min);
-    let end = timings().map(|timing| timing.end).fold(0.0, f64::max);
-    (end - start).max(0.0)
-}
-
-fn for_people(rows: &[Measured]) -> String {
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.network.clone(),
-                row.devices.to_string(),
-                bytes(row.sent_bytes),
-                milliseconds(row.predicted_ms / 1e3),
-                milliseconds(row.measured_ms / 1e3),
-                milliseconds(row.answered_ms / 1e3),
-                format!("{:.2}", row.ratio),
-            ]
-        })
-        .collect();
-    let headings =
-        ["network", "devices", "sent", "predicted ms", "measured ms", "answered ms", "measured over predicted"];
-    table(&headings, &[0], &cells)
-}
-
 #[cfg(test)]
+#[allow(clippy::panic, reason = "a failing test panics")]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
     use cnasc_ir::fleet::{Backend, Device, Link};
 
     #[test]
@@ -222,10 +163,19 @@ mod tests {
             backend: Backend::Jit,
         };
         let fleet = Fleet::uniform("pis", 2, &device, Link { rate: 1e9, latency: 2e-4 });
-        let node = wanted(&fleet, 1, 40e9, None);
+        let args = |more: &[&str]| {
+            let words = ["cnasc", "testbed", "pis.cnas"].iter().chain(more);
+            let Ok(Cli { command: Command::Testbed(args), .. }) = Cli::try_parse_from(words) else { panic!("{more:?}") };
+            args
+        };
+        let node = wanted(&fleet, 1, 40e9, &args(&[]));
         assert_eq!((node.name.as_str(), node.share, node.rate, node.latency), ("n1", 0.25, Some(1e9), 2e-4));
-        assert_eq!(wanted(&fleet, 0, 40e9, Some(0.5)).share, 0.5);
+        assert_eq!(node.by, SlowedBy::Pace);
+        let node = wanted(&fleet, 0, 40e9, &args(&["--cpu", "0.5", "--slow-by", "quota"]));
+        assert_eq!((node.share, node.by), (0.5, SlowedBy::Quota));
         let unlimited = Fleet::uniform("pis", 2, &device, Link { rate: 40e9, latency: 0.0 });
-        assert_eq!(wanted(&unlimited, 0, 40e9, None).rate, None);
+        assert_eq!(first_of(&fleet, 1).map(|one| (one.devices.len(), one.links)).ok(), Some((1, vec![vec![None]])));
+        assert!(first_of(&fleet, 3).is_err());
+        assert_eq!(wanted(&unlimited, 0, 40e9, &args(&[])).rate, None);
     }
 }

@@ -54,9 +54,17 @@ pub struct NodeArgs {
     /// Where to serve what it has done to Prometheus, over plain HTTP: `127.0.0.1:9090`.
     #[arg(long, value_name = "IP:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// Computes as if its core were so many times slower, to try out what a slow device does.
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = times)]
+    pub slowed: f64,
     /// Ends when standard input does, as when whoever started the node is gone.
     #[arg(long, hide = true)]
     pub with_parent: bool,
+}
+
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse().ok().filter(|times| (1.0..=10_000.0).contains(times));
+    times.ok_or_else(|| "a node can be 1 to 10000 times slower".to_owned())
 }
 
 /// Runs a node for good. `log` is told what happens, a line at a time; the first says that it has joined.
@@ -67,6 +75,11 @@ pub fn serve(args: &NodeArgs, log: &mut dyn FnMut(&str)) -> Result<(), RemoteErr
     if args.with_parent {
         super::testbed::end_with_parent()
             .map_err(|error| RemoteError::Keys(format!("can't start a thread: {error}")))?;
+    }
+    if args.slowed > 1.0 {
+        // Rests are shorter than what the system lets a thread oversleep; where it can't be told, they are made up for in the next one.
+        // Threads started from here take it over.
+        let _ = std::fs::write("/proc/self/timerslack_ns", "1");
     }
     let keys = Keys::load(&args.keys, &args.name)?;
     let folder = args.cache.clone().unwrap_or_else(|| keys.folder().join("parts"));
@@ -97,6 +110,7 @@ pub fn serve(args: &NodeArgs, log: &mut dyn FnMut(&str)) -> Result<(), RemoteErr
         coming: None,
         running: None,
         zero: Instant::now(),
+        slowed: args.slowed,
         metrics,
     };
     for (arrived, call) in arriving {
@@ -131,6 +145,8 @@ struct Server {
     running: Option<Running>,
     /// Where the node's clock begins.
     zero: Instant,
+    /// How many times slower than its core it is to be.
+    slowed: f64,
     metrics: Arc<Metrics>,
 }
 
@@ -228,8 +244,8 @@ impl Server {
                 log(&format!("deployment {}: `{network}`", prepared.run));
                 let (jobs, taken) = sync_channel(WAITING);
                 let (run, stopper) = (prepared.run, prepared.endpoint.stopper());
-                let given =
-                    Given { replies: self.replies.clone(), metrics: Arc::clone(&self.metrics), zero: self.zero };
+                let (replies, metrics) = (self.replies.clone(), Arc::clone(&self.metrics));
+                let given = Given { replies, metrics, zero: self.zero, slowed: self.slowed };
                 let thread = std::thread::Builder::new().name(format!("run {run}"));
                 let work = move || prepared.work(call, patience, &taken, &given);
                 // Where there is no thread the call is dropped, which its caller sees at once.
@@ -311,6 +327,7 @@ struct Given {
     replies: Sender<(Call, Vec<u8>)>,
     metrics: Arc<Metrics>,
     zero: Instant,
+    slowed: f64,
 }
 
 /// A deployment before it is compiled.
@@ -323,14 +340,15 @@ struct Prepared {
 impl Prepared {
     /// Compiles, answers, and then executes until nobody can ask for more.
     fn work(self, call: Call, patience: Duration, tasks: &Receiver<Task>, given: &Given) {
-        let Given { replies, metrics, zero } = given;
+        let Given { replies, metrics, zero, slowed } = given;
         let input = self.part.bundle().input();
         let started = self.node(patience);
         let answer = started.as_ref().map(|_| ()).map_err(Clone::clone);
         let ready = if started.is_ok() { &metrics.deployments } else { &metrics.refused };
         ready.fetch_add(1, Ordering::Relaxed);
         let _ = replies.send((call, protocol::write(&answer)));
-        let Ok(mut node) = started else { return };
+        let Ok(node) = started else { return };
+        let mut node = node.slowed(*slowed);
         for Task { job, arrived, call } in tasks {
             // What does not fit stays as it came, and the node says so.
             let image = node.share().takes_image.then(|| image::block(input, &job.image).unwrap_or_default());

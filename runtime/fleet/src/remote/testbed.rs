@@ -1,7 +1,7 @@
 //! A fleet of several machines on one: real nodes in processes of their own, with links as fast and cores as slow as a fleet declares.
 //!
 //! As root on Linux each node has a network namespace, a link of limited rate to a switch that all share, and a part of a core
-//! ([`linux`]); elsewhere nodes are processes on loopback, at the machine's own speed. Either way keys are new, everything is taken down
+//! ([`linux`]); elsewhere nodes are processes on loopback, as fast as the machine. Either way keys are new, everything is taken down
 //! when the testbed is dropped, and what a killed one left behind is cleared when the next one is built. Nodes end when the
 //! process that started them does, however that ends.
 
@@ -22,6 +22,15 @@ const STARTING: Duration = Duration::from_secs(20);
 /// What names of this program's folders and namespaces begin with; the number of the process that made them follows.
 const PREFIX: &str = "cnasc-testbed";
 
+/// How a node is given its part of a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowedBy {
+    /// By itself: its thread that computes rests after each step, for as long as a slower core would still have computed.
+    Pace,
+    /// By a quota of a control group, which holds for all that the node does.
+    Quota,
+}
+
 /// A node as it should be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
@@ -29,10 +38,24 @@ pub struct Wanted {
     pub name: String,
     /// Its part of one core of this machine; 1 and more is a core without a limit.
     pub share: f64,
+    /// How it is kept to that.
+    pub by: SlowedBy,
     /// Bits a second of its way in and of its way out; absent for no limit.
     pub rate: Option<f64>,
     /// Seconds that a message takes to its receiver at least.
     pub latency: f64,
+}
+
+impl Wanted {
+    /// How many times slower than a core it makes itself.
+    fn slowed(&self) -> Option<f64> {
+        (self.by == SlowedBy::Pace && self.share < 1.0).then(|| 1.0 / self.share.max(1e-3))
+    }
+
+    /// The part of a core that its group has.
+    fn quota(&self) -> Option<f64> {
+        (self.by == SlowedBy::Quota && self.share < 1.0).then_some(self.share)
+    }
 }
 
 /// A running testbed. Dropping it takes it down.
@@ -61,7 +84,7 @@ impl Testbed {
                 bed.lacking.extend(namespaces.lacking().iter().cloned());
             }
             Some(reason) => bed.lacking.push(format!(
-                "{reason}: nodes are processes on loopback, at the speed of this machine and without limits on links"
+                "{reason}: nodes are processes on loopback, without limits on links"
             )),
         }
         let addresses = match &bed.namespaces {
@@ -114,11 +137,12 @@ impl Testbed {
             .args(arguments)
             .args(["--name", &wanted[at].name, "--with-parent", "--keys"])
             .arg(&keys)
+            .args(wanted[at].slowed().map(|times| format!("--slowed={times}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| RemoteError::System(format!("can't start `{program}`: {error}")))?;
-        if let Some(namespaces) = &self.namespaces {
+        if let Some(namespaces) = self.namespaces.as_ref().filter(|_| wanted[at].quota().is_some()) {
             namespaces.slow_down(at, child.id(), &mut self.lacking);
         }
         let said = child.stdout.take();
@@ -250,7 +274,8 @@ mod tests {
     #[test]
     fn a_program_that_is_no_node_leaves_nothing() {
         let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let wanted = Wanted { name: "n0".to_owned(), share: 1.0, rate: None, latency: 0.0 };
+        let by = SlowedBy::Pace;
+        let wanted = Wanted { name: "n0".to_owned(), share: 1.0, by, rate: None, latency: 0.0 };
         let built = Testbed::build(&["true".to_owned()], &[wanted], &|| false);
         let Err(error) = built else { panic!("`true` is no node") };
         assert!(error.to_string().contains("n0"), "{error}");

@@ -9,7 +9,7 @@ use crate::Session;
 use crate::cli::fleet::FleetProfileArgs;
 use crate::commands::profile::{compiled, probes};
 use crate::commands::remote::failed;
-use crate::commands::testbed::span;
+use crate::commands::testbed::measure::span;
 use crate::failure::{Exit, Failure, codes};
 use crate::model::MEASURED;
 use crate::output::{milliseconds, table, write_file};
@@ -90,7 +90,7 @@ fn rate(coordinator: &mut Coordinator, node: &str, networks: &[(String, Bundle)]
         let answers = answers(coordinator, bundle, &[node.to_owned()])?;
         // On one device the plan sends nothing: its prediction is all operations over the rate.
         flops += bundle.plan.latency * bundle.fleet.devices[0].compute;
-        seconds += Latency::of(answers.iter().map(span).collect()).median;
+        seconds += Latency::of(answers.iter().map(|answer| span(bundle, answer)).collect()).median;
     }
     Ok(flops / seconds.max(1e-9))
 }
@@ -142,7 +142,7 @@ fn one_way(coordinator: &mut Coordinator, chain: &Bundle, pair: &[String]) -> Re
     let sent = |answer: &Answer| answer.devices.iter().map(|device| device.bytes_sent).sum::<u64>() as f64;
     let seconds = |answer: &Answer| {
         let busy: f64 = answer.devices.iter().map(|device| device.busy_seconds).sum();
-        (span(answer) - busy).max(0.0) / transfers
+        (span(chain, answer) - busy).max(0.0) / transfers
     };
     let bytes = answers.first().map_or(0.0, sent) / transfers;
     Ok((bytes, Latency::of(answers.iter().map(seconds).collect()).median))

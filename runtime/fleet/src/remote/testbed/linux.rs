@@ -3,8 +3,9 @@
 //!
 //! It is done by `ip` and `tc`, because that is what one can repeat by hand. Everything has the number of the process that made it in its
 //! name; what belongs to a process that is no more is removed first. The token bucket is small, a few packets, because a large one
-//! would let through a tensor at full speed. Bandwidth quotas of control groups have periods of a few milliseconds, the shortest that
-//! Linux takes, because a node that computes for half of a second and sleeps for the other is no slow node.
+//! would let through a tensor at full speed. Bandwidth quotas of control groups have the shortest periods that Linux takes, because a
+//! node that computes for half of a second and sleeps for the other is no slow node. Still Linux sees only at timer ticks that a quota is
+//! used up, so that they do for what takes long; nodes that pace themselves are slow from step to step.
 
 use super::super::RemoteError;
 use super::{PREFIX, Wanted, is_running, owner, patiently};
@@ -75,7 +76,7 @@ impl Namespaces {
             &["ip", "addr", "add", &format!("{}.254/24", self.net()), "dev", &bridge],
             &["ip", "link", "set", &bridge, "up"],
         ])?;
-        if self.groups.is_none() {
+        if self.groups.is_none() && wanted.iter().any(|wanted| wanted.quota().is_some()) {
             self.lacking.push("there are no control groups for processors here: all nodes have whole cores".to_owned());
         }
         for (at, wanted) in wanted.iter().enumerate() {
@@ -84,7 +85,9 @@ impl Namespaces {
             }
             self.count = at + 1;
             self.join(at, wanted)?;
-            self.make_group(at, wanted.share);
+            if let Some(share) = wanted.quota() {
+                self.make_group(at, share);
+            }
         }
         Ok(())
     }
@@ -233,15 +236,17 @@ struct Groups {
 
 impl Groups {
     fn find() -> Option<Self> {
-        let second = PathBuf::from("/sys/fs/cgroup");
-        let controllers = std::fs::read_to_string(second.join("cgroup.controllers")).unwrap_or_default();
-        if controllers.split_whitespace().any(|one| one == "cpu") {
-            // Where it is on already nothing changes.
-            let _ = std::fs::write(second.join("cgroup.subtree_control"), "+cpu");
-            return Some(Self { root: second, second: true });
+        // The second is where systems put it that have both versions.
+        for second in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from) {
+            let controllers = std::fs::read_to_string(second.join("cgroup.controllers")).unwrap_or_default();
+            if controllers.split_whitespace().any(|one| one == "cpu") {
+                // Where it is on already nothing changes.
+                let _ = std::fs::write(second.join("cgroup.subtree_control"), "+cpu");
+                return Some(Self { root: second, second: true });
+            }
         }
         let mut first = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"].into_iter().map(PathBuf::from);
-        let root = first.find(|root| root.join("cpu.cfs_quota_us").is_file() || root.join("tasks").is_file())?;
+        let root = first.find(|root| root.join("cpu.cfs_period_us").is_file())?;
         Some(Self { root, second: false })
     }
 
@@ -293,6 +298,7 @@ fn run(words: &[&str]) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SlowedBy;
     use super::*;
 
     #[test]
@@ -303,6 +309,20 @@ mod tests {
         assert_eq!(quota(1.0), None);
     }
 
+    /// A process that never rests is stopped again and again, in either version of control groups.
+    fn holds_back(namespaces: &mut Namespaces, group: &Path) {
+        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let mut lacking = Vec::new();
+        namespaces.slow_down(0, busy.id(), &mut lacking);
+        let held_back = patiently(|| {
+            let figures = std::fs::read_to_string(group.join("cpu.stat")).unwrap_or_default();
+            let times = figures.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+            times.and_then(|times| times.parse::<u64>().ok()).is_some_and(|times| times > 3)
+        });
+        busy.kill().and_then(|()| busy.wait()).unwrap();
+        assert!(held_back && lacking.is_empty(), "{lacking:?}");
+    }
+
     /// Only where it is allowed; elsewhere there is a reason, which is all that can be asked for.
     #[test]
     fn namespaces_are_taken_down() {
@@ -311,7 +331,8 @@ mod tests {
             assert!(!reason.is_empty());
             return;
         }
-        let wanted = |name: &str| Wanted { name: name.to_owned(), share: 0.5, rate: Some(1e9), latency: 1e-3 };
+        let by = SlowedBy::Quota;
+        let wanted = |name: &str| Wanted { name: name.to_owned(), share: 0.5, by, rate: Some(1e9), latency: 1e-3 };
         let mut namespaces = Namespaces::after_clearing();
         namespaces.build(&[wanted("a"), wanted("b")], &|| false).unwrap();
         let names = [0, 1].map(|at| Path::new(NAMES).join(namespaces.namespace(at)));
@@ -322,7 +343,13 @@ mod tests {
         let (words, other) = (namespaces.within(0, &["ping", "-c", "1", "-W", "2"]), namespaces.address(1));
         assert_eq!(words[3], namespaces.namespace(0));
         assert!(other.ends_with(".2:7441"), "{other}");
+        let groups = Groups::find().map(|groups| [0, 1].map(|at| groups.folder(namespaces.process, at)));
+        let groups = groups.filter(|groups| groups[0].is_dir());
+        if let Some([group, _]) = &groups {
+            holds_back(&mut namespaces, group);
+        }
         drop(namespaces);
+        assert!(groups.is_none_or(|groups| groups.iter().all(|group| !group.exists())));
         assert!(names.iter().all(|name| !name.exists()) && !bridge.exists());
     }
 }
