@@ -165,7 +165,9 @@ mod tests {
         let fleet = Fleet::uniform("pis", 2, &device, Link { rate: 1e9, latency: 2e-4 });
         let args = |more: &[&str]| {
             let words = ["cnasc", "testbed", "pis.cnas"].iter().chain(more);
-            let Ok(Cli { command: Command::Testbed(args), .. }) = Cli::try_parse_from(words) else { panic!("{more:?}") };
+            let Ok(Cli { command: Command::Testbed(args), .. }) = Cli::try_parse_from(words) else {
+                panic!("{more:?}")
+            };
             args
         };
         let node = wanted(&fleet, 1, 40e9, &args(&[]));

@@ -83,9 +83,9 @@ impl Testbed {
                 namespaces.build(wanted, stopped)?;
                 bed.lacking.extend(namespaces.lacking().iter().cloned());
             }
-            Some(reason) => bed.lacking.push(format!(
-                "{reason}: nodes are processes on loopback, without limits on links"
-            )),
+            Some(reason) => {
+                bed.lacking.push(format!("{reason}: nodes are processes on loopback, without limits on links"))
+            }
         }
         let addresses = match &bed.namespaces {
             Some(namespaces) => (0..wanted.len()).map(|at| namespaces.address(at)).collect(),

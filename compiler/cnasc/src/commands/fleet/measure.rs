@@ -22,6 +22,8 @@ use cnasc_ir::fleet::{Backend, Device, Link, Precision};
 use cnasc_ir::{DeviceId, Fleet, Program};
 use cnasc_place::schedule::{by_rank, finish};
 use cnasc_transport::net::COORDINATOR;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 /// Inferences of each network that are counted, after those that warm up.
@@ -41,7 +43,7 @@ const LENGTH: usize = 8;
 pub fn run(session: &mut Session, args: &FleetProfileArgs) -> Result<Exit, Failure> {
     let keys = Keys::load(&args.folder, COORDINATOR).map_err(failed)?;
     let mut coordinator = Coordinator::join(&args.folder, &[], args.deadline).map_err(failed)?;
-    let fleet = fleet(session, &mut coordinator, &keys.members.fleet)?;
+    let fleet = fleet(session, &mut coordinator, &keys.members.fleet, u32::MAX)?;
     coordinator.stop();
     let path = args.output.clone().unwrap_or_else(|| keys.folder().join(MEASURED));
     write(&path, &fleet)?;
@@ -54,21 +56,26 @@ pub fn run(session: &mut Session, args: &FleetProfileArgs) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// The fleet as its nodes and links are; measuring takes a second or so each.
-pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str) -> Result<Fleet, Failure> {
+/// The fleet as its nodes and links are, each node computing with all its cores, but with `most` at most, and measured so: a run has as many
+/// threads. Measuring takes a second or so each.
+pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str, most: u32) -> Result<Fleet, Failure> {
     let nodes = coordinator.nodes();
     let missing = coordinator.wait_for(&nodes);
     if !missing.is_empty() {
         return Err(failed(RemoteError::Missing(missing)));
     }
     let probes = probes(session)?;
-    let rated = compiled(&probes, "rate_", |fleet| fleet)?;
+    let mut rated = BTreeMap::new();
     let mut devices = Vec::new();
     for node in &nodes {
         let status = coordinator.status(node).map_err(failed)?;
-        let compute = rate(coordinator, node, &rated).map_err(failed)?;
+        let cores = u32::try_from(status.cores).unwrap_or(1).clamp(1, most);
+        let networks = match rated.entry(cores) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(compiled(&probes, "rate_", |fleet| of_cores(fleet, cores))?),
+        };
+        let compute = rate(coordinator, node, networks).map_err(failed)?;
         let kind = "measured".to_owned();
-        let cores = u32::try_from(status.cores).unwrap_or(1).max(1);
         devices.push(Device { name: node.clone(), kind, compute, memory: MEMORY, cores, backend: Backend::Jit });
     }
     let links = links(session, coordinator, &nodes)?;
@@ -76,6 +83,11 @@ pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str) -
     let wrong = |problem| Failure::running(codes::RUN, format!("what was measured is no fleet: {problem}"));
     fleet.verify().map_err(wrong)?;
     Ok(fleet)
+}
+
+fn of_cores(mut fleet: Fleet, cores: u32) -> Fleet {
+    fleet.devices.iter_mut().for_each(|device| device.cores = cores);
+    fleet
 }
 
 fn write(path: &Path, fleet: &Fleet) -> Result<(), Failure> {
@@ -187,7 +199,7 @@ fn for_people(fleet: &Fleet) -> String {
             }
         }
     }
-    let mut text = table(&["node", "cores", "GFLOP/s of one"], &[0], &nodes);
+    let mut text = table(&["node", "cores", "GFLOP/s"], &[0], &nodes);
     if !pairs.is_empty() {
         text += "\n";
         text += &table(&["link", "Mbit/s", "latency ms"], &[0], &pairs);

@@ -73,7 +73,8 @@ pub fn run(
         let bed = build(session, args, &declared, core, stopped)?;
         let mut coordinator = Coordinator::join(bed.folder(), &[], PATIENCE).map_err(failed)?;
         let name = declared.name.clone();
-        let fleet = if args.measured.profiled { profiled(session, &mut coordinator, &name)? } else { declared };
+        // A node of a testbed is a part of one core.
+        let fleet = if args.measured.profiled { profiled(session, &mut coordinator, &name, 1)? } else { declared };
         let mut bed = Bed { coordinator, fleet, args: &args.measured, way, alone_ms: None };
         for search in &searches {
             let of_one = bed.network(program, search, stopped)?;
@@ -136,8 +137,7 @@ impl Bed<'_> {
     }
 
     fn time(&mut self, network: &str, bundle: &Bundle) -> Result<Measured, RemoteError> {
-        let members: Vec<String> =
-            self.coordinator.nodes().into_iter().take(bundle.fleet.devices.len()).collect();
+        let members: Vec<String> = self.coordinator.nodes().into_iter().take(bundle.fleet.devices.len()).collect();
         self.coordinator.deploy(bundle, &members)?;
         let shape = bundle.input();
         let mut rng = Seed::new(0).child("testbed").rng();
