@@ -84,7 +84,7 @@ impl Testbed {
                 bed.lacking.extend(namespaces.lacking().iter().cloned());
             }
             Some(reason) => {
-                bed.lacking.push(format!("{reason}: nodes are processes on loopback, without limits on links"))
+                bed.lacking.push(format!("{reason}: nodes are processes on loopback, without limits on links"));
             }
         }
         let addresses = match &bed.namespaces {
