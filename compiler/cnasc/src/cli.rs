@@ -3,6 +3,7 @@
 mod backend;
 mod exchange;
 mod train;
+mod transfer;
 
 #[cfg(feature = "fleet")]
 pub mod fleet;
@@ -10,12 +11,11 @@ pub mod fleet;
 pub use backend::BackendArg;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cnasc_ir::Fleet;
-use cnasc_ir::fleet::Precision;
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
 pub use train::{OptimizerArg, ScheduleArg, TrainArgs};
+pub use transfer::{TransferArg, TransferArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
 #[derive(Debug, Parser)]
@@ -244,42 +244,6 @@ pub struct FleetArgs {
     /// several machines, as `cnasc fleet init` makes it.
     #[arg(long, value_name = "NAME|FILE")]
     pub fleet: Option<String>,
-}
-
-/// How tensors travel.
-#[derive(Debug, Args)]
-pub struct TransferArgs {
-    /// In which precision tensors go from device to device, instead of what the fleet declares: f16 halves the bytes and rounds
-    /// to 11 bits.
-    #[arg(long, value_enum)]
-    pub transfer: Option<TransferArg>,
-}
-
-/// Precisions on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TransferArg {
-    /// As computed.
-    F32,
-    /// Half of it.
-    F16,
-}
-
-impl TransferArgs {
-    /// `fleet`, sending as asked.
-    #[must_use]
-    pub fn of(&self, fleet: Fleet) -> Fleet {
-        let transfer = self.transfer.map_or(fleet.transfer, Precision::from);
-        Fleet { transfer, ..fleet }
-    }
-}
-
-impl From<TransferArg> for Precision {
-    fn from(arg: TransferArg) -> Self {
-        match arg {
-            TransferArg::F32 => Self::F32,
-            TransferArg::F16 => Self::F16,
-        }
-    }
 }
 
 /// `cnasc score`
