@@ -130,28 +130,32 @@ def main():
     options.add_argument("--spaces", nargs="*", default=["two", "constrained", "mixed"])
     options.add_argument("--cache", help="a file that results are kept in between runs")
     args = options.parse_args()
+    file = lambda name: str(HERE / "search" / f"{name}.cnas")
+    kept = lambda job: " ".join([pathlib.Path(job[1]).stem, *map(str, job[2:])])
     cache = json.loads(pathlib.Path(args.cache).read_text()) if args.cache and os.path.exists(args.cache) else {}
+    # Seed by seed, so that what an interrupted run leaves in the cache is as many of each.
+    jobs = [
+        (args.binary, file(name), sampler, seed, args.budget)
+        for seed in range(args.seeds) for name in args.spaces for sampler in args.only
+    ]
+    missing = [job for job in jobs if kept(job) not in cache]
+    with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+        for job, (_, values, judged) in zip(missing, pool.map(run, missing)):
+            assert judged == args.budget, f"{job}: {judged} candidates"
+            cache[kept(job)] = values
+            if args.cache:
+                pathlib.Path(args.cache).write_text(json.dumps(cache))
     print("| space | " + " | ".join(args.only) + " |\n| --- |" + " --- |" * len(args.only))
     for name in args.spaces:
-        space = str(HERE / "search" / f"{name}.cnas")
-        sample = [values for values, _ in ours(args.binary, space, "random", 10**6, 4000) if values]
+        sample = [values for values, _ in ours(args.binary, file(name), "random", 10**6, 4000) if values]
         reference = [max(column) for column in zip(*sample)]
-        jobs = [(args.binary, space, sampler, seed, args.budget) for sampler in args.only for seed in range(args.seeds)]
-        kept = lambda job: f"{name} {job[2]} {job[3]} {job[4]}"
-        missing = [job for job in jobs if kept(job) not in cache]
-        with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
-            for job, (_, values, judged) in zip(missing, pool.map(run, missing)):
-                assert judged == args.budget, f"{job}: {judged} candidates"
-                cache[kept(job)] = values
-        if args.cache:
-            pathlib.Path(args.cache).write_text(json.dumps(cache))
-        everything = sample + [values for job in jobs for values in cache[kept(job)]]
+        here = [job for job in jobs if job[1] == file(name)]
+        everything = sample + [values for job in here for values in cache[kept(job)]]
         ideal = [min(column) for column in zip(*everything)]
         volumes = {sampler: [] for sampler in args.only}
-        for job in jobs:
+        for job in here:
             volumes[job[2]].append(volume(cache[kept(job)], reference, ideal))
         print(f"| {name} | " + " | ".join(f"{statistics.median(volumes[sampler]):.4f}" for sampler in args.only) + " |")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,6 @@ fn space(program: &Program) -> Result<(), Failure> {
 fn evaluate(program: &Program) -> Result<(), Failure> {
     let (study, search) = study(program, 0)?;
     let all = variables(program, &search.over);
-    let mut run = Run::new(&study, 0, 1);
     let mut answers: Vec<String> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -76,6 +75,8 @@ fn evaluate(program: &Program) -> Result<(), Failure> {
             let variable = all.iter().find(|variable| variable.name == name).ok_or("no such variable")?;
             settings.insert(name.to_owned(), variable.read(value).map_err(|found| found.message)?);
         }
+        // One run each: a run is over where it has nothing to judge.
+        let mut run = Run::new(&study, 0, 1);
         run.invite(vec![Guest { name: 0, seed: Some(seed), settings }]);
         // It is drawn, and, where its network is a new one, judged.
         let mut records = Vec::new();

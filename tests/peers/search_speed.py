@@ -1,0 +1,104 @@
+"""How many candidates a second a search looks at, what threads and storage make of that, and what it costs to take a long study up again.
+
+    cargo build --release -p cnasc
+    target/peers/bin/python tests/peers/search_speed.py target/release/cnasc [--seconds 8] [--long 100000]
+
+Small worlds of 96 nodes; what is counted in the network (`params`, `depth`), and the concurrency score on four devices. The same loop in
+Python is `search_loop.py`. Prints a table of medians of three.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+PROGRAM = """use std::blocks::sepconv
+use std::devices::rpi4
+use std::generators::ws
+fleet shelf {
+    node pi[4]: rpi4
+    link pi <-> pi: 1 Gbit/s, 200 us
+}
+network net(p: real, width: int) {
+    input image(3, 32, 32)
+    stem  conv(3, width) -> bn -> relu
+    body  ws(n: 96, k: 4, p: p) of sepconv
+    head  global_avg -> linear(10)
+}
+search speed {
+    over     net(p: in 0.0 .. 1.0, width: in 8 .. 64 step 8)
+    on       shelf
+    OBJECTIVES
+    strategy STRATEGY
+    budget   1000 candidates
+}
+"""
+OBJECTIVES = {"counts": "minimize params\n    minimize depth", "score": "minimize concurrency_score"}
+
+
+class Place:
+    def __init__(self, binary, folder):
+        self.binary, self.folder, self.count = binary, pathlib.Path(folder), 0
+
+    def search(self, objectives, budget, *more, strategy="random"):
+        """Seconds that the candidates took, and those of the whole process."""
+        program = self.folder / "speed.cnas"
+        program.write_text(PROGRAM.replace("OBJECTIVES", OBJECTIVES[objectives]).replace("STRATEGY", strategy))
+        self.count += 1
+        command = [self.binary, "--format", "json", "-q", "search", program, "--top", "1", "--budget", str(budget)]
+        start = time.perf_counter()
+        run = subprocess.run([*command, "-o", self.folder / "out", *more], check=True, capture_output=True, text=True)
+        whole = time.perf_counter() - start
+        found = json.loads(run.stdout)
+        assert found["evaluated"] == budget, found["evaluated"]
+        return found["seconds"], whole
+
+    def rate(self, objectives, budget, *more, fresh=False):
+        rates = []
+        for again in range(3):
+            storage = [f"sqlite:///{self.folder}/{self.count}.db"] if fresh else []
+            seconds, _ = self.search(objectives, budget, *more, *(["--storage", *storage] if fresh else []))
+            rates.append(budget / seconds)
+        return statistics.median(rates)
+
+
+def python_rate(candidates):
+    run = subprocess.run([sys.executable, HERE / "search_loop.py", "--candidates", str(candidates)], capture_output=True, text=True)
+    return float(run.stdout.split()[0]) if run.returncode == 0 else None
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("binary")
+    options.add_argument("--seconds", type=float, default=8, help="about as long as each run takes")
+    options.add_argument("--long", type=int, default=100_000, help="trials of the study that is taken up again")
+    args = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(str(pathlib.Path(args.binary).resolve()), folder)
+        print("| candidates a second | one thread | two threads | two threads, SQLite |\n| --- | --- | --- | --- |")
+        rates = {}
+        for objectives in OBJECTIVES:
+            seconds, _ = place.search(objectives, 2000, "--workers", "1")
+            budget = max(2000, int(args.seconds * 2000 / seconds))
+            rates[objectives] = one = place.rate(objectives, budget, "--workers", "1")
+            two = place.rate(objectives, 2 * budget, "--workers", "2")
+            kept = place.rate(objectives, 2 * budget, "--workers", "2", fresh=True)
+            print(f"| {objectives} | {one:.0f} | {two:.0f} ({two / one:.2f} times) | {kept:.0f} ({two / kept - 1:+.0%} time) |", flush=True)
+        python = python_rate(60)
+        if python:
+            print(f"| the same in Python | {python:.1f} ({rates['score'] / python:.0f} times less) | | |")
+        if args.long:
+            for strategy in ("random", "nsga2"):
+                storage = ["--storage", f"sqlite:///{folder}/long-{strategy}.db"]
+                _, begun = place.search("counts", args.long, *storage, strategy=strategy)
+                seconds, whole = place.search("counts", args.long + 128, *storage, strategy=strategy)
+                print(f"\n{args.long} trials by {strategy} took {begun:.1f} s; on from there, 128 more: {whole:.2f} s in all")
+
+
+if __name__ == "__main__":
+    main()
