@@ -8,6 +8,7 @@
 //! Zenoh's threads only put what arrives into mailboxes and queues; what is sent leaves through threads of its own, one a
 //! receiver, so that no thread that computes ever waits for the network.
 
+mod call;
 pub mod endpoint;
 mod runtime;
 pub mod settings;
@@ -15,6 +16,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use call::Call;
 pub use endpoint::Networked;
 pub use runtime::prepare;
 pub use settings::{COORDINATOR, Certificates, Role, Settings};
@@ -31,7 +33,7 @@ use std::time::{Duration, Instant};
 use zenoh::Wait;
 use zenoh::bytes::ZBytes;
 use zenoh::qos::{CongestionControl, Priority};
-use zenoh::query::{ConsolidationMode, Query, Reply};
+use zenoh::query::{ConsolidationMode, Reply};
 use zenoh::sample::{Sample, SampleKind};
 
 /// The largest message that a member takes, in bytes: a tensor, or a part of a call.
@@ -161,7 +163,9 @@ impl Net {
     /// Where zenoh can't declare it.
     pub fn serve(&self, handler: impl Fn(Call) + Send + Sync + 'static) -> Result<(), NetError> {
         let key = self.names.calls(&self.names.me, "*");
-        let queryable = self.session.declare_queryable(key).callback(move |query| handler(Call { query }));
+        let endings = call::endings()?;
+        let queryable =
+            self.session.declare_queryable(key).callback(move |query| handler(Call::new(query, endings.clone())));
         lock(&self.later).0 = Some(queryable.wait().map_err(zenoh_error)?);
         Ok(())
     }
@@ -282,46 +286,6 @@ impl Shared {
         here.changes += 1;
         drop(here);
         self.changed.notify_all();
-    }
-}
-
-/// A call that came in.
-pub struct Call {
-    query: Query,
-}
-
-impl Call {
-    /// What is asked for.
-    #[must_use]
-    pub fn verb(&self) -> &str {
-        last_part(self.query.key_expr().as_str())
-    }
-
-    /// Bytes of the payload.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.query.payload().map_or(0, ZBytes::len)
-    }
-
-    /// Whether it has no payload.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The payload, where it is not longer than `most`: nothing is copied of one that is.
-    #[must_use]
-    pub fn payload(&self, most: usize) -> Option<Vec<u8>> {
-        let payload = self.query.payload().filter(|payload| payload.len() <= most);
-        if self.is_empty() { Some(Vec::new()) } else { payload.map(|payload| payload.to_bytes().into_owned()) }
-    }
-
-    /// Answers.
-    ///
-    /// # Errors
-    /// Where the one who called is gone.
-    pub fn reply(self, answer: Vec<u8>) -> Result<(), NetError> {
-        self.query.reply(self.query.key_expr().clone(), answer).wait().map_err(zenoh_error)
     }
 }
 
