@@ -174,7 +174,7 @@ fn train_all(jobs: &[Job], extent: &Extent, images: (&Images, &Images)) -> Resul
 
 /// What the folder has of the job, or else what training comes to, which is then kept there.
 fn train_kept(job: &Job, extent: &Extent, images: (&Images, &Images)) -> Result<Trained, Failure> {
-    let hash: String = job.architecture.hash.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+    let hash: String = job.architecture.hash().chars().filter(char::is_ascii_alphanumeric).take(24).collect();
     let Extent { epochs, images: count, .. } = extent;
     let path = extent.kept.join(format!("{hash}-{}-{epochs}-{count}.json", job.seed));
     let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Trained>(&bytes).ok());
@@ -203,7 +203,7 @@ fn train(job: &Job, extent: &Extent, (train, test): (&Images, &Images)) -> Resul
     let workload = Workload::new(&job.architecture, &graph).expect("the graph was lowered from this network");
     Ok(Trained {
         group: job.group.to_owned(),
-        hash: job.architecture.hash.clone(),
+        hash: job.architecture.hash().to_owned(),
         accuracy: 100.0 * f64::from(found.accuracy),
         params: graph.total_params(),
         flops: graph.total_flops(),

@@ -10,7 +10,6 @@ use cnasc_ir::fleet::{Backend, Device, Link};
 use cnasc_ir::program::Search;
 use cnasc_ir::score::Score;
 use cnasc_ir::{Fleet, Program};
-use cnasc_lower::lower;
 use cnasc_place::{ScoreOptions, Strategy, Workload, plan, score, structure};
 use cnasc_search::{Counts, draw};
 use std::collections::BTreeMap;
@@ -77,12 +76,11 @@ pub fn sample(
 ) -> Result<Sample, Diagnostic> {
     let number = search.seed + index;
     let drawn = draw(program, &search.over, settings, number)?.architecture;
-    let graph = lower(&drawn);
-    let workload = Workload::new(&drawn, &graph).expect("the graph was lowered from this network");
+    let workload = Workload::sketch(&drawn).expect("the network is verified");
     let counted = structure::counted(&workload);
     let options = ScoreOptions::new(Seed::new(number).child("score"));
     Ok(Sample {
-        counts: Counts::new(&graph, &workload),
+        counts: Counts::new(&workload),
         widths: structure::widths(workload.dag(), &counted),
         scores: UNITS.iter().map(|&units| score(&workload, units, &options)).collect(),
         entropies: WORKERS.iter().map(|&workers| entropy(&workload, workers)).collect(),

@@ -4,6 +4,7 @@
 
 use cnasc_base::Sources;
 use cnasc_ir::Program;
+use cnasc_place::Workload;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -147,8 +148,12 @@ fn counted(row: &Row) -> (f64, f64) {
         let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), seed);
         let architecture = drawn.unwrap_or_else(|error| panic!("{}: {}", row.path, error.message)).architecture;
         let graph = cnasc_lower::lower(&architecture);
-        params += graph.total_params() as f64;
-        macs += graph.total_macs() as f64;
+        let workload = Workload::sketch(&architecture);
+        assert_eq!(workload, Workload::new(&architecture, &graph), "{}: costs with and without lowering", row.path);
+        let counts = cnasc_search::Counts::new(&workload.expect("the network is verified"));
+        assert_eq!((counts.params, counts.macs), (graph.total_params(), graph.total_macs()), "{}", row.path);
+        params += counts.params as f64;
+        macs += counts.macs as f64;
     }
     (params / row.draws as f64, macs / row.draws as f64)
 }

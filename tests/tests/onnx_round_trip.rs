@@ -165,7 +165,7 @@ fn onnx_runtime_agrees_on_drawn_networks() {
     let (mut session, drawn) = draw(&[&space, "-n", &DRAWN.to_string()]);
     let worst = drawn.iter().map(|architecture| peer.check(&mut session, architecture)).fold(0.0, f64::max);
     println!("{DRAWN} networks, off by {worst:.1e} at most");
-    let hashes: BTreeSet<&str> = drawn.iter().map(|architecture| architecture.hash.as_str()).collect();
+    let hashes: BTreeSet<&str> = drawn.iter().map(Architecture::hash).collect();
     assert!(hashes.len() as u64 > DRAWN * 9 / 10, "the networks differ");
 }
 

@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cnasc-lower", &["base", "ir"]),
     ("cnasc-place", &["base", "ir"]),
     ("cnasc-onnx", &["base", "ir"]),
-    ("cnasc-search", &["base", "ir", "expand", "lower", "place"]),
+    ("cnasc-search", &["base", "ir", "expand", "place"]),
     ("cnasc-bundle", &["base", "ir"]),
     ("cnasc-kernels", &["base", "bundle", "ir"]),
     ("cnasc-transport", &["base", "bundle", "ir"]),

@@ -3,6 +3,10 @@
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Drawing networks by the thousand is a seventh faster than with the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[allow(unsafe_code, reason = "see below")]
 fn main() -> ExitCode {
     #[cfg(feature = "fleet")]

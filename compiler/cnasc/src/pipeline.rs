@@ -144,7 +144,7 @@ pub fn compile(
     let bundle = Bundle::new(placed.architecture(architecture), folded, weights, placed.plan.clone(), fleet.clone());
     let mut bundle = bundle.map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
     // In parts it is the same network still.
-    bundle.hash.clone_from(&architecture.hash);
+    architecture.hash().clone_into(&mut bundle.hash);
     Ok(bundle)
 }
 

@@ -84,7 +84,7 @@ fn an_architecture_and_its_weights_are_written() {
     assert_eq!(report["outputs"], serde_json::json!([{"name": "y", "shape": [1, 2, 2, 2]}]));
     let text = std::fs::read_to_string(folder.path().join("small.arch.json")).expect("the architecture");
     let architecture = cnasc_ir::Architecture::from_json(&text).expect("it is one");
-    assert_eq!(report["hash"], architecture.hash);
+    assert_eq!(report["hash"], architecture.hash());
     let graph = cnasc_lower::lower(&architecture);
     let bytes = std::fs::read(folder.path().join("small.safetensors")).expect("the weights");
     let read = cnasc_onnx::weights::read(&bytes, &graph).expect("they fit");

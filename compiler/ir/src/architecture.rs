@@ -10,9 +10,11 @@
 use crate::op::Op;
 use crate::shape::Shape;
 use petgraph::graph::DiGraph;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 
 cnasc_base::declare_id! {
     /// A node of an [`Architecture`]; its index is its place in a topological order.
@@ -40,13 +42,8 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// One drawn network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Architecture {
-    /// Always [`FORMAT`].
-    pub format: String,
-    /// SHA-256 of the canonical form of `nodes`, in hexadecimal: the identity of the network.
-    pub hash: String,
     /// The network's name in its source.
     pub name: String,
     /// How it was drawn. Not part of the identity.
@@ -55,6 +52,42 @@ pub struct Architecture {
     pub preprocess: Preprocess,
     /// The nodes in topological order, the image first, the answer last.
     pub nodes: Vec<Node>,
+    /// Of `nodes`, once it was asked for: a search throws most networks away without.
+    hash: OnceLock<String>,
+}
+
+/// The hash follows from the nodes.
+impl PartialEq for Architecture {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, provenance, preprocess, nodes, hash: _ } = self;
+        (name, provenance, preprocess, nodes) == (&other.name, &other.provenance, &other.preprocess, &other.nodes)
+    }
+}
+
+/// The canonical file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<'a> {
+    format: Cow<'a, str>,
+    hash: Cow<'a, str>,
+    name: Cow<'a, str>,
+    provenance: Cow<'a, Provenance>,
+    preprocess: Cow<'a, Preprocess>,
+    nodes: Cow<'a, [Node]>,
+}
+
+impl Serialize for Architecture {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let file = File {
+            format: FORMAT.into(),
+            hash: self.hash().into(),
+            name: self.name.as_str().into(),
+            provenance: Cow::Borrowed(&self.provenance),
+            preprocess: Cow::Borrowed(&self.preprocess),
+            nodes: self.nodes.as_slice().into(),
+        };
+        file.serialize(serializer)
+    }
 }
 
 /// What reproduces the drawing.
@@ -173,19 +206,13 @@ pub enum ArchitectureError {
 }
 
 impl Architecture {
-    /// Puts nodes under a name and computes their hash; the result is verified.
+    /// Puts nodes under a name; the result is verified.
     ///
     /// # Errors
     /// Where an invariant of the module does not hold.
     pub fn new(name: impl Into<String>, nodes: Vec<Node>) -> Result<Self, ArchitectureError> {
-        let architecture = Self {
-            format: FORMAT.to_owned(),
-            hash: hash(&nodes),
-            name: name.into(),
-            provenance: Provenance::default(),
-            preprocess: Preprocess::default(),
-            nodes,
-        };
+        let (provenance, preprocess) = (Provenance::default(), Preprocess::default());
+        let architecture = Self { name: name.into(), provenance, preprocess, nodes, hash: OnceLock::new() };
         architecture.verify()?;
         Ok(architecture)
     }
@@ -203,11 +230,19 @@ impl Architecture {
         if head.format != FORMAT {
             return Err(ArchitectureError::Format { found: head.format });
         }
-        let read: Self = serde_json::from_str(text).map_err(|error| ArchitectureError::Form(error.to_string()))?;
-        let found = hash(&read.nodes);
-        if found != read.hash {
-            return Err(ArchitectureError::Hash { said: read.hash, found });
+        let file: File = serde_json::from_str(text).map_err(|error| ArchitectureError::Form(error.to_string()))?;
+        let found = hash(&file.nodes);
+        if found != file.hash {
+            return Err(ArchitectureError::Hash { said: file.hash.into_owned(), found });
         }
+        let File { hash: _, name, provenance, preprocess, nodes, format: _ } = file;
+        let read = Self {
+            name: name.into_owned(),
+            provenance: provenance.into_owned(),
+            preprocess: preprocess.into_owned(),
+            nodes: nodes.into_owned(),
+            hash: found.into(),
+        };
         read.verify()?;
         Ok(read)
     }
@@ -216,6 +251,13 @@ impl Architecture {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("names and numbers always serialise") + "\n"
+    }
+
+    /// SHA-256 of the canonical form of the nodes, in hexadecimal: the identity of the network. Nodes are not to be changed once it was
+    /// asked for.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| hash(&self.nodes))
     }
 
     /// The shape of the image.
@@ -279,8 +321,8 @@ impl Architecture {
             return Err(ArchitectureError::Graph(format!("`{shown}` can't be the name of a network or node")));
         }
         self.verify_preprocess()?;
-        let mut names = BTreeSet::new();
-        let mut consumed = vec![false; self.nodes.len()];
+        let mut names = HashSet::with_capacity(self.nodes.len());
+        let mut taken_by = vec![0; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
             let fail = |problem: String| Err(ArchitectureError::Node { node: node.name.clone(), problem });
             if !names.insert(node.name.as_str()) {
@@ -289,15 +331,15 @@ impl Architecture {
             if (index == 0) != (node.role == Role::Input) || (index == 0) != node.inputs.is_empty() {
                 return fail("the image, and nothing else, is first and has no inputs".to_owned());
             }
-            let producers: BTreeSet<NodeId> = node.inputs.iter().map(|join| join.from).collect();
-            if producers.len() < node.inputs.len() {
-                return fail("one of its inputs stands there twice".to_owned());
-            }
-            if node.inputs.iter().any(|join| join.from.index() >= index) {
-                return fail("an input does not come from an earlier node".to_owned());
-            }
             for join in &node.inputs {
-                consumed[join.from.index()] = true;
+                let from = join.from.index();
+                if from >= index {
+                    return fail("an input does not come from an earlier node".to_owned());
+                }
+                // No node is taken by the image, so that 0 says that nobody took it yet.
+                if std::mem::replace(&mut taken_by[from], index) == index {
+                    return fail("one of its inputs stands there twice".to_owned());
+                }
             }
             match self.shape_of(node) {
                 Ok(shape) if shape == node.shape => {}
@@ -305,8 +347,8 @@ impl Architecture {
                 Err(problem) => return fail(problem),
             }
         }
-        let last = consumed.len() - 1;
-        match consumed[..last].iter().position(|&used| !used) {
+        let last = taken_by.len() - 1;
+        match taken_by[..last].iter().position(|&taker| taker == 0) {
             None => Ok(()),
             Some(unused) => {
                 let node = self.nodes[unused].name.clone();

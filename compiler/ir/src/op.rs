@@ -395,45 +395,46 @@ impl Op {
     /// Its parameters and their extents, for inputs of these (valid) shapes.
     #[must_use]
     pub fn params(&self, inputs: &[Shape]) -> Vec<(ParamRole, Vec<u32>)> {
+        let mut params = Vec::new();
+        self.each_param(inputs, &mut |role, extents| params.push((role, extents.to_vec())));
+        params
+    }
+
+    /// Shows [`params`](Self::params) one by one: counting those of thousands of networks a second allocates nothing.
+    pub fn each_param(&self, inputs: &[Shape], show: &mut dyn FnMut(ParamRole, &[u32])) {
         let channels = inputs.first().map_or(0, |shape| shape.channels);
         match *self {
             Self::WeightedSum { .. } => {
-                vec![(ParamRole::Gate, vec![u32::try_from(inputs.len()).expect("a node has few inputs")])]
+                show(ParamRole::Gate, &[u32::try_from(inputs.len()).expect("a node has few inputs")]);
             }
             Self::Conv { ref window, groups, channels: outputs, bias } => {
                 let (rows, columns) = window.kernel();
-                let mut params = vec![(ParamRole::Weight, vec![outputs, channels / groups.max(1), rows, columns])];
-                if bias {
-                    params.push((ParamRole::Bias, vec![outputs]));
-                }
-                params
+                show(ParamRole::Weight, &[outputs, channels / groups.max(1), rows, columns]);
+                bias.then(|| show(ParamRole::Bias, &[outputs]));
             }
             Self::ConvTranspose { ref window, groups, channels: outputs, bias, .. } => {
                 let (rows, columns) = window.kernel();
-                let mut params = vec![(ParamRole::Weight, vec![channels, outputs / groups.max(1), rows, columns])];
-                if bias {
-                    params.push((ParamRole::Bias, vec![outputs]));
-                }
-                params
+                show(ParamRole::Weight, &[channels, outputs / groups.max(1), rows, columns]);
+                bias.then(|| show(ParamRole::Bias, &[outputs]));
             }
-            Self::BatchNorm => [ParamRole::Scale, ParamRole::Shift, ParamRole::Mean, ParamRole::Variance]
-                .into_iter()
-                .map(|role| (role, vec![channels]))
-                .collect(),
+            Self::BatchNorm => {
+                for role in [ParamRole::Scale, ParamRole::Shift, ParamRole::Mean, ParamRole::Variance] {
+                    show(role, &[channels]);
+                }
+            }
             Self::Linear { outputs, bias } => {
                 let elements = inputs.first().map_or(0, |shape| shape.elements());
                 let columns = u32::try_from(elements).expect("a tensor has at most 2^30 elements");
-                let mut params = vec![(ParamRole::Weight, vec![outputs, columns])];
-                if bias {
-                    params.push((ParamRole::Bias, vec![outputs]));
+                show(ParamRole::Weight, &[outputs, columns]);
+                bias.then(|| show(ParamRole::Bias, &[outputs]));
+            }
+            Self::Scale { ref by } => {
+                if let Some(&input) = inputs.first() {
+                    scale::each_param(by, input, show);
                 }
-                params
             }
-            Self::Scale { ref by } => inputs.first().map_or(Vec::new(), |&input| scale::params(by, input)),
-            Self::Constant { shape } => {
-                vec![(ParamRole::Constant, vec![shape.channels, shape.height, shape.width])]
-            }
-            _ => Vec::new(),
+            Self::Constant { shape } => show(ParamRole::Constant, &[shape.channels, shape.height, shape.width]),
+            _ => {}
         }
     }
 

@@ -18,7 +18,7 @@ pub fn short(architecture: &Architecture, hash: bool) -> String {
         format!("network {} {}, {} nodes", architecture.name, architecture.input(), architecture.nodes.len());
     if hash {
         text.push_str(", hash ");
-        text.push_str(&architecture.hash[..16.min(architecture.hash.len())]);
+        text.push_str(&architecture.hash()[..16]);
     }
     text.push('\n');
     for node in &architecture.nodes[1..] {

@@ -173,7 +173,7 @@ fn network(number: u64, nodes: usize, rng: &mut Rng) -> Workload {
         // 8 GFLOP/s and 1 Gbit/s: a byte takes as long as 64 FLOPs.
         let bytes = 20_000 + rng.below(180_000) as u64;
         let flops = if node == 0 { 0 } else { (ratio * 64.0 * bytes as f64 * (0.2 + 1.6 * rng.unit())) as u64 };
-        Cost { role, flops, bytes, weights: 1000, scratch: bytes }
+        Cost { flops, bytes, weights: 1000, scratch: bytes, ..Cost::of(role) }
     });
     let costs = costs.collect();
     Workload::from_costs(Dag::from_edges(nodes as u32, &edges).expect("edges ascend"), costs).expect("a network")

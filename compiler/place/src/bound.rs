@@ -118,7 +118,7 @@ mod tests {
 
     /// Image → 1 (10 FLOPs) → four blocks (30 each) → gather (10); all outputs of one byte, on devices of 1 FLOP/s.
     fn case(devices: usize, latency: f64) -> (Workload, Fleet) {
-        let cost = |role, flops| Cost { role, flops, bytes: 1, weights: 0, scratch: 0 };
+        let cost = |role, flops| Cost { flops, bytes: 1, ..Cost::of(role) };
         let blocks = (0..4).map(|_| cost(Role::Block, 30));
         let mut costs = vec![cost(Role::Input, 0), cost(Role::Block, 10)];
         costs.extend(blocks);

@@ -111,7 +111,7 @@ mod tests {
 
     /// image (5 bytes) → a (7, weights 100, scratch 3) → b (11, weights 10), and a → c (13) ← b.
     fn workload() -> Workload {
-        let cost = |role, bytes, weights, scratch| Cost { role, flops: 1, bytes, weights, scratch };
+        let cost = |role, bytes, weights, scratch| Cost { flops: 1, bytes, weights, scratch, ..Cost::of(role) };
         let costs = vec![
             cost(Role::Input, 5, 0, 0),
             cost(Role::Block, 7, 100, 3),

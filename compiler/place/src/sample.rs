@@ -48,14 +48,14 @@ fn draw_cost(rng: &mut Rng, index: usize, nodes: usize, inputs: u64) -> Cost {
     let spread = 512 + rng.below(1024) as u64;
     let elements = channels * plane;
     let block = Cost {
-        role: Role::Block,
         flops: elements * (2 * channels + 18 + 2 * inputs) * spread / 1024,
         bytes: 4 * elements,
         weights: 4 * channels * (channels + 9),
         scratch: 8 * elements,
+        ..Cost::of(Role::Block)
     };
     match index {
-        0 => Cost { role: Role::Input, flops: 0, bytes: 4 * 3 * 56 * 56, weights: 0, scratch: 0 },
+        0 => Cost { bytes: 4 * 3 * 56 * 56, ..Cost::of(Role::Input) },
         1 => Cost { role: Role::Pipeline, ..block },
         _ if index + 1 == nodes => Cost { role: Role::Gather, flops: elements * inputs, weights: 0, ..block },
         _ => block,

@@ -152,7 +152,7 @@ mod tests {
     /// image → two chains of two blocks each → gather, on two units.
     fn tiny(gather_bytes: u64) -> Workload {
         let edges = [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)];
-        let cost = |role, flops, bytes| Cost { role, flops, bytes, weights: 0, scratch: 0 };
+        let cost = |role, flops, bytes| Cost { flops, bytes, ..Cost::of(role) };
         let block = |bytes| cost(Role::Block, 10, bytes);
         let costs = vec![
             cost(Role::Input, 0, 1),

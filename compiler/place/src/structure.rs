@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn gathers_between_bodies_count_and_the_last_does_not() {
         let roles = [Role::Input, Role::Pipeline, Role::Block, Role::Gather, Role::Pipeline, Role::Block, Role::Gather];
-        let cost = |role| Cost { role, flops: 1, bytes: 1, weights: 0, scratch: 0 };
+        let cost = |role| Cost { flops: 1, bytes: 1, ..Cost::of(role) };
         let dag = Dag::from_edges(7, &chain(0..7)).expect("edges ascend");
         let workload = Workload::from_costs(dag, roles.map(cost).to_vec()).expect("a chain is a network");
         assert_eq!(counted(&workload), [false, false, true, true, false, true, false]);
@@ -205,7 +205,7 @@ mod tests {
     fn networks_without_blocks_count_what_is_between_the_ends() {
         for (nodes, expect) in [(4, vec![false, true, true, false]), (2, vec![false, true])] {
             let role = |node| if node == 0 { Role::Input } else { Role::Pipeline };
-            let costs = (0..nodes).map(|node| Cost { role: role(node), flops: 1, bytes: 1, weights: 0, scratch: 0 });
+            let costs = (0..nodes).map(|node| Cost { flops: 1, bytes: 1, ..Cost::of(role(node)) });
             let dag = Dag::from_edges(nodes, &chain(0..nodes)).expect("edges ascend");
             assert_eq!(counted(&Workload::from_costs(dag, costs.collect()).expect("it is a chain")), expect);
         }

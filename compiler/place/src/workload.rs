@@ -6,9 +6,9 @@
 
 use crate::dag::{Dag, Rows};
 use cnasc_ir::architecture::{Architecture, MAX_NODES, NodeId, Role};
-use cnasc_ir::op::Op;
+use cnasc_ir::op::{Op, ParamRole};
 use cnasc_ir::shape::Shape;
-use cnasc_ir::tensor::{ParamSpec, TensorGraph};
+use cnasc_ir::tensor::{Step, TensorGraph};
 
 /// The costs of all nodes of one network. Node 0 is the image, the last node makes the answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,10 @@ pub struct Cost {
     pub role: Role,
     /// Floating-point operations.
     pub flops: u64,
+    /// Multiply-adds ([`Op::macs`]).
+    pub macs: u64,
+    /// Trained parameters, statistics not counted.
+    pub params: u64,
     /// Bytes of its output.
     pub bytes: u64,
     /// Bytes of its weights.
@@ -50,9 +54,7 @@ impl Workload {
         let mut costs: Vec<Cost> = architecture.nodes.iter().map(|node| Cost::of(node.role)).collect();
         for step in &graph.steps {
             let cost = &mut costs[step.node.index()];
-            cost.flops = cost.flops.saturating_add(graph.flops(step));
-            let params = step.params.iter().map(|id| graph.params[id.index()].elements());
-            cost.add_step(params.fold(0, u64::saturating_add), step.shape);
+            cost.add_graph_step(graph, step);
         }
         // A node without operators hands its input on, and lowering may make no step for it.
         for (cost, node) in costs.iter_mut().zip(&architecture.nodes) {
@@ -96,9 +98,7 @@ impl Workload {
         let mut producers = vec![Vec::new(); count];
         for step in &graph.steps {
             let node = step.node.index();
-            costs[node].flops = costs[node].flops.saturating_add(graph.flops(step));
-            let params = step.params.iter().map(|id| graph.params[id.index()].elements());
-            costs[node].add_step(params.fold(0, u64::saturating_add), step.shape);
+            costs[node].add_graph_step(graph, step);
             let from = step.inputs.iter().map(|&input| graph.step(input).node);
             producers[node].extend(from.filter(|&from| from != step.node).map(|from| from.0));
         }
@@ -194,27 +194,46 @@ impl Workload {
 }
 
 impl Cost {
-    fn of(role: Role) -> Self {
-        Self { role, flops: 0, bytes: 0, weights: 0, scratch: 0 }
+    /// Nothing yet, of a node that is for `role`.
+    #[must_use]
+    pub fn of(role: Role) -> Self {
+        Self { role, flops: 0, macs: 0, params: 0, bytes: 0, weights: 0, scratch: 0 }
     }
 
-    /// Adds a step that makes `shape`: what was the output so far becomes a tensor on the way.
-    fn add_step(&mut self, params: u64, shape: Shape) {
-        self.weights = self.weights.saturating_add(params.saturating_mul(4));
+    /// Adds a step of the node, without its parameters: what was its output so far becomes a tensor on the way.
+    fn add_step(&mut self, op: &Op, inputs: &[Shape], shape: Shape) {
+        self.flops = self.flops.saturating_add(op.flops(inputs, shape));
+        self.macs = self.macs.saturating_add(op.macs(inputs, shape));
         self.scratch = self.scratch.saturating_add(self.bytes);
         self.bytes = shape.bytes();
     }
 
-    /// Adds a pipeline and gives the shape that it makes.
+    fn add_param(&mut self, role: ParamRole, extents: &[u32]) {
+        let elements = extents.iter().map(|&extent| u64::from(extent)).fold(1, u64::saturating_mul);
+        self.weights = self.weights.saturating_add(elements.saturating_mul(4));
+        self.params = self.params.saturating_add(if role.is_trained() { elements } else { 0 });
+    }
+
+    fn add_graph_step(&mut self, graph: &TensorGraph, step: &Step) {
+        self.add_step(&step.op, &graph.input_shapes(step), step.shape);
+        for param in step.params.iter().map(|id| &graph.params[id.index()]) {
+            self.add_param(param.role, &param.extents);
+        }
+    }
+
+    /// Adds a pipeline, as lowering makes steps of it, and gives the shape that comes out.
     fn add_pipe(&mut self, ops: &[Op], inputs: &[Shape]) -> Result<Shape, WorkloadError> {
         let mut shapes = inputs;
         let mut last;
         for op in ops {
             let shape = op.output(shapes).map_err(|error| WorkloadError(error.to_string()))?;
-            self.flops = self.flops.saturating_add(op.flops(shapes, shape));
-            let params = op.params(shapes).into_iter();
-            let params = params.map(|(role, extents)| ParamSpec { name: String::new(), role, extents }.elements());
-            self.add_step(params.fold(0, u64::saturating_add), shape);
+            if let Op::Scale { by } = op {
+                let factor = self.add_pipe(by, shapes)?;
+                self.add_step(&Op::Mul, &[shape, factor], shape);
+            } else {
+                self.add_step(op, shapes, shape);
+                op.each_param(shapes, &mut |role, extents| self.add_param(role, extents));
+            }
             last = [shape];
             shapes = &last;
         }
@@ -237,8 +256,8 @@ fn dag_of(architecture: &Architecture) -> Result<Dag, WorkloadError> {
 mod tests {
     use super::*;
     use cnasc_ir::architecture::{Join, Node};
-    use cnasc_ir::op::{Gate, ParamRole, Window};
-    use cnasc_ir::tensor::{ParamId, Step, TensorId};
+    use cnasc_ir::op::{Gate, Window};
+    use cnasc_ir::tensor::{ParamId, ParamSpec, TensorId};
 
     fn conv(channels: u32) -> Op {
         Op::Conv { window: Window::same(3, 1), groups: 1, channels, bias: false }

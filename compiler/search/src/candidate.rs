@@ -8,8 +8,8 @@ use cnasc_expand::expand;
 use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Cost, Make, Measure, Program};
 use cnasc_ir::score::Score;
-use cnasc_ir::{Architecture, Fleet, Plan, TensorGraph};
-use cnasc_lower::lower;
+use cnasc_ir::{Architecture, Fleet, Plan};
+use cnasc_place::workload::Cost as NodeCost;
 use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure, verify};
 use std::collections::BTreeMap;
 
@@ -121,12 +121,11 @@ impl Drawn {
     pub(crate) fn new(study: &Study<'_>, proposal: Proposal) -> Result<Self, Evaluated> {
         let drawn = draw(study.program, study.over(), &proposal.settings, proposal.seed);
         let Draw { architecture, arguments } = drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
-        let graph = lower(&architecture);
-        let workload =
-            Workload::new(&architecture, &graph).map_err(|error| Evaluated::impossible(error.to_string()))?;
-        let figures = Figures { counts: Counts::new(&graph, &workload), score: None, placed: None };
+        let workload = Workload::sketch(&architecture).map_err(|error| Evaluated::impossible(error.to_string()))?;
+        let figures = Figures { counts: Counts::new(&workload), score: None, placed: None };
         let form = study.counts_alone().then(|| canonical::hash(&architecture)).flatten();
-        Ok(Self { candidate: Candidate { proposal, arguments, hash: architecture.hash, figures }, form, workload })
+        let hash = architecture.hash().to_owned();
+        Ok(Self { candidate: Candidate { proposal, arguments, hash, figures }, form, workload })
     }
 
     /// What the look says of it; figures that it has already are not computed again.
@@ -192,15 +191,16 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Of a network as lowered, and of its workload.
+    /// Of the network that `workload` is the work of.
     #[must_use]
-    pub fn new(graph: &TensorGraph, workload: &Workload) -> Self {
+    pub fn new(workload: &Workload) -> Self {
         let counted = structure::counted(workload);
         let widths = structure::widths(workload.dag(), &counted);
+        let sum = |of: fn(&NodeCost) -> u64| workload.costs().iter().map(of).fold(0, u64::saturating_add);
         Self {
-            params: graph.total_params(),
-            flops: graph.total_flops(),
-            macs: graph.total_macs(),
+            params: sum(|cost| cost.params),
+            flops: sum(|cost| cost.flops),
+            macs: sum(|cost| cost.macs),
             nodes: counted.iter().filter(|&&counts| counts).count() as u64,
             depth: widths.len() as u64,
             width: widths.into_iter().max().unwrap_or(0) as u64,

@@ -1,7 +1,7 @@
 //! From a space of networks to the best of them.
 //!
 //! A [`Study`] is a typed search with a seed. A [`Run`] of it hands out jobs and is told what they gave: the strategy proposes
-//! candidates ([`strategy`]), `expand`, `lower` and `place` make and score them ([`candidate`]), constraints are decided from the
+//! candidates ([`strategy`]), `expand` and `place` make and score them ([`candidate`]), constraints are decided from the
 //! cheapest figure to the dearest ([`constraint`]), the best of each [`look`] pass on to the next, and those of the last are ranked
 //! ([`pareto`]). A job is a pure function of the study and its proposal, so any number of threads may do the jobs of one request in any
 //! order, and the outcome is the same. What came of each candidate is a [`Record`]; a run that is given those of an earlier one does not do

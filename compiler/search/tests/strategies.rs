@@ -85,7 +85,7 @@ fn what_is_found_can_be_drawn_again() {
         let mut indices = BTreeSet::new();
         for Candidate { proposal, arguments, hash, .. } in &found.ranked {
             let again = draw(&program, over, &proposal.settings, proposal.seed).expect("it was drawn before");
-            assert_eq!((&again.architecture.hash, &again.arguments), (hash, arguments), "{strategy}");
+            assert_eq!((again.architecture.hash(), &again.arguments), (hash.as_str(), arguments), "{strategy}");
             assert_eq!(proposal.settings.len(), arguments.len(), "only what exists is set");
             assert!(indices.insert(proposal.index));
         }

@@ -67,7 +67,7 @@ impl Bundle {
     ) -> Result<Self, BundleError> {
         let bundle = Self {
             name: architecture.name.clone(),
-            hash: architecture.hash.clone(),
+            hash: architecture.hash().to_owned(),
             preprocess: architecture.preprocess.clone(),
             nodes: architecture.nodes.iter().map(|node| node.name.clone()).collect(),
             graph,

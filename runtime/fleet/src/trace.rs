@@ -63,7 +63,7 @@ pub fn foretold(architecture: &Architecture, fleet: &Fleet, plan: &Plan) -> Stri
             events.extend([row, arrow]);
         }
     }
-    whole(&architecture.name, &architecture.hash, plan, &events)
+    whole(&architecture.name, architecture.hash(), plan, &events)
 }
 
 fn whole(network: &str, hash: &str, plan: &Plan, events: &[Value]) -> String {

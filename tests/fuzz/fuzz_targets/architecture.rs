@@ -7,6 +7,6 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     if let Ok(read) = Architecture::from_json(text) {
         let again = Architecture::from_json(&read.to_json());
-        assert_eq!(again.map(|again| again.hash), Ok(read.hash));
+        assert_eq!(again.map(|again| again.hash().to_owned()), Ok(read.hash().to_owned()));
     }
 });

@@ -30,7 +30,7 @@ pub fn run(session: &mut Session, args: &BuildArgs) -> Result<Exit, Failure> {
         bundle: args.output.display().to_string(),
         bytes: bytes.len(),
         network: &architecture.name,
-        hash: &architecture.hash,
+        hash: architecture.hash(),
         devices: fleet.devices.len(),
         latency_ms: bundle.plan.latency * 1e3,
     };

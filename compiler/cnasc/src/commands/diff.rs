@@ -21,9 +21,10 @@ pub fn run(session: &mut Session, args: &DiffArgs) -> Result<Exit, Failure> {
     let (before, _) = model::load_one(session, &args.before, &own)?;
     let (after, _) = model::load_one(session, &args.after, &own)?;
     let difference = architectures(&before, &after);
-    let same = before.hash == after.hash;
+    let same = before.hash() == after.hash();
     if session.output.is_json() {
-        session.output.json(&Compared { same, before: before.hash, after: after.hash, difference });
+        let [before, after] = [before, after].map(|one| one.hash().to_owned());
+        session.output.json(&Compared { same, before, after, difference });
     } else if same {
         session.output.text("the same network\n");
     } else {

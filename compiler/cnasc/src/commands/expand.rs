@@ -62,7 +62,7 @@ impl<'a> Drawn<'a> {
             Form::Json => Shown::Architecture(architecture),
             _ => Shown::Text(form.show(architecture)),
         };
-        Self { seed: architecture.provenance.seed, hash: &architecture.hash, shown }
+        Self { seed: architecture.provenance.seed, hash: architecture.hash(), shown }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn run(session: &mut Session, args: &ImportArgs) -> Result<Exit, Failure> {
         architecture: path.display().to_string(),
         weights: weights.display().to_string(),
         network: &architecture.name,
-        hash: &architecture.hash,
+        hash: architecture.hash(),
         nodes: architecture.nodes.len(),
         params: graph.total_params(),
         macs: graph.total_macs(),

@@ -98,7 +98,7 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, found: &'a Pla
         in_parts,
         images_per_second: placed.throughput(),
         network: &architecture.name,
-        hash: &architecture.hash,
+        hash: architecture.hash(),
         fleet,
         plan: placed,
     }
@@ -146,7 +146,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, found: &Placed) -> Str
     format!(
         "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}{parts}\n{}",
         architecture.name,
-        &architecture.hash[..12],
+        &architecture.hash()[..12],
         fleet.name,
         placed.strategy,
         table(&["device", "kind", "nodes", "work", "busy ms", "busy", "sends", "receives"], &[0, 1], &rows),

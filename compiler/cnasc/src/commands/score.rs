@@ -78,16 +78,16 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
 }
 
 fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool) -> Result<Row, Failure> {
-    let (graph, workload) = pipeline::analyse(architecture)?;
+    let (_, workload) = pipeline::analyse(architecture)?;
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
     let options = ScoreOptions::new(seed.child("score"));
     let scored = score(&workload, devices, &options);
     let placed = plan(&workload, fleet, Strategy::Best, &seed.child("place")).ok();
-    let counts = Counts::new(&graph, &workload);
+    let counts = Counts::new(&workload);
     Ok(Row {
         seed: architecture.provenance.seed,
-        hash: architecture.hash.clone(),
+        hash: architecture.hash().to_owned(),
         nodes: counts.nodes,
         cs: scored.cs,
         delta_w: scored.delta_w,

@@ -33,7 +33,7 @@ impl Shown {
 
     pub(super) fn network(&mut self, seed: u64, architecture: &Architecture) {
         let edges = architecture.nodes.iter().map(|node| node.inputs.len()).sum();
-        self.add(seed, edges, &architecture.hash, || text::short(architecture, true));
+        self.add(seed, edges, architecture.hash(), || text::short(architecture, true));
     }
 
     fn add(&mut self, seed: u64, edges: usize, hash: &str, whole: impl FnOnce() -> String) {

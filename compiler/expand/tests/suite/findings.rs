@@ -120,7 +120,7 @@ fn network(change: impl FnOnce(&mut Program), width: i64, staging: (&str, Vec<Va
     change(&mut program);
     let wiring = generator(&program, "ba", &[6.0, 2.0]);
     let network = fashion(&program, wiring, width, "sepconv", staging);
-    expand(&program, &network, &Seed::new(1)).map(|drawn| drawn.hash).map_err(|finding| line(&finding))
+    expand(&program, &network, &Seed::new(1)).map(|drawn| drawn.hash().to_owned()).map_err(|finding| line(&finding))
 }
 
 #[test]

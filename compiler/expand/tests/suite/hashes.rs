@@ -17,7 +17,7 @@ fn identities_are_pinned() {
             for (policy, staging) in policies() {
                 let network = fashion(&program, generator(&program, name, args), 8, "sepconv", staging);
                 let architecture = expand(&program, &network, &Seed::new(seed)).expect("the network fits");
-                writeln!(text, "{name} {policy} {seed}: {}", architecture.hash).expect("a string takes everything");
+                writeln!(text, "{name} {policy} {seed}: {}", architecture.hash()).expect("a string takes everything");
             }
         }
     }

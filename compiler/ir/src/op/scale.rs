@@ -32,8 +32,8 @@ pub(super) fn output(by: &[Op], input: Shape) -> Result<Shape, String> {
     }
 }
 
-pub(super) fn params(by: &[Op], input: Shape) -> Vec<(ParamRole, Vec<u32>)> {
-    steps(by, input).flat_map(|(op, from, _)| op.params(&[from])).collect()
+pub(super) fn each_param(by: &[Op], input: Shape, show: &mut dyn FnMut(ParamRole, &[u32])) {
+    steps(by, input).for_each(|(op, from, _)| op.each_param(&[from], show));
 }
 
 pub(super) fn macs(by: &[Op], input: Shape) -> u64 {

@@ -45,7 +45,7 @@ fn network(nodes: usize, rng: &mut Rng) -> Workload {
         inputs.push(row);
         let role = if node == 0 { Role::Input } else { Role::Block };
         let flops = if node == 0 { 0 } else { 1 + rng.below(6) as u64 };
-        costs.push(Cost { role, flops, bytes: 1 + rng.below(4) as u64, weights: 100, scratch: 0 });
+        costs.push(Cost { flops, bytes: 1 + rng.below(4) as u64, weights: 100, ..Cost::of(role) });
     }
     Workload::from_costs(Dag::new(inputs).expect("inputs ascend"), costs).expect("it is a network")
 }

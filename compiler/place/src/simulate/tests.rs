@@ -27,7 +27,7 @@ fn fleet(count: usize) -> Fleet {
 /// Node i takes `costs[i].0` seconds on a device of 1 FLOP/s and makes `costs[i].1` bytes.
 fn network(edges: &[(u32, u32)], costs: &[(u64, u64)]) -> Workload {
     let role = |node| if node == 0 { Role::Input } else { Role::Block };
-    let cost = |(node, &(flops, bytes))| Cost { role: role(node), flops, bytes, weights: 0, scratch: 0 };
+    let cost = |(node, &(flops, bytes))| Cost { flops, bytes, ..Cost::of(role(node)) };
     let dag = Dag::from_edges(costs.len() as u32, edges).expect("edges ascend");
     Workload::from_costs(dag, costs.iter().enumerate().map(cost).collect()).expect("it is a network")
 }

@@ -154,7 +154,7 @@ mod tests {
             8 => Role::Gather,
             _ => Role::Block,
         };
-        let costs = (0..10).map(|node| Cost { role: role(node), flops: 100, bytes: 4, weights: 0, scratch: 0 });
+        let costs = (0..10).map(|node| Cost { flops: 100, bytes: 4, ..Cost::of(role(node)) });
         Workload::from_costs(Dag::from_edges(10, &edges).expect("edges ascend"), costs.collect()).expect("a network")
     }
 
@@ -162,14 +162,14 @@ mod tests {
     fn branches() -> Workload {
         let edges = [(0, 1), (1, 2), (0, 3), (0, 4), (2, 5), (3, 5), (4, 5), (5, 6), (6, 7)];
         let role = |node| if node == 0 { Role::Input } else { Role::Pipeline };
-        let costs = (0..8).map(|node| Cost { role: role(node), flops: 100, bytes: 4, weights: 0, scratch: 0 });
+        let costs = (0..8).map(|node| Cost { flops: 100, bytes: 4, ..Cost::of(role(node)) });
         Workload::from_costs(Dag::from_edges(8, &edges).expect("edges ascend"), costs.collect()).expect("a network")
     }
 
     /// One node after the other: all but the answer are one component.
     fn chain() -> Workload {
         let role = |node| if node == 0 { Role::Input } else { Role::Pipeline };
-        let costs = (0..4).map(|node| Cost { role: role(node), flops: 100, bytes: 4, weights: 0, scratch: 0 });
+        let costs = (0..4).map(|node| Cost { flops: 100, bytes: 4, ..Cost::of(role(node)) });
         let edges = [(0, 1), (1, 2), (2, 3)];
         Workload::from_costs(Dag::from_edges(4, &edges).expect("edges ascend"), costs.collect()).expect("a network")
     }

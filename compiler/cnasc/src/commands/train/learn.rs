@@ -261,7 +261,7 @@ fn settings(args: &TrainArgs) -> Settings {
 fn identity(args: &TrainArgs, architecture: &Architecture, settings: &Settings, images: &Images) -> String {
     let weights = args.weights.as_ref().map_or_else(String::new, |path| path.display().to_string());
     let sum = images.pixels.iter().fold(0_u64, |sum, &pixel| sum.wrapping_mul(31).wrapping_add(pixel.into()));
-    format!("{} {settings:?} {} images {sum:x} {weights}", &architecture.hash, images.len())
+    format!("{} {settings:?} {} images {sum:x} {weights}", architecture.hash(), images.len())
 }
 
 fn failure(architecture: &Architecture, error: &TrainError) -> Failure {
@@ -292,7 +292,7 @@ fn report(
 ) {
     let report = Report {
         network: &architecture.name,
-        hash: &architecture.hash,
+        hash: architecture.hash(),
         params: graph.total_params(),
         train_images: train.len(),
         test_images: test.len(),

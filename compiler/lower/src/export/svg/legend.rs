@@ -61,7 +61,7 @@ fn line(text: &mut String, y: f64, attributes_and_text: &str) {
 
 fn figures(picture: &Picture<'_>) -> String {
     let architecture = picture.architecture;
-    let hash: String = architecture.hash.chars().take(12).collect();
+    let hash: String = architecture.hash().chars().take(12).collect();
     let (params, flops) = (count(picture.graph.total_params()), count(picture.graph.total_flops()));
     let (nodes, input) = (architecture.nodes.len(), architecture.input());
     format!("input {input} · {nodes} nodes · {params} parameters · {flops} FLOPs · hash {hash}")
