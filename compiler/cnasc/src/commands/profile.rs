@@ -113,7 +113,7 @@ fn refuse_wrong_names(session: &mut Session, profile: &Profile) -> Result<(), Fa
 /// FLOP/s of one core over the networks whose names begin with `rate_`.
 pub(super) fn rate(program: &Program) -> Result<f64, Failure> {
     let (mut flops, mut seconds) = (0.0, 0.0);
-    for (_, bundle) in compiled(program, "rate_", |fleet| fleet)? {
+    for (_, bundle) in compiled(program, "rate_", |fleet| fleet, Strategy::Best)? {
         // On one device the plan sends nothing: its prediction is all operations over the rate.
         flops += bundle.plan.latency * bundle.fleet.devices[0].compute;
         seconds += measured(&bundle)?;
@@ -121,17 +121,18 @@ pub(super) fn rate(program: &Program) -> Result<f64, Failure> {
     Ok(flops / seconds.max(1e-9))
 }
 
-/// The networks of the searches whose names begin with `prefix`, placed on what `fleet` makes of the searches' own.
+/// The networks of the searches whose names begin with `prefix`, placed by `strategy` on what `fleet` makes of the searches' own.
 pub(super) fn compiled(
     program: &Program,
     prefix: &str,
     fleet: impl Fn(Fleet) -> Fleet,
+    strategy: Strategy,
 ) -> Result<Vec<(String, Bundle)>, Failure> {
     let searches = program.searches.iter().filter(|search| search.name.starts_with(prefix));
     let make = |search: &cnasc_ir::program::Search| {
         let drawn = cnasc_search::draw(program, &search.over, &BTreeMap::new(), search.seed)?;
         let fleet = fleet(program.fleets[search.on.index()].clone());
-        let bundle = pipeline::compile(&drawn.architecture, &fleet, Strategy::Best, None)?;
+        let bundle = pipeline::compile(&drawn.architecture, &fleet, strategy, None)?;
         Ok((search.name.trim_start_matches(prefix).to_owned(), bundle))
     };
     searches.map(make).collect()
@@ -182,7 +183,7 @@ impl Profile {
         for devices in 1..=self.link.map_or(1, |_| 2) {
             let link = self.link.unwrap_or(Link { rate: 1.0, latency: 0.0 });
             let fleet = |_| Fleet::uniform("here", devices, &self.declared_device(), link);
-            for (network, bundle) in compiled(program, "check_", fleet)? {
+            for (network, bundle) in compiled(program, "check_", fleet, Strategy::Best)? {
                 let used = bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
                 // What the best plan leaves on one of two devices was measured there already.
                 if used < devices {

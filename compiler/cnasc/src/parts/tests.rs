@@ -126,7 +126,7 @@ fn cutting_is_never_worse() {
                 let best = best.plan.latency;
                 assert!(best <= whole.latency, "{count} devices at {rate}: {best} of {}", whole.latency);
                 assert!(
-                    best <= every.plan.latency * (1.0 + 2.0 * WORTH),
+                    best <= every.plan.latency / (1.0 - WORTH.1) * (1.0 + 1e-9),
                     "{count} devices at {rate}: {best} of {}",
                     every.plan.latency
                 );

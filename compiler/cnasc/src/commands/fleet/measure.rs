@@ -3,7 +3,9 @@
 //!
 //! A node's rate is that of whole networks on it alone, as `cnasc profile` measures this machine. For a link a chain of cheap nodes is
 //! dealt to two nodes in turn, so that nothing runs beside anything else: what an inference takes beyond computing are its transfers. Two
-//! sizes of tensors give rate and latency of the line through them. Both ways of a link are taken to be alike.
+//! sizes of tensors give rate and latency of the line through them. Both ways of a link are taken to be alike. Then whole networks are placed
+//! and run: nodes that compute while they send, and to several receivers, are slower at it, and all links are made as much slower as it
+//! takes for the plans of these networks to last as long as they did.
 
 use crate::Session;
 use crate::cli::fleet::FleetProfileArgs;
@@ -20,7 +22,8 @@ use cnasc_fleet::remote::{Coordinator, Keys, RemoteError};
 use cnasc_fleet::{Answer, Latency};
 use cnasc_ir::fleet::{Backend, Device, Link, Precision};
 use cnasc_ir::{DeviceId, Fleet, Program};
-use cnasc_place::schedule::{by_rank, finish};
+use cnasc_place::schedule::{Placement, by_rank, finish};
+use cnasc_place::{Strategy, Workload};
 use cnasc_transport::net::COORDINATOR;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -33,8 +36,11 @@ const WARMUP: usize = 3;
 /// What is declared of memory, which nobody asked the nodes for.
 const MEMORY: f64 = (1_u64 << 30) as f64;
 
-/// Chains for links: small and large tensors.
-const CHAINS: &str = include_str!("chains.cnas");
+/// Chains for links, of small and large tensors, and networks that load them.
+const LINKS: &str = include_str!("links.cnas");
+
+/// More than this is no load but a fault.
+const SLOWEST: f64 = 8.0;
 
 /// Nodes of a chain.
 const LENGTH: usize = 8;
@@ -72,17 +78,74 @@ pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str, m
         let cores = u32::try_from(status.cores).unwrap_or(1).clamp(1, most);
         let networks = match rated.entry(cores) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(compiled(&probes, "rate_", |fleet| of_cores(fleet, cores))?),
+            Entry::Vacant(new) => {
+                new.insert(compiled(&probes, "rate_", |fleet| of_cores(fleet, cores), Strategy::Best)?)
+            }
         };
         let compute = rate(coordinator, node, networks).map_err(failed)?;
         let kind = "measured".to_owned();
         devices.push(Device { name: node.clone(), kind, compute, memory: MEMORY, cores, backend: Backend::Jit });
     }
     let links = links(session, coordinator, &nodes)?;
-    let fleet = Fleet { name: name.to_owned(), devices, links, transfer: Precision::F32 };
+    let idle = Fleet { name: name.to_owned(), devices, links, transfer: Precision::F32 };
     let wrong = |problem| Failure::running(codes::RUN, format!("what was measured is no fleet: {problem}"));
-    fleet.verify().map_err(wrong)?;
-    Ok(fleet)
+    idle.verify().map_err(wrong)?;
+    let times = under_load(session, coordinator, &idle, &nodes)?;
+    session.output.remark(&format!("messages take {times:.2} times as long while nodes compute"));
+    Ok(slowed(&idle, times))
+}
+
+/// The fleet with messages that take so many times as long.
+fn slowed(fleet: &Fleet, times: f64) -> Fleet {
+    let mut fleet = fleet.clone();
+    for link in fleet.links.iter_mut().flatten().flatten() {
+        *link = Link { rate: link.rate / times, latency: link.latency * times };
+    }
+    fleet
+}
+
+/// How many times longer messages take while nodes compute than alone, `idle`: the median over networks placed as well as can be. Such
+/// plans have a message on its way all the time, and depend on each being there in time.
+fn under_load(
+    session: &mut Session,
+    coordinator: &mut Coordinator,
+    idle: &Fleet,
+    nodes: &[String],
+) -> Result<f64, Failure> {
+    if nodes.len() < 2 {
+        return Ok(1.0);
+    }
+    let program = program(session)?;
+    let mut factors = Vec::new();
+    for (_, bundle) in compiled(&program, "load_", |_| idle.clone(), Strategy::Best)? {
+        if bundle.plan.transfers.is_empty() {
+            continue;
+        }
+        let answers = answers(coordinator, &bundle, nodes).map_err(failed)?;
+        let took = Latency::of(answers.iter().map(|answer| span(&bundle, answer)).collect()).median;
+        let workload = of_bundle(&bundle)?;
+        let copies = bundle.plan.copies.iter().map(|copy| (copy.node, copy.device)).collect();
+        let placement = Placement { copies, ..by_rank(&workload, idle, bundle.plan.device_of.clone()) };
+        let planned = |times| finish(&workload, &slowed(idle, times), "heft", &placement).map(|plan| plan.latency);
+        planned(1.0).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
+        factors.push(factor(took, |times| planned(times).unwrap_or(f64::INFINITY)));
+    }
+    // Where links are so slow that nothing is sent, it does not matter.
+    Ok(if factors.is_empty() { 1.0 } else { Latency::of(factors).median })
+}
+
+/// With how many times slower messages an inference is planned to last as long as it took: from 1 to [`SLOWEST`], by bisection.
+fn factor(took: f64, planned: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (1.0, SLOWEST);
+    for _ in 0..20 {
+        let middle = 0.5 * (low + high);
+        if planned(middle) < took { low = middle } else { high = middle }
+    }
+    low
+}
+
+fn of_bundle(bundle: &Bundle) -> Result<Workload, Failure> {
+    Workload::of_graph(&bundle.graph).map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 
 fn of_cores(mut fleet: Fleet, cores: u32) -> Fleet {
@@ -129,9 +192,7 @@ fn links(
     if nodes.len() < 2 {
         return Ok(links);
     }
-    let file = session.sources.add("<chains>", CHAINS);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    let program = program.ok_or_else(|| Failure::input(diagnostics))?;
+    let program = program(session)?;
     let chains = ["small", "large"].map(|name| dealt_in_turn(&program, name));
     let [small, large] = chains;
     let (small, large) = (small?, large?);
@@ -145,6 +206,12 @@ fn links(
         }
     }
     Ok(links)
+}
+
+fn program(session: &mut Session) -> Result<Program, Failure> {
+    let file = session.sources.add("<links>", LINKS);
+    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
+    program.ok_or_else(|| Failure::input(diagnostics))
 }
 
 /// Bytes of a tensor and its median seconds from one node to the other.
@@ -170,10 +237,10 @@ fn line((few, short): (f64, f64), (many, long): (f64, f64)) -> Link {
 
 /// The chain of that search on two devices, each node on another one than the node before.
 fn dealt_in_turn(program: &Program, name: &str) -> Result<Bundle, Failure> {
-    let (_, bundle) = compiled(program, name, |fleet| fleet)?.remove(0);
+    let (_, bundle) = compiled(program, name, |fleet| fleet, Strategy::Best)?.remove(0);
     let wrong = |problem: String| Failure::running(codes::RUN, problem);
     let fleet = bundle.fleet.clone();
-    let workload = cnasc_place::Workload::of_graph(&bundle.graph).map_err(|error| wrong(error.to_string()))?;
+    let workload = of_bundle(&bundle)?;
     // The image stays with the first of the chain, and the head with its last: their tensors have other sizes.
     let turn = |node: usize| DeviceId::new(node.clamp(1, LENGTH) % 2);
     let device_of: Vec<DeviceId> = (0..workload.len()).map(turn).collect();
@@ -213,6 +280,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_factor_is_found() {
+        // 2 ms of computing and 3 ms of messages.
+        let planned = |times: f64| 2e-3 + 3e-3 * times;
+        assert!((factor(6.5e-3, planned) - 1.5).abs() < 1e-4);
+        assert!((factor(4e-3, planned) - 1.0).abs() < 1e-4 && (factor(1.0, planned) - SLOWEST).abs() < 1e-4);
+    }
+
+    #[test]
     fn two_sizes_give_a_line() {
         // 1 Gbit/s and 0.2 ms.
         let at = |bytes: f64| (bytes, 2e-4 + 8.0 * bytes / 1e9);
@@ -225,7 +300,7 @@ mod tests {
     #[test]
     fn a_chain_goes_to_and_fro() {
         let mut sources = cnasc_base::Sources::default();
-        let file = sources.add("<chains>", CHAINS);
+        let file = sources.add("<links>", LINKS);
         let (program, diagnostics) = pipeline::compile_source(&mut sources, file);
         let program = program.unwrap_or_else(|| panic!("{diagnostics:?}"));
         for name in ["small", "large"] {
