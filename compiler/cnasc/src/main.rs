@@ -16,7 +16,14 @@ fn main() -> ExitCode {
     };
     cnasc::report_panics_as_bugs();
     let exit = match cnasc::cli::Cli::try_parse() {
-        Ok(cli) => cnasc::run(&cli),
+        Ok(cli) => {
+            #[cfg(feature = "fleet")]
+            if matches!(cli.command, cnasc::cli::Command::Node(_)) {
+                // SAFETY: there still is no other thread.
+                unsafe { cnasc_fleet::remote::memory::give_back_at_once() };
+            }
+            cnasc::run(&cli)
+        }
         Err(error) => cnasc::report_usage(&error),
     };
     ExitCode::from(exit as u8)

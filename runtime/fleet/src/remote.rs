@@ -7,6 +7,7 @@
 //! cache         parts of bundles on a node's disk
 //! server        one node: joins, takes a signed part, compiles, executes
 //! coordinator   deploys a bundle, streams images, holds every report against the plan
+//! memory        gives back what is not needed
 //! metrics       what a node has done, for Prometheus
 //! recovery      goes on without nodes that went away, and with those that returned
 //! versions      bundles that were deployed, to go back to
@@ -20,6 +21,7 @@ pub mod cache;
 pub mod clock;
 pub mod coordinator;
 pub mod keys;
+pub mod memory;
 pub mod metrics;
 pub mod protocol;
 pub mod recovery;

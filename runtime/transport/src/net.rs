@@ -286,6 +286,14 @@ impl Shared {
         here.changes += 1;
         drop(here);
         self.changed.notify_all();
+        if kind == SampleKind::Delete {
+            // What it sent may be lost, also where it is back at once: nobody need wait for that until a deadline.
+            for run in lock(&self.runs).values() {
+                if let Some(&device) = run.devices.get(name) {
+                    run.mailbox.end(device, crate::mailbox::GONE);
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod hostile;
 mod processes;
+mod proxy;
 #[cfg(unix)]
 mod soak;
 mod streams;
@@ -107,4 +108,29 @@ fn a_node_that_hangs_is_left_out() {
     assert_eq!(steady.coordinator().wait_for(&["n2".to_owned()]), Vec::<String>::new());
     let all = steady.infer(image).expect("an answer with it").bundle;
     assert_eq!(all.fleet.devices.len(), 4);
+}
+
+/// The coordinator reaches all, but the second node does not know where the first one is.
+#[test]
+fn nodes_that_do_not_reach_each_other_are_not_used_together() {
+    let mut fleet = Processes::new(3);
+    fleet.start(0);
+    fleet.start_with(1, &["--connect", "127.0.0.1:9"]);
+    fleet.start(2);
+    let bundle = fleet.bundle_of(&quickstart(), 3);
+    let image = pixels(&bundle);
+    let wanted = local(&bundle, &image).output;
+    let coordinator = fleet.coordinator();
+    let nodes = members(&bundle, &coordinator);
+    let mut steady =
+        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    for _ in 0..2 {
+        let Given { answer, bundle, .. } = steady.infer(image.clone()).expect("an answer of those that do");
+        let names: Vec<&str> = bundle.fleet.devices.iter().map(|device| device.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let off = wanted.iter().zip(&answer.output).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off <= 1e-4 * largest, "off by {off}");
+    }
+    assert_eq!(steady.moves(), 1);
 }

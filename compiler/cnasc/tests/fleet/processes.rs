@@ -1,5 +1,6 @@
 //! Nodes as processes of this machine, their keys, and a network on them.
 
+use crate::proxy::Relay;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::remote::coordinator::assign;
 use cnasc_fleet::remote::{Coordinator, Keys};
@@ -53,6 +54,8 @@ pub fn json(status: i32, args: &[&str]) -> Value {
 pub struct Processes {
     pub folder: tempfile::TempDir,
     pub nodes: Vec<Option<Child>>,
+    /// Where nodes listen behind their relays, and those; none where they are reached directly.
+    pub relays: Vec<(String, Relay)>,
 }
 
 impl Processes {
@@ -68,7 +71,21 @@ impl Processes {
         args.extend(nodes.into_iter().flat_map(|node| ["--node".to_owned(), node]));
         let members = json(0, &args.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(members["nodes"].as_array().map(Vec::len), Some(count));
-        Self { folder, nodes: (0..count).map(|_| None).collect() }
+        Self { folder, nodes: (0..count).map(|_| None).collect(), relays: Vec::new() }
+    }
+
+    /// The same, each node behind a relay.
+    #[cfg(unix)]
+    pub fn relayed(count: usize) -> Self {
+        let mut all = Self::new(count);
+        let keys = Keys::load(all.folder.path(), COORDINATOR).expect("its keys").settings(&[], &[]);
+        for known in keys.connect {
+            let inner = TcpListener::bind("127.0.0.1:0").and_then(|held| held.local_addr()).expect("a free port");
+            let outer = TcpListener::bind(known).expect("it was free a moment ago");
+            all.relays.push((inner.to_string(), Relay::start(outer, inner)));
+        }
+        (0..count).for_each(|node| all.start(node));
+        all
     }
 
     pub fn running(count: usize) -> Self {
@@ -86,6 +103,7 @@ impl Processes {
         let name = format!("n{node}");
         let mut child = Command::new(env!("CARGO_BIN_EXE_cnasc"))
             .args(["node", "--name", &name, "--keys", &shown(self.folder.path())])
+            .args(self.relays.get(node).iter().flat_map(|(inner, _)| ["--listen", inner]))
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -147,6 +165,7 @@ impl Processes {
 
 impl Drop for Processes {
     fn drop(&mut self) {
+        self.relays.iter().for_each(|(_, relay)| relay.end());
         for child in self.nodes.iter_mut().flatten() {
             // It may have ended on its own; then the test has said why.
             let _ = child.kill();

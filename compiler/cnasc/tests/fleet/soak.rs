@@ -1,4 +1,4 @@
-//! Many inferences while nodes are killed, stopped and started again: every answer is right to the last bit, or there is an error.
+//! Many inferences while nodes are killed, stopped, cut off and started again: every answer is right to the last bit, or there is an error.
 
 use crate::processes::{Processes, members, pixels, signal};
 use cnasc_bundle::Bundle;
@@ -26,14 +26,15 @@ struct Reference {
 enum Fault {
     Kill,
     Stop,
+    CutOff,
 }
 
 /// Hurts one node after the other, never the last one, until it is told to end. Gives what it has done.
-fn hurt(fleet: &mut Processes, ended: &AtomicBool) -> [u32; 2] {
-    let mut done = [0, 0];
+fn hurt(fleet: &mut Processes, ended: &AtomicBool) -> [u32; 3] {
+    let mut done = [0; 3];
     for round in 0_usize.. {
         let node = (round * 5 + round / 3) % 3;
-        let fault = if round % 5 < 3 { Fault::Kill } else { Fault::Stop };
+        let fault = [Fault::Kill, Fault::Stop, Fault::Kill, Fault::CutOff][round % 4];
         wait(Duration::from_millis(1500), ended);
         match fault {
             Fault::Kill => {
@@ -46,6 +47,12 @@ fn hurt(fleet: &mut Processes, ended: &AtomicBool) -> [u32; 2] {
                 signal(child, "-STOP");
                 wait(Duration::from_millis(2500), ended);
                 signal(child, "-CONT");
+            }
+            Fault::CutOff => {
+                let relay = &fleet.relays[node].1;
+                relay.cut(true);
+                wait(Duration::from_millis(2500), ended);
+                relay.cut(false);
             }
         }
         done[fault as usize] += 1;
@@ -75,7 +82,7 @@ fn resident(process: u32) -> u64 {
 #[ignore = "minutes: cargo test --release -p cnasc --features fleet --test fleet -- --ignored --nocapture soak"]
 fn soak() {
     let count: usize = std::env::var("CNASC_SOAK").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000);
-    let mut fleet = Processes::running(4);
+    let mut fleet = Processes::relayed(4);
     let bundle = fleet.bundle();
     let images: Vec<Vec<f32>> =
         (1..=IMAGES).map(|at| pixels(&bundle).iter().map(|pixel| pixel / at as f32).collect()).collect();
@@ -109,29 +116,34 @@ fn soak() {
                 }
                 Err(error) => errors.push(error.to_string()),
             }
+            if index % (count / 200).max(1) == 0 {
+                memory.push(resident(spared));
+            }
             if index % (count / 10).max(1) == 0 {
-                memory.push((resident_bytes().unwrap_or(0), resident(spared)));
                 println!(
                     "{index}: {:.0} s, {} moves, {} errors, {longest:.2} s at most; here {:.1} MB, the spared node {:.1} MB",
                     began.elapsed().as_secs_f64(),
                     steady.moves(),
                     errors.len(),
-                    memory[memory.len() - 1].0 as f64 / 1e6,
-                    memory[memory.len() - 1].1 as f64 / 1e6,
+                    resident_bytes().unwrap_or(0) as f64 / 1e6,
+                    resident(spared) as f64 / 1e6,
                 );
             }
         }
         ended.store(true, Ordering::Relaxed);
-        let [killed, stopped] = hurting.join().expect("it does not panic");
+        let [killed, stopped, cut] = hurting.join().expect("it does not panic");
         println!(
-            "{answers} of {count} answered in {:.0} s over {} placements; {killed} times a node was killed, {stopped} times stopped; errors: {errors:#?}",
+            "{answers} of {count} answered in {:.0} s over {} placements; {killed} times a node was killed, {stopped} times stopped, {cut} times cut off; errors: {errors:#?}",
             began.elapsed().as_secs_f64(),
             references.len(),
         );
         assert!(answers * 100 >= count * 99, "too many errors: {errors:?}");
-        // What is there once is there: plans, references, caches. The second half shows a leak.
-        let (middle, end) = (memory[memory.len() / 2].1, memory[memory.len() - 1].1);
-        assert!(end <= middle + middle / 20, "the spared node grew from {middle} to {end} bytes");
+        // What is needed for a moment, as while a connection is replaced, comes and goes; what leaks is never given back, and shows in the least
+        // of a while. In the first quarter all that is kept for good comes to be.
+        let quarters: Vec<u64> =
+            memory.chunks(memory.len().div_ceil(4)).filter_map(|some| some.iter().min().copied()).collect();
+        println!("the least that the spared node had in each quarter: {quarters:?} bytes");
+        assert!(quarters[3] <= quarters[1] + quarters[1] / 20, "the spared node grew: {quarters:?} bytes");
     });
 }
 

@@ -1,16 +1,12 @@
 //! Images one after the other through nodes that come and go.
 
-use crate::processes::{Processes, json, local, members, pixels, shown};
-#[cfg(unix)]
-use crate::processes::{heavy, signal};
+use crate::processes::{Processes, heavy, json, local, members, pixels, shown};
 use cnasc_fleet::remote::Steady;
 use cnasc_fleet::remote::coordinator::MAX_IN_FLIGHT;
 use cnasc_fleet::remote::recovery::Given;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Many images, several in flight at once: the same answers in the same order, on one clock, and counted by the nodes.
 #[test]
@@ -112,41 +108,35 @@ fn a_stream_goes_on_without_a_node() {
     }
 }
 
-/// A node that gets a tenth of its time is given less to do, and what it is given is still right.
-#[cfg(unix)]
+/// A node that comes back as a slow one is given less to do, and what it is given is still right.
 #[test]
-#[ignore = "needs a machine with nothing else to do: cargo test --release -p cnasc --features fleet --test fleet -- --ignored slow_node"]
 fn a_slow_node_is_planned_around() {
-    let fleet = Processes::running(3);
+    let mut fleet = Processes::running(3);
     let bundle = fleet.bundle_of(&heavy(), 3);
     let image = pixels(&bundle);
+    let wanted = local(&bundle, &image).output;
     let coordinator = fleet.coordinator();
     let nodes = members(&bundle, &coordinator);
     let flops = |given: &Given, node: usize| given.answer.devices[node].flops;
     let mut steady =
         Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
-    for _ in 0..30 {
+    // What is usual is known after a few.
+    for _ in 0..20 {
         steady.infer(image.clone()).expect("an answer");
     }
     let first = steady.infer(image.clone()).expect("an answer");
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let node = fleet.nodes[1].as_ref().expect("it runs");
-            while !ended.load(Ordering::Relaxed) {
-                signal(node, "-STOP");
-                std::thread::sleep(Duration::from_millis(40));
-                signal(node, "-CONT");
-                std::thread::sleep(Duration::from_millis(4));
-            }
-        });
-        let slowed = (0..400).any(|_| {
-            steady.infer(image.clone()).expect("an answer");
-            steady.slowed().iter().any(|(node, _)| node == "n1")
-        });
-        let less = steady.infer(image.clone()).expect("an answer");
-        ended.store(true, Ordering::Relaxed);
-        assert!(slowed, "nobody notices");
-        assert!(flops(&less, 1) < flops(&first, 1), "{} of {}", flops(&less, 1), flops(&first, 1));
+    fleet.kill(1);
+    // So much that a machine which does other things as well hides nothing: what it rests for is counted by the processor's time.
+    fleet.start_with(1, &["--slowed", "24"]);
+    assert_eq!(steady.coordinator().wait_for(&["n1".to_owned()]), Vec::<String>::new());
+    let slowed = (0..200).any(|_| {
+        steady.infer(image.clone()).expect("an answer");
+        steady.slowed().iter().any(|(node, _)| node == "n1")
     });
+    assert!(slowed, "nobody notices");
+    let less = steady.infer(image.clone()).expect("an answer");
+    assert!(flops(&less, 1) < flops(&first, 1), "{} of {}", flops(&less, 1), flops(&first, 1));
+    let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let off = wanted.iter().zip(&less.answer.output).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off <= 1e-4 * largest, "off by {off}");
 }

@@ -39,6 +39,9 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// For people.
     pub message: String,
+    /// The nodes that it sends to and can't reach, where that is why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreachable: Vec<String>,
 }
 
 /// Kinds of refusals.
@@ -57,6 +60,8 @@ pub enum RefusalKind {
     Start,
     /// The inference failed.
     Inference,
+    /// The inference failed because a node that it needs tensors of was gone from here, for a moment at least.
+    Link,
     /// The disk is full, or the like.
     System,
 }
@@ -64,7 +69,7 @@ pub enum RefusalKind {
 impl Refusal {
     /// One of that kind.
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), unreachable: Vec::new() }
     }
 
     fn message() -> Self {

@@ -1,14 +1,16 @@
 //! Answers although nodes come and go: a node that goes away is left out of the next plan, one that returns is used again, and one that
-//! has become slow ([`pace`]) is given less.
+//! has become slow ([`pace`]) is given less. Of nodes that reach the coordinator and not each other ([`apart`]) some are left out.
 //!
 //! The network is placed anew by whoever starts this, on the devices whose nodes are there; the inferences that were under way are begun
 //! again there, and answers come in the order of the images. A plan for the same nodes is made once. Parts that a node has had before are not sent again.
 
+pub mod apart;
 pub mod pace;
 
 use super::RemoteError;
 use super::coordinator::{Coordinator, InFlight, MAX_IN_FLIGHT};
 use crate::{Answer, DeviceReport};
+use apart::Apart;
 use cnasc_bundle::Bundle;
 use cnasc_ir::Fleet;
 use pace::Pace;
@@ -31,6 +33,7 @@ pub struct Steady {
     /// What is deployed is placed for.
     state: State,
     pace: Pace,
+    apart: Apart,
     /// How often the network was placed anew.
     moves: u64,
     /// Whether what is deployed can't answer any more.
@@ -65,7 +68,7 @@ pub struct Given {
 }
 
 impl Steady {
-    /// Deploys `bundle` on `members`, all of which must be there.
+    /// Deploys `bundle` on `members`, all of which must be there. Where some don't reach each other, the first inference is placed without them.
     ///
     /// # Errors
     /// As [`Coordinator::deploy`].
@@ -75,13 +78,17 @@ impl Steady {
         members: Vec<String>,
         placing: Box<Placing>,
     ) -> Result<Self, RemoteError> {
-        coordinator.deploy(&bundle, &members)?;
+        let mut apart = Apart::default();
+        let stale = match coordinator.deploy(&bundle, &members) {
+            Err(error) if apart.note(&error, &members, Instant::now()) => true,
+            other => other.map(|()| false)?,
+        };
         let pace = Pace::new(members.len());
         let state = State { present: vec![true; members.len()], slower: pace.slower() };
         let whole = Arc::new(bundle);
         let plans = BTreeMap::from([(state.clone(), Arc::clone(&whole))]);
-        let (moves, stale, queue) = (0, false, VecDeque::new());
-        Ok(Self { coordinator, whole, members, placing, plans, state, pace, moves, stale, queue })
+        let (moves, queue) = (0, VecDeque::new());
+        Ok(Self { coordinator, whole, members, placing, plans, state, pace, apart, moves, stale, queue })
     }
 
     /// How often the network was placed anew because a node went or came.
@@ -138,6 +145,7 @@ impl Steady {
         let mut attempts = 2 * self.members.len() + 1;
         loop {
             let handed_over = self.queue.front()?.handed_over;
+            self.apart.forget(Instant::now());
             self.stale |= self.there() != self.state.present;
             let result = self.ready().and_then(|flight| {
                 let began = flight.began();
@@ -151,6 +159,7 @@ impl Steady {
                     if let RemoteError::Lost(node) = &error {
                         self.coordinator.wait_gone(node);
                     }
+                    self.apart.note(&error, &self.members, Instant::now());
                     self.stale = true;
                 }
                 other => {
@@ -185,10 +194,10 @@ impl Steady {
         Ok(())
     }
 
-    /// Which of the members are there.
+    /// Which of the members are there and reach each other, as far as is known.
     fn there(&self) -> Vec<bool> {
         let here = self.coordinator.here();
-        self.members.iter().map(|member| here.contains(member)).collect()
+        self.apart.without(self.members.iter().map(|member| here.contains(member)).collect())
     }
 
     /// Of each member that computed, seconds over what the plan gave it.
@@ -236,7 +245,7 @@ impl Steady {
 /// Whether another attempt may do: somebody is gone, or was started anew and does not know what it was doing.
 fn is_passing(error: &RemoteError) -> bool {
     use super::protocol::RefusalKind;
-    let restarted = |kind: RefusalKind| matches!(kind, RefusalKind::Run | RefusalKind::Start);
+    let restarted = |kind: RefusalKind| matches!(kind, RefusalKind::Run | RefusalKind::Start | RefusalKind::Link);
     error.is_absence() || matches!(error, RemoteError::Refused { refusal, .. } if restarted(refusal.kind))
 }
 

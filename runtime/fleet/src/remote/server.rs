@@ -16,7 +16,8 @@ use crate::promise::Promise;
 use crate::worker::{self, guarded, message};
 use cnasc_bundle::{Action, Part, image};
 use cnasc_ir::DeviceId;
-use cnasc_node::Node;
+use cnasc_node::{Node, NodeError};
+use cnasc_transport::TransportError;
 use cnasc_transport::net::endpoint::{Links, Stopper};
 use cnasc_transport::net::{Call, MAX_MESSAGE, Net, Networked};
 use std::net::SocketAddr;
@@ -359,7 +360,7 @@ impl Prepared {
                 Err(_) => metrics.failed(),
             }
             let panicked = matches!(outcome, Err(FleetError::Panic { .. }));
-            let outcome = outcome.map_err(|error| Refusal::new(RefusalKind::Inference, error.to_string()));
+            let outcome = outcome.map_err(|error| Refusal::new(kind(&error), error.to_string()));
             let answer = protocol::write_done(outcome.as_ref().map_err(Clone::clone), *zero, arrived);
             // After a panic the node is in no known state.
             if replies.send((call, answer)).is_err() || panicked {
@@ -386,7 +387,18 @@ impl Prepared {
             Err(panic) => return Err(failed(format!("compiling panicked: {}", message(panic.as_ref())))),
         };
         let missing = links.unreachable(REACHING.min(deadline.saturating_duration_since(Instant::now())));
-        if missing.is_empty() { Ok(node) } else { Err(failed(format!("can't reach {}", missing.join(", ")))) }
+        if missing.is_empty() {
+            return Ok(node);
+        }
+        Err(Refusal { unreachable: missing.clone(), ..failed(format!("can't reach {}", missing.join(", "))) })
+    }
+}
+
+/// What failed in an inference.
+fn kind(error: &FleetError) -> RefusalKind {
+    match error {
+        FleetError::Node { error: NodeError::Transport(TransportError::Closed { .. }), .. } => RefusalKind::Link,
+        _ => RefusalKind::Inference,
     }
 }
 
