@@ -6,3 +6,4 @@
 
 pub mod peers;
 pub mod placed;
+pub mod program;

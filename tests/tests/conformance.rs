@@ -2,29 +2,22 @@
 
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
-use cnasc_base::{Seed, Sources};
+use cnasc_base::Seed;
 use cnasc_bundle::{Action, Bundle, layout};
 use cnasc_fleet::Local;
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::fleet::{Backend, Device, Link};
-use cnasc_ir::{Architecture, Fleet, Program};
+use cnasc_ir::{Architecture, Fleet};
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::simulate::Simulator;
 use cnasc_place::{Strategy, Workload, plan, verify};
-use std::collections::BTreeMap;
+use cnasc_tests::program::{compiled, drawn};
 
 /// Every family, block, aggregate and staging, in sizes that many of can be run.
 const SPACE: &str = include_str!("space.cnas");
 
 /// Networks drawn; each is run on every number of devices.
 const NETWORKS: u64 = 200;
-
-fn program() -> Program {
-    let mut sources = Sources::default();
-    let file = sources.add("space.cnas", SPACE);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
-    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
-}
 
 /// `devices` unequal boards, so that plans are not symmetric.
 fn fleet(devices: usize, backend: Backend) -> Fleet {
@@ -64,11 +57,10 @@ fn image(bundle: &Bundle, seed: u64) -> Vec<f32> {
 /// were measured has the same order.
 #[test]
 fn a_plan_is_executed_in_its_order() {
-    let program = program();
+    let program = compiled(SPACE.to_owned());
     let mut copies = 0;
     for seed in 0..30 {
-        let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), seed);
-        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let architecture = drawn(&program, seed);
         let bundle = bundle(&architecture, 3, Strategy::Best, Backend::Jit);
         let answer = Local::start(&bundle).expect("it starts").infer(&image(&bundle, seed)).expect("it answers");
         let workload = Workload::new(&architecture, &lower(&architecture)).expect("they belong together");
@@ -116,12 +108,10 @@ fn a_plan_is_executed_in_its_order() {
 
 #[test]
 fn compiled_and_spread_is_as_reference_on_one() {
-    let program = program();
-    let over = &program.searches[0].over;
+    let program = compiled(SPACE.to_owned());
     let mut spread = [0_u32; 5];
     for seed in 0..NETWORKS {
-        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
-        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let architecture = drawn(&program, seed);
         let wanted_bundle = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
         let image = image(&wanted_bundle, seed);
         let wanted = answer(&wanted_bundle, &image);
@@ -140,13 +130,11 @@ fn compiled_and_spread_is_as_reference_on_one() {
 /// Backends of unequal devices of one fleet, each in every place.
 #[test]
 fn mixed_fleets_are_as_reference_on_one() {
-    let program = program();
-    let over = &program.searches[0].over;
+    let program = compiled(SPACE.to_owned());
     let all = [Backend::Jit, Backend::Burn, Backend::Reference];
     let backends: Vec<Backend> = all.into_iter().filter(|&backend| cnasc_fleet::has(backend)).collect();
     for seed in 0..60 {
-        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
-        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let architecture = drawn(&program, seed);
         let alone = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
         let image = image(&alone, seed);
         let wanted = answer(&alone, &image);
@@ -171,11 +159,9 @@ fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
 
 #[test]
 fn folding_keeps_the_answer() {
-    let program = program();
-    let over = &program.searches[0].over;
+    let program = compiled(SPACE.to_owned());
     for seed in 0..40 {
-        let drawn = cnasc_search::draw(&program, over, &BTreeMap::new(), seed);
-        let architecture = drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture;
+        let architecture = drawn(&program, seed);
         let folded = bundle(&architecture, 1, Strategy::Single, Backend::Reference);
         let graph = lower(&architecture);
         let weights = random_weights(&graph, &Seed::new(seed));

@@ -5,12 +5,11 @@
 
 use cnasc::parts::{Placed, Way, place};
 use cnasc::pipeline;
-use cnasc_base::Sources;
 use cnasc_bundle::image;
 use cnasc_fleet::Local;
-use cnasc_ir::{Architecture, Fleet, Program};
+use cnasc_ir::{Architecture, Fleet};
 use cnasc_place::{Strategy, verify};
-use std::collections::BTreeMap;
+use cnasc_tests::program::searching;
 use std::time::Duration;
 
 /// The networks, and what share of one board's latency is surely enough for four.
@@ -19,24 +18,10 @@ const NETWORKS: [(&str, &str, f64); 2] = [("vgg", "vgg16", 0.35), ("resnet", "re
 /// The largest difference of two answers, relative to the largest value: what all backends promise.
 const PROMISED: f32 = 1e-4;
 
-fn program(module: &str, network: &str) -> Program {
-    let text = format!(
-        "use std::networks::{module}::{network}\nuse std::devices::rpi4\nuse std::links::gigabit\n\nfleet shelf {{\n    node pi[4]: rpi4\n    \
-         link pi <-> pi: gigabit\n}}\n\nsearch only {{\n    over {network}()\n    on shelf\n    minimize params\n    \
-         budget 1 candidates\n}}\n"
-    );
-    let mut sources = Sources::default();
-    let file = sources.add("only.cnas", text);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
-    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
-}
-
 /// The network, and the boards.
 fn drawn(module: &str, network: &str) -> (Architecture, Fleet) {
-    let program = program(module, network);
-    let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), 0);
-    let architecture = drawn.unwrap_or_else(|error| panic!("{network}: {}", error.message)).architecture;
-    (architecture, program.fleets[0].clone())
+    let program = searching(&format!("use std::networks::{module}::{network}"), &format!("{network}()"), 4);
+    (cnasc_tests::program::drawn(&program, 0), program.fleets[0].clone())
 }
 
 fn placed(architecture: &Architecture, fleet: &Fleet, way: Way) -> Placed {

@@ -2,10 +2,9 @@
 
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
-use cnasc_base::Sources;
 use cnasc_ir::Program;
 use cnasc_place::Workload;
-use std::collections::BTreeMap;
+use cnasc_tests::program::{drawn, searching};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -128,16 +127,8 @@ fn program(row: &Row) -> Program {
     let families = ["ba", "distance", "er", "ws"].iter();
     let used = families.filter(|family| row.arguments.contains(&format!(" {family}(")));
     let wiring: String = used.map(|family| format!("use std::generators::{family}\n")).collect();
-    let text = format!(
-        "use std::networks::{module}::{network}\nuse std::devices::rpi4\n{wiring}\n\
-         fleet one {{\n    node pi: rpi4\n}}\n\n\
-         search only {{\n    over {network}({})\n    on one\n    minimize params\n    budget 1 candidates\n}}\n",
-        row.arguments
-    );
-    let mut sources = Sources::default();
-    let file = sources.add("only.cnas", text);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
-    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
+    let text = format!("use std::networks::{module}::{network}\n{wiring}");
+    searching(&text, &format!("{network}({})", row.arguments), 1)
 }
 
 /// Mean parameters and multiply-adds of a row's draws.
@@ -145,8 +136,7 @@ fn counted(row: &Row) -> (f64, f64) {
     let program = program(row);
     let (mut params, mut macs) = (0.0, 0.0);
     for seed in 0..row.draws {
-        let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), seed);
-        let architecture = drawn.unwrap_or_else(|error| panic!("{}: {}", row.path, error.message)).architecture;
+        let architecture = drawn(&program, seed);
         let graph = cnasc_lower::lower(&architecture);
         let workload = Workload::sketch(&architecture);
         assert_eq!(workload, Workload::new(&architecture, &graph), "{}: costs with and without lowering", row.path);

@@ -3,7 +3,7 @@
 
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
-use cnasc_base::Sources;
+use cnasc::sets::{self, Sets};
 use cnasc_bundle::{Bundle, layout};
 use cnasc_fleet::Local;
 use cnasc_ir::architecture::Preprocess;
@@ -11,34 +11,17 @@ use cnasc_ir::fleet::{Backend, Device, DeviceId, Link};
 use cnasc_ir::{Architecture, Fleet, TensorGraph, Weights};
 use cnasc_lower::{fold, lower};
 use cnasc_place::{Pin, Workload, plan_pinned};
-use cnasc_train::data::{Images, idx};
+use cnasc_tests::program::{drawn, searching};
+use cnasc_train::data::Images;
 use cnasc_train::{Augment, Network, Noise, Optimizer, Schedule, Settings, Trainer, evaluate, initial_weights};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
-/// Both sets, or nothing where they are not installed.
-fn images() -> Option<[Images; 2]> {
-    let read = |name: &str| cnasc::images::read_whole(&Path::new(FOLDER).join(name), 1 << 30).ok();
-    let set = |name: &str| {
-        let images = read(&format!("{name}-images-idx3-ubyte.gz"))?;
-        Some(idx(&images, &read(&format!("{name}-labels-idx1-ubyte.gz"))?).expect("the package's files are whole"))
-    };
-    Some([set("train")?, set("t10k")?])
-}
-
 fn network() -> Architecture {
-    let mut sources = Sources::default();
     let text = include_str!("../../examples/training/fashion.cnas");
-    let text = format!(
-        "{text}\nuse std::devices::rpi4\nfleet one {{\n    node pi: rpi4\n}}\nsearch only {{\n    over concurrent(wiring: distance(n: 12), width: 8)\n    on one\n    minimize nodes\n    budget 1 candidates\n}}\n"
-    );
-    let file = sources.add("fashion.cnas", text);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
-    let program = program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)));
-    let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), 1);
-    drawn.unwrap_or_else(|error| panic!("{}", error.message)).architecture
+    drawn(&searching(text, "concurrent(wiring: distance(n: 12), width: 8)", 1), 1)
 }
 
 fn train(network: &Network, train: &Images, preprocess: &Preprocess) -> Weights {
@@ -135,7 +118,7 @@ fn by_onnx_runtime(
 #[test]
 #[ignore = "a minute, and needs dataset-fashion-mnist: cargo test --release -p cnasc-tests --test predictions -- --ignored --nocapture"]
 fn a_trained_network_predicts_the_same_everywhere() {
-    let [images, test] = images().expect("Debian's package dataset-fashion-mnist is installed");
+    let Sets { train: images, test } = sets::read(Path::new(FOLDER)).unwrap_or_else(|failure| panic!("{failure:?}"));
     let architecture = network();
     let graph = lower(&architecture);
     let network = Network::new(&graph, 2).expect("it can be trained");

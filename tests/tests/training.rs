@@ -3,28 +3,15 @@
 
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
-use cnasc_base::{Seed, Sources};
+use cnasc_base::Seed;
 use cnasc_bundle::{Bundle, layout};
 use cnasc_fleet::Local;
 use cnasc_ir::fleet::{Backend, Device, Link};
-use cnasc_ir::program::Make;
-use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
+use cnasc_ir::{Architecture, Fleet, TensorGraph, Weights};
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::{Strategy, Workload, plan};
+use cnasc_tests::program::{compiled, drawn, searching};
 use cnasc_train::{Network, Optimizer};
-use std::collections::BTreeMap;
-
-fn program(text: &str) -> Program {
-    let mut sources = Sources::default();
-    let file = sources.add("training.cnas", text);
-    let (program, diagnostics) = cnasc_frontend::compile(&mut sources, file);
-    program.unwrap_or_else(|| panic!("{}", cnasc_base::render::human(&sources, &diagnostics, false)))
-}
-
-fn draw(program: &Program, over: &Make, seed: u64) -> Architecture {
-    let drawn = cnasc_search::draw(program, over, &BTreeMap::new(), seed);
-    drawn.unwrap_or_else(|error| panic!("seed {seed}: {}", error.message)).architecture
-}
 
 /// What a backend says of an image, on one device.
 fn answer(
@@ -81,19 +68,15 @@ fn check(architecture: &Architecture, backend: Backend, steps: u64) -> bool {
 
 #[test]
 fn drawn_networks_answer_as_plain_loops_do() {
-    let program = program(include_str!("space.cnas"));
-    let trained =
-        (0..40).filter(|&seed| check(&draw(&program, &program.searches[0].over, seed), Backend::Reference, 1));
+    let program = compiled(include_str!("space.cnas").to_owned());
+    let trained = (0..40).filter(|&seed| check(&drawn(&program, seed), Backend::Reference, 1));
     assert!(trained.count() >= 35, "nearly all can be trained");
 }
 
 #[test]
 fn known_networks_answer_as_compiled_kernels_do() {
     for (path, name) in [("cifarnet", "cifarnet"), ("resnet", "resnet18"), ("mobilenet", "mobilenet_v2")] {
-        let text = format!(
-            "use std::networks::{path}::{name}\nuse std::devices::rpi4\nfleet one {{\n    node pi: rpi4\n}}\nsearch only {{\n    over {name}()\n    on one\n    minimize nodes\n    budget 1 candidates\n}}\n"
-        );
-        let program = program(&text);
-        assert!(check(&draw(&program, &program.searches[0].over, 0), Backend::Jit, 1), "{name} can be trained");
+        let program = searching(&format!("use std::networks::{path}::{name}"), &format!("{name}()"), 1);
+        assert!(check(&drawn(&program, 0), Backend::Jit, 1), "{name} can be trained");
     }
 }
