@@ -22,9 +22,10 @@ pub fn compiled(text: String) -> Program {
 /// As [`compiled`].
 #[must_use]
 pub fn searching(text: &str, network: &str, boards: usize) -> Program {
+    let link = if boards > 1 { "\n    link pi <-> pi: gigabit" } else { "" };
     compiled(format!(
         "{text}\nuse std::devices::rpi4\nuse std::links::gigabit\n\n\
-         fleet boards {{\n    node pi[{boards}]: rpi4\n    link pi <-> pi: gigabit\n}}\n\n\
+         fleet boards {{\n    node pi[{boards}]: rpi4{link}\n}}\n\n\
          search only {{\n    over {network}\n    on boards\n    minimize params\n    budget 1 candidates\n}}\n"
     ))
 }
