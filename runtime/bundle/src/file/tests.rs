@@ -2,6 +2,7 @@
 
 use super::{HASH_BYTES, HEAD_BYTES, VERSION};
 use crate::bundle::{Bundle, BundleError};
+use crate::part::Part;
 use crate::sample;
 use cnasc_base::random::Seed;
 use cnasc_ir::architecture::NodeId;
@@ -9,6 +10,7 @@ use cnasc_ir::fleet::Backend;
 use cnasc_ir::tensor::{ParamId, ParamSpec};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 fn small() -> Bundle {
     sample::bundle(&sample::diamond(2), 2, Backend::Jit, &Seed::new(5))
@@ -184,4 +186,40 @@ fn a_parameter_that_nothing_uses_keeps_its_place() {
         *param = ParamId(param.0 + 1);
     }
     assert_eq!(Bundle::read(&bundle.write()), Ok(bundle));
+}
+
+/// What reading may do with the bytes of a bundle or a part, behind which their hash is put: read them, so that what is written is read again, or
+/// refuse them.
+fn take(name: &str, body: &[u8]) -> bool {
+    let file = [body, Sha256::digest(body).as_slice()].concat();
+    let (bundle, part) = (Bundle::read(&file), Part::read(&file));
+    if let Ok(bundle) = &bundle {
+        let written = bundle.write();
+        assert_eq!(Bundle::read(&written).map(|again| again.write()), Ok(written), "{name}");
+        assert_eq!(bundle.shares().len(), bundle.fleet.devices.len(), "{name}");
+    }
+    if let Ok(part) = &part {
+        let written = part.write();
+        assert_eq!(Part::read(&written).map(|again| again.write()), Ok(written), "{name}");
+        assert_eq!(part.share().device, part.device(), "{name}");
+    }
+    bundle.is_ok() || part.is_ok()
+}
+
+/// What fuzzing found (`tests/fuzz`), and the same with some bytes others.
+#[test]
+fn what_reached_new_code() {
+    let mut taken = 0;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/bundle");
+    for entry in std::fs::read_dir(folder).expect("the corpus is part of the repository") {
+        let path = entry.unwrap().path();
+        let (name, bytes) = (path.display().to_string(), std::fs::read(&path).unwrap());
+        taken += u32::from(take(&name, &bytes));
+        for place in (0..bytes.len()).step_by(53) {
+            let mut broken = bytes.clone();
+            broken[place] ^= [0x01, 0x80, 0x03][place % 3];
+            take(&format!("{name} with byte {place} changed"), &broken);
+        }
+    }
+    assert!(taken > 10, "the corpus has bundles that are read");
 }

@@ -328,6 +328,9 @@ fn floats(bytes: &[u8]) -> Result<Vec<f32>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cnasc_ir::DeviceId;
+    use cnasc_transport::Frame;
+    use cnasc_transport::wire::{self, HEADER_BYTES, Header};
     use proptest::prelude::*;
 
     #[test]
@@ -350,6 +353,53 @@ mod tests {
         assert_eq!(done.outcome(values, now), outcome, "to the last bit");
         let refusal = Refusal::new(RefusalKind::Run, "no such run");
         assert_eq!(read_done(&write_done(Err(refusal.clone()), now, now)), Err(refusal));
+    }
+
+    /// A tensor that is read is the message that it came in.
+    fn take_tensor(name: &str, bytes: &[u8]) -> bool {
+        let Some((head, mut rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return false };
+        let Ok(header) = Header::read(head) else { return false };
+        assert_eq!(header.write(), *head, "{name}");
+        if header.fits(bytes.len() as u64).is_err() {
+            return false;
+        }
+        let Some(payload) = header.values(&mut rest).unwrap() else { return false };
+        let frame = Frame { inference: header.inference, tensor: header.tensor, from: DeviceId(0), payload };
+        assert_eq!(wire::message(header.run, &frame), bytes, "{name}");
+        true
+    }
+
+    /// Whether some of what members say is in `bytes`.
+    fn take(name: &str, bytes: &[u8]) -> bool {
+        if let Ok(piece) = Piece::read(bytes) {
+            assert_eq!(piece.write(), bytes, "{name}");
+        }
+        let _ = Job::read(bytes);
+        let done = read_done(bytes);
+        if let Ok((done, values)) = &done {
+            assert_eq!(values.len(), done.answer.unwrap_or_default(), "{name}");
+        }
+        let signed = read::<Signed>(bytes).and_then(|signed| read::<Offer>(signed.offer.as_bytes()));
+        let status = read::<Result<Status, Refusal>>(bytes).is_ok() || read::<Result<Told, Refusal>>(bytes).is_ok();
+        take_tensor(name, bytes) || done.is_ok() || signed.is_ok() || status || read::<RunCall>(bytes).is_ok()
+    }
+
+    /// What fuzzing found (`tests/fuzz`), and the same with each byte another one.
+    #[test]
+    fn what_reached_new_code() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/message");
+        let mut taken = 0;
+        for entry in std::fs::read_dir(folder).expect("the corpus is part of the repository") {
+            let path = entry.unwrap().path();
+            let (name, bytes) = (path.display().to_string(), std::fs::read(&path).unwrap());
+            taken += u32::from(take(&name, &bytes));
+            for place in 0..bytes.len() {
+                let mut broken = bytes.clone();
+                broken[place] ^= [0x01, 0x80, 0xff][place % 3];
+                take(&format!("{name} with byte {place} changed"), &broken);
+            }
+        }
+        assert!(taken > 10, "the corpus has messages that are read");
     }
 
     proptest! {
