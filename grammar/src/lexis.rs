@@ -48,8 +48,8 @@ const LONG_SYMBOLS: [&str; 16] =
     ["<->", "...", "->", "=>", "<=", ">=", "==", "!=", "..", "::", "&&", "||", "**", "/*", "*/", "<>"];
 
 /// The words that begin items; the grammar's `item_word`.
-pub const ITEM_WORDS: [&str; 9] =
-    ["block", "device", "fleet", "generator", "network", "search", "staging", "test", "use"];
+pub const ITEM_WORDS: [&str; 10] =
+    ["block", "device", "fleet", "generator", "network", "search", "staging", "test", "training", "use"];
 
 /// The words that no name may be; the grammar's `reserved`.
 pub const RESERVED_WORDS: [&str; 15] =

@@ -115,6 +115,8 @@ pub enum Keyword {
     Network,
     /// `search`
     Search,
+    /// `training`
+    Training,
     /// `test`
     Test,
 }
@@ -423,6 +425,7 @@ impl Keyword {
             Self::Staging => "staging",
             Self::Network => "network",
             Self::Search => "search",
+            Self::Training => "training",
             Self::Test => "test",
         }
     }

@@ -120,7 +120,8 @@ fn section() -> BoxedStrategy<String> {
 }
 
 fn item() -> impl Strategy<Value = String> {
-    let keyword = prop::sample::select(vec!["device", "fleet", "generator", "staging", "network", "search"]);
+    let keyword =
+        prop::sample::select(vec!["device", "fleet", "generator", "staging", "network", "search", "training"]);
     let params = prop_oneof![
         Just(String::new()),
         Just(format!("({MAYBE})")),

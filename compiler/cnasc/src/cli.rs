@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
-pub use train::{OptimizerArg, ScheduleArg, TrainArgs};
+pub use train::{OptimizerArg, ProxyArg, ProxyArgs, ScheduleArg, TrainArgs};
 pub use transfer::{TransferArg, TransferArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.
@@ -267,6 +267,9 @@ pub struct ScoreArgs {
     /// Also the shape (widths by depth, edge lengths) and the best-scored partition (work, entropy, who sends what to whom).
     #[arg(long)]
     pub detail: bool,
+    #[command(flatten)]
+    /// How well they may learn.
+    pub proxy: ProxyArgs,
 }
 
 /// `cnasc plan`

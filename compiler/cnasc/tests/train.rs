@@ -159,3 +159,71 @@ fn what_does_not_fit_is_said() {
     assert_eq!(train(NETWORK, &["--smoothing", "1"]), "E0651");
     assert_eq!(train(NETWORK, &["--hold-out", "160"]), "E0606");
 }
+
+/// The first epoch's row of `metrics.csv`, and how many there are.
+fn figures(folder: &Path, out: &str) -> (Vec<String>, usize) {
+    let text = std::fs::read_to_string(folder.join(out).join("metrics.csv")).expect("figures");
+    let row = text.lines().nth(1).expect("a row").split(',').map(str::to_owned).collect();
+    (row, text.lines().count() - 1)
+}
+
+#[test]
+fn a_training_of_the_source_says_how() {
+    let folder = workplace();
+    let at = folder.path();
+    let training = "training quick {\n    data \".\"\n    rate 0.05\n    schedule constant\n    warmup 0\n    epochs 2\n    \
+        batch 16\n    limit 64\n    hold_out 16\n}\n";
+    std::fs::write(at.join("one.cnas"), format!("{NETWORK}\n{training}")).expect("it can be written");
+    let report = cnasc(0, at, &["train", "one.cnas", "-o", "said"]);
+    assert_eq!((report["train_images"].as_u64(), report["test_images"].as_u64()), (Some(48), Some(40)));
+    let (row, epochs) = figures(at, "said");
+    assert_eq!((row[1].as_str(), epochs), ("0.05", 2));
+
+    // Options go before it, and what they say is the same run as if the source said nothing.
+    let options = ["--rate", "0.02", "--epochs", "1", "--limit", "32", "--hold-out", "0", "--train-seed", "9"];
+    let mut words = vec!["train", "one.cnas", "-o", "given"];
+    words.extend(options);
+    assert_eq!(cnasc(0, at, &words)["train_images"], 32);
+    let (row, epochs) = figures(at, "given");
+    assert_eq!((row[1].as_str(), epochs), ("0.02", 1));
+    let mut words =
+        vec!["train", "small.cnas", "-o", "alone", "--data", ".", "--schedule", "constant", "--warmup", "0"];
+    words.extend(["--batch", "16"]);
+    words.extend(options);
+    cnasc(0, at, &words);
+    let weights = |out: &str| std::fs::read(at.join(out).join("small.safetensors")).expect("weights");
+    assert!(weights("given") == weights("alone"), "options alone come to the same bytes");
+
+    // A rate is meant for the optimizer that it was written for.
+    cnasc(0, at, &["train", "one.cnas", "-o", "adam", "--optimizer", "adamw", "--epochs", "1"]);
+    assert_eq!(figures(at, "adam").0[1], "0.002");
+
+    std::fs::write(at.join("two.cnas"), format!("{NETWORK}\n{training}\n{}", training.replace("quick", "slow")))
+        .expect("it can be written");
+    let unsaid = cnasc(1, at, &["train", "two.cnas", "-o", "two"]);
+    assert_eq!(first_code(&unsaid), "E0603");
+    assert!(unsaid.to_string().contains("`quick`, `slow`"), "{unsaid}");
+    assert_eq!(first_code(&cnasc(1, at, &["train", "two.cnas", "-o", "two", "--training", "none"])), "E0603");
+    cnasc(0, at, &["train", "two.cnas", "-o", "two", "--training", "slow"]);
+}
+
+#[test]
+fn a_score_tells_of_untrained_networks() {
+    let folder = workplace();
+    let at = folder.path();
+    let told = |options: &[&str]| {
+        let mut words = vec!["score", "small.cnas", "-n", "2", "--data", "."];
+        words.extend(options);
+        let rows = cnasc(0, at, &words);
+        let rows = rows.as_array().expect("a row a network").clone();
+        rows.into_iter().map(|row| row["proxy"].clone()).collect::<Vec<Value>>()
+    };
+    for name in ["grad_norm", "synflow", "naswot", "jacob_cov", "zen"] {
+        let rows = told(&[&format!("--proxy={name}")]);
+        assert_eq!(rows.len(), 2);
+        assert!(rows.iter().all(|row| row["name"] == name && row["value"].is_f64()), "{rows:?}");
+        assert_eq!(rows, told(&[&format!("--proxy={name}")]), "it repeats");
+    }
+    assert!(told(&["--proxy"])[0]["name"].is_string(), "one is usual");
+    assert_eq!(first_code(&cnasc(1, at, &["score", "small.cnas", "--proxy", "--data", "nowhere"])), "E0650");
+}

@@ -22,6 +22,7 @@ mod shapes;
 mod signature;
 mod staging;
 mod tests;
+mod training;
 
 use crate::codes;
 use crate::constant::{self, Fault, Known, Value};
@@ -30,7 +31,7 @@ use cnasc_base::{Diagnostic, Diagnostics, FileId, Location, Sources};
 use cnasc_grammar::tree::{self, Span};
 use cnasc_ir::Program;
 use cnasc_ir::fleet::{Device, Fleet, Link};
-use cnasc_ir::program::{Block, Expr, Generator, Make, Network, Search, Staging, Test, Type, Variable};
+use cnasc_ir::program::{Block, Expr, Generator, Make, Network, Search, Staging, Test, Training, Type, Variable};
 use signature::{DefaultState, Signature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -48,6 +49,7 @@ pub(crate) fn check(sources: &Sources, names: &Names, whole: bool) -> (Option<Pr
         Kind::Link,
         Kind::Fleet,
         Kind::Search,
+        Kind::Training,
         Kind::Test,
     ] {
         for id in (0..names.items.len()).map(ItemId).filter(|id| names.item(*id).kind == kind) {
@@ -114,6 +116,7 @@ struct Checker<'a> {
     links: Vec<Option<Link>>,
     fleets: Vec<Option<Fleet>>,
     searches: Vec<Option<Search>>,
+    trainings: Vec<Option<Training>>,
     tests: Vec<Option<Test>>,
     found: Diagnostics,
 }
@@ -139,6 +142,7 @@ impl<'a> Checker<'a> {
             links: Vec::new(),
             fleets: Vec::new(),
             searches: Vec::new(),
+            trainings: Vec::new(),
             tests: Vec::new(),
             found: Diagnostics::default(),
         }
@@ -167,6 +171,7 @@ impl<'a> Checker<'a> {
                     Kind::Staging => push(&mut body, Self::staging, self, |checker| &mut checker.stagings),
                     Kind::Network => push(&mut body, Self::network, self, |checker| &mut checker.networks),
                     Kind::Search => push(&mut body, Self::search, self, |checker| &mut checker.searches),
+                    Kind::Training => push(&mut body, Self::training, self, |checker| &mut checker.trainings),
                     Kind::Test | Kind::Block | Kind::Link => {
                         push(&mut body, Self::test, self, |checker| &mut checker.tests);
                     }
@@ -238,6 +243,7 @@ impl<'a> Checker<'a> {
                 networks: self.networks.into_iter().collect::<Option<_>>()?,
                 fleets: self.fleets.into_iter().collect::<Option<_>>()?,
                 searches: of_root(self.names, Kind::Search, self.searches)?,
+                trainings: of_root(self.names, Kind::Training, self.trainings)?,
                 tests: of_root(self.names, Kind::Test, self.tests)?,
             })
         })();

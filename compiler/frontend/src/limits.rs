@@ -35,6 +35,11 @@ pub(crate) const SETTING: Limit = limit("a strategy's setting", 1, 1_000_000);
 pub(crate) const SEED: Limit = limit("a seed", 0, i64::MAX);
 pub(crate) const SAMPLES: Limit = limit("a number of samples", 1, 1_000_000);
 pub(crate) const KEEP: Limit = limit("how many candidates a fidelity keeps", 1, 1_000_000_000);
+pub(crate) const EPOCHS: Limit = limit("a number of epochs", 1, 100_000);
+pub(crate) const BATCH: Limit = limit("a number of images", 1, 65_536);
+pub(crate) const IMAGES: Limit = limit("a number of images", 0, 1_000_000_000);
+pub(crate) const SHIFT: Limit = limit("a number of pixels", 0, 64);
+pub(crate) const CUTOUT: Limit = limit("a number of pixels", 0, 256);
 pub(crate) const BUDGET: Limit = limit("a number of candidates", 1, 1_000_000_000);
 
 pub(crate) const REPEATS: Limit = limit("how often sections are repeated", 0, 1_000);

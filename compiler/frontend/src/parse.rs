@@ -61,7 +61,7 @@ fn words(kind: &SyntaxErrorKind) -> (Code, String, Option<&'static str>) {
             codes::UNKNOWN_DECLARATION,
             "expected a declaration",
             Some(
-                "declarations begin with `use`, `device`, `link`, `fleet`, `generator`, `block`, `staging`, `network`, `search` or `test`",
+                "declarations begin with `use`, `device`, `link`, `fleet`, `generator`, `block`, `staging`, `network`, `search`, `training` or `test`",
             ),
         ),
         Kind::ReservedName { .. } => (

@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Staging,
     Network,
     Search,
+    Training,
     Test,
 }
 
@@ -38,6 +39,7 @@ impl Kind {
             Self::Staging => "a staging",
             Self::Network => "a network",
             Self::Search => "a search",
+            Self::Training => "a training",
             Self::Test => "a test",
         }
     }
@@ -50,6 +52,7 @@ impl Kind {
             Keyword::Staging => Self::Staging,
             Keyword::Network => Self::Network,
             Keyword::Search => Self::Search,
+            Keyword::Training => Self::Training,
             Keyword::Test => Self::Test,
         }
     }

@@ -5,9 +5,11 @@
 
 mod search;
 mod test;
+mod training;
 
 pub use search::{Budget, Constraint, Cost, Fidelity, Measure, Objective, Search, Strategy};
 pub use test::{Expectation, Expected, Figure, Sample, Statistic, Test};
+pub use training::{Decline, Descent, Learning, Training};
 
 use crate::fleet::Fleet;
 use cnasc_base::Location;
@@ -49,6 +51,8 @@ pub struct Program {
     pub fleets: Vec<Fleet>,
     /// Searches.
     pub searches: Vec<Search>,
+    /// Trainings.
+    pub trainings: Vec<Training>,
     /// Tests.
     pub tests: Vec<Test>,
 }

@@ -38,7 +38,7 @@ enum Part<'b> {
 
 /// Whether the words of such a declaration's entries are padded to a common column.
 pub fn aligned(keyword: Keyword) -> bool {
-    matches!(keyword, Keyword::Staging | Keyword::Network | Keyword::Search)
+    matches!(keyword, Keyword::Staging | Keyword::Network | Keyword::Search | Keyword::Training)
 }
 
 impl<'a> Writer<'a> {

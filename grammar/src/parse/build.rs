@@ -388,10 +388,18 @@ pub fn unescaped(quoted: &str) -> String {
 }
 
 fn keyword(word: &str) -> Keyword {
-    [Keyword::Device, Keyword::Fleet, Keyword::Generator, Keyword::Staging, Keyword::Network, Keyword::Search]
-        .into_iter()
-        .find(|keyword| keyword.word() == word)
-        .unwrap_or(Keyword::Test)
+    [
+        Keyword::Device,
+        Keyword::Fleet,
+        Keyword::Generator,
+        Keyword::Staging,
+        Keyword::Network,
+        Keyword::Search,
+        Keyword::Training,
+    ]
+    .into_iter()
+    .find(|keyword| keyword.word() == word)
+    .unwrap_or(Keyword::Test)
 }
 
 /// A line of documentation without its marker and one space.

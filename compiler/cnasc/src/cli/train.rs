@@ -12,10 +12,13 @@ pub struct TrainArgs {
     #[command(flatten)]
     /// Which draw of a source file.
     pub draw: DrawArgs,
+    /// The `training` of the source file that says how; its only one where absent. The options below go before what it says.
+    #[arg(long, value_name = "NAME")]
+    pub training: Option<String>,
     /// A folder with images: IDX files as of MNIST and Fashion-MNIST, or the binary version of CIFAR-10 or CIFAR-100. Debian's Fashion-MNIST
     /// where absent.
-    #[arg(long, value_name = "DIR", default_value = "/usr/share/datasets/fashion-mnist")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// A folder for the trained network, its figures and its checkpoint; a run that was cut off there goes on.
     #[arg(short, long, value_name = "DIR")]
     pub output_dir: PathBuf,
@@ -25,51 +28,52 @@ pub struct TrainArgs {
     /// Begins anew where the folder has a run already.
     #[arg(long)]
     pub anew: bool,
-    /// How often every image is seen.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub epochs: u32,
-    /// Images a step.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub batch: u32,
-    /// How weights follow gradients.
-    #[arg(long, value_enum, default_value = "sgd")]
-    pub optimizer: OptimizerArg,
+    /// How often every image is seen; 10 times where absent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub epochs: Option<u32>,
+    /// Images a step; 64 where absent.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
+    /// How weights follow gradients; SGD where absent.
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerArg>,
     /// The greatest learning rate; 0.1 for SGD and 0.002 for AdamW where absent.
     #[arg(long)]
     pub rate: Option<f32>,
-    /// What becomes of the rate: `cosine`, `constant`, or `step:EPOCHS:FACTOR`, times FACTOR after each EPOCHS.
-    #[arg(long, default_value = "cosine", value_parser = schedule)]
-    pub schedule: ScheduleArg,
-    /// Epochs in which the rate grows from nothing.
-    #[arg(long, default_value_t = 1.0, value_name = "EPOCHS")]
-    pub warmup: f32,
-    /// Of SGD.
-    #[arg(long, default_value_t = 0.9)]
-    pub momentum: f32,
-    /// Weight decay, of convolutions and linear layers alone.
-    #[arg(long, default_value_t = 5e-4)]
-    pub decay: f32,
-    /// Label smoothing.
-    #[arg(long, default_value_t = 0.0)]
-    pub smoothing: f32,
-    /// Images are moved by up to so many pixels each way.
-    #[arg(long, default_value_t = 2, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(0..=64))]
-    pub shift: u32,
+    /// What becomes of the rate: `cosine`, `constant`, or `step:EPOCHS:FACTOR`, times FACTOR after each EPOCHS. A
+    /// cosine where absent.
+    #[arg(long, value_parser = schedule)]
+    pub schedule: Option<ScheduleArg>,
+    /// Epochs in which the rate grows from nothing; 1 where absent.
+    #[arg(long, value_name = "EPOCHS")]
+    pub warmup: Option<f32>,
+    /// Of SGD; 0.9 where absent.
+    #[arg(long)]
+    pub momentum: Option<f32>,
+    /// Weight decay, of convolutions and linear layers alone; 0.0005 where absent.
+    #[arg(long)]
+    pub decay: Option<f32>,
+    /// Label smoothing; none where absent.
+    #[arg(long)]
+    pub smoothing: Option<f32>,
+    /// Images are moved by up to so many pixels each way; 2 where absent.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub shift: Option<u32>,
     /// Images are not mirrored.
     #[arg(long)]
     pub no_flip: bool,
-    /// The side of a square that is cut out of each image.
-    #[arg(long, default_value_t = 0, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(0..=256))]
-    pub cutout: u32,
-    /// Mixes pairs of images, by shares of the beta distribution with this parameter.
-    #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
-    pub mixup: f32,
-    /// The probability that a node with several inputs does without one for a step.
-    #[arg(long, default_value_t = 0.0, value_name = "PROBABILITY")]
-    pub edge_drop: f32,
-    /// The probability that an input of a linear layer is left out.
-    #[arg(long, default_value_t = 0.0, value_name = "PROBABILITY")]
-    pub dropout: f32,
+    /// The side of a square that is cut out of each image; none where absent.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub cutout: Option<u32>,
+    /// Mixes pairs of images, by shares of the beta distribution with this parameter; not where absent.
+    #[arg(long, value_name = "ALPHA")]
+    pub mixup: Option<f32>,
+    /// The probability that a node with several inputs does without one for a step; 0 where absent.
+    #[arg(long, value_name = "PROBABILITY")]
+    pub edge_drop: Option<f32>,
+    /// The probability that an input of a linear layer is left out; 0 where absent.
+    #[arg(long, value_name = "PROBABILITY")]
+    pub dropout: Option<f32>,
     /// The most length that gradients may have together.
     #[arg(long, value_name = "LENGTH")]
     pub clip: Option<f32>,
@@ -80,17 +84,46 @@ pub struct TrainArgs {
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<u32>,
     /// Takes so many of the training images away, drawn by --train-seed, and judges every epoch by them; else by the test images.
-    #[arg(long, default_value_t = 0, value_name = "IMAGES")]
-    pub hold_out: usize,
+    #[arg(long, value_name = "IMAGES")]
+    pub hold_out: Option<usize>,
     /// Learns from the first so many images alone.
     #[arg(long, value_name = "IMAGES")]
     pub limit: Option<usize>,
     /// What first weights, orders and changes of images grow from. The same one gives the same bytes, on any number of threads.
-    #[arg(long, default_value_t = 1)]
-    pub train_seed: u64,
+    /// 1 where absent.
+    #[arg(long)]
+    pub train_seed: Option<u64>,
     /// All cores where absent.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+}
+
+/// A look at untrained networks.
+#[derive(Debug, Args)]
+pub struct ProxyArgs {
+    /// Also a figure of the untrained network that tells how well it may learn, more being better: `--proxy` for the one that told best, or
+    /// `--proxy=NAME`.
+    #[arg(long, value_enum, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    pub proxy: Option<Option<ProxyArg>>,
+    /// The folder of the images that it looks at, as of `cnasc train`.
+    #[arg(long, value_name = "DIR", requires = "proxy", default_value = "/usr/share/datasets/fashion-mnist")]
+    pub data: PathBuf,
+}
+
+/// Figures of untrained networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ProxyArg {
+    /// The lengths of the gradients.
+    GradNorm,
+    /// What flows through all paths.
+    Synflow,
+    /// How well ReLUs tell images apart.
+    Naswot,
+    /// How little the gradients by images are correlated.
+    JacobCov,
+    /// How far noise moves what the classifier sees.
+    Zen,
 }
 
 /// How weights follow gradients.

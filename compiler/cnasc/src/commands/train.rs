@@ -6,6 +6,8 @@ mod events;
 mod learn;
 #[cfg(feature = "train")]
 mod metrics;
+#[cfg(feature = "train")]
+mod recipe;
 
 use crate::Session;
 use crate::cli::TrainArgs;

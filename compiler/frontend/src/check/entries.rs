@@ -45,13 +45,22 @@ fn words_of(kind: Kind) -> &'static [&'static str] {
         Kind::Staging => &["policy", "channels", "shrink"],
         Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],
         Kind::Search => &["over", "on", "where", "maximize", "minimize", "fidelity", "strategy", "budget", "seed"],
+        Kind::Training => &super::training::WORDS,
         Kind::Test => &["sample", "expect"],
         Kind::Block | Kind::Link => &[],
     }
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Device, Kind::Fleet, Kind::Generator, Kind::Staging, Kind::Network, Kind::Search, Kind::Test];
+const KINDS: [Kind; 8] = [
+    Kind::Device,
+    Kind::Fleet,
+    Kind::Generator,
+    Kind::Staging,
+    Kind::Network,
+    Kind::Search,
+    Kind::Training,
+    Kind::Test,
+];
 
 impl<'a> Checker<'a> {
     pub(super) fn body(&self, id: ItemId, declaration: &'a Declaration) -> Body<'a> {

@@ -342,6 +342,22 @@ impl<'a> Checker<'a> {
         scope: &Scope,
         earlier: &[(String, i64)],
     ) -> Option<(String, i64)> {
+        let earlier: Vec<&str> = earlier.iter().map(|(name, _)| name.as_str()).collect();
+        let name = self.setting_name(strategy, known, arg, scope, &earlier)?;
+        let role = format!("`{name}` of `{strategy}`");
+        let value = self.count(&arg.value, scope, limits::SETTING, &role)?;
+        Some((name.to_owned(), value))
+    }
+
+    /// The name of a setting that `strategy`, or another word with settings, knows, and that is not among the `earlier` ones.
+    pub(super) fn setting_name<'t>(
+        &mut self,
+        strategy: &str,
+        known: &[&str],
+        arg: &'t tree::Arg,
+        scope: &Scope,
+        earlier: &[&str],
+    ) -> Option<&'t str> {
         let takes = if known.is_empty() {
             format!("`{strategy}` has no settings")
         } else {
@@ -369,14 +385,12 @@ impl<'a> Checker<'a> {
             });
             return None;
         }
-        if earlier.iter().any(|(earlier, _)| *earlier == name.text) {
+        if earlier.contains(&name.text.as_str()) {
             let message = format!("`{}` of `{strategy}` is given twice", name.text);
             self.push(Diagnostic::error(codes::DUPLICATE_ARGUMENT, message).label(here, "the second one"));
             return None;
         }
-        let role = format!("`{}` of `{strategy}`", name.text);
-        let value = self.count(&arg.value, scope, limits::SETTING, &role)?;
-        Some((name.text.clone(), value))
+        Some(&name.text)
     }
 
     fn budget(&mut self, value: &tree::Expr, scope: &Scope) -> Option<Budget> {

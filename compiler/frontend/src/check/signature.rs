@@ -64,7 +64,9 @@ impl Checker<'_> {
             );
         }
         let written = parameters(&names.tree(id).kind);
-        if let (Kind::Device | Kind::Fleet | Kind::Search | Kind::Test, [first, ..]) = (item.kind, written) {
+        if let (Kind::Device | Kind::Fleet | Kind::Search | Kind::Training | Kind::Test, [first, ..]) =
+            (item.kind, written)
+        {
             self.push(
                 Diagnostic::error(codes::NO_PARAMETERS, format!("{} takes no parameters", item.kind.words()))
                     .label(Location::new(file, first.name.span.start, first.name.span.end), "not possible here")

@@ -2,8 +2,9 @@
 
 use super::events;
 use super::metrics::{self, Row};
+use super::recipe::Recipe;
 use crate::Session;
-use crate::cli::{OptimizerArg, ScheduleArg, TrainArgs};
+use crate::cli::TrainArgs;
 use crate::exchange::read_weights;
 use crate::failure::{Exit, Failure, codes};
 use crate::output::{make_folder, write_file};
@@ -13,10 +14,7 @@ use cnasc_base::Diagnostic;
 use cnasc_ir::architecture::Preprocess;
 use cnasc_ir::{Architecture, TensorGraph, Weights};
 use cnasc_train::data::Images;
-use cnasc_train::{
-    Augment, Evaluation, Network, Noise, Optimizer, Schedule, Settings, State, TrainError, Trainer, checkpoint,
-    evaluate, initial_weights,
-};
+use cnasc_train::{Evaluation, Network, Settings, State, TrainError, Trainer, checkpoint, evaluate, initial_weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -73,14 +71,18 @@ struct Run<'a> {
 
 /// Reads, learns, and writes.
 pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
-    let (mut architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let (mut architecture, loaded) = model::load_one(session, &args.file, &args.draw)?;
+    let recipe = Recipe::of(args, loaded.program.as_ref())?;
+    if let Some(name) = &recipe.name {
+        session.output.remark(&format!("as the training `{name}` says"));
+    }
     let (graph, _) = pipeline::analyse(&architecture)?;
     let network = Network::new(&graph, threads(args)).map_err(|error| failure(&architecture, &error))?;
-    let (train, held, test) = images(args, &network)?;
+    let (train, held, test) = images(&recipe, &network)?;
     if architecture.preprocess == Preprocess::default() {
         architecture.preprocess = train.statistics();
     }
-    let settings = settings(args);
+    let settings = recipe.settings.clone();
     let judges = if held.is_empty() { &test } else { &held };
     make_folder(&args.output_dir)?;
     let files = Files::of(&args.output_dir, &architecture.name);
@@ -95,7 +97,7 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
         files: &files,
         identity: identity(args, &architecture, &settings, &train),
     };
-    let first = first_weights(args, &graph)?;
+    let first = first_weights(args, &graph, settings.seed)?;
     let state = run.state(session, args, first)?;
     let rows = metrics::read(&files.metrics, state.epoch);
     let (state, rows) = run.epochs(session, state, rows).map_err(|error| match error {
@@ -206,54 +208,26 @@ impl Run<'_> {
 }
 
 /// Images to learn from, held out, and to test with, as the network takes them.
-fn images(args: &TrainArgs, network: &Network) -> Result<(Images, Images, Images), Failure> {
-    let Sets { train, test } = sets::read(&args.data)?;
+fn images(recipe: &Recipe, network: &Network) -> Result<(Images, Images, Images), Failure> {
+    let Sets { train, test } = sets::read(&recipe.data)?;
     let fit = |images: &Images| {
-        let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", args.data.display()));
+        let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", recipe.data.display()));
         images.fit(network.input()).map_err(unfit)
     };
-    let train = args.limit.map_or_else(|| train.clone(), |limit| train.first(limit));
+    let train = recipe.limit.map_or_else(|| train.clone(), |limit| train.first(limit));
     let (train, test) = (fit(&train)?, fit(&test)?);
-    if args.hold_out >= train.len() {
-        let message = format!("--hold-out {} leaves none of {} images to learn from", args.hold_out, train.len());
+    if recipe.hold_out >= train.len() {
+        let message = format!("--hold-out {} leaves none of {} images to learn from", recipe.hold_out, train.len());
         return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));
     }
-    let (train, held) = sets::hold_out(&train, args.hold_out, args.train_seed);
+    let (train, held) = sets::hold_out(&train, recipe.hold_out, recipe.settings.seed);
     Ok((train, held, test))
 }
 
-fn first_weights(args: &TrainArgs, graph: &TensorGraph) -> Result<Weights, Failure> {
+fn first_weights(args: &TrainArgs, graph: &TensorGraph, seed: u64) -> Result<Weights, Failure> {
     match &args.weights {
         Some(path) => read_weights(path, graph),
-        None => Ok(initial_weights(graph, args.train_seed)),
-    }
-}
-
-fn settings(args: &TrainArgs) -> Settings {
-    let (optimizer, usual) = match args.optimizer {
-        OptimizerArg::Sgd => (Optimizer::Sgd { momentum: args.momentum }, 0.1),
-        OptimizerArg::Adamw => (Optimizer::AdamW, 0.002),
-    };
-    Settings {
-        epochs: args.epochs,
-        batch: args.batch as usize,
-        optimizer,
-        rate: args.rate.unwrap_or(usual),
-        schedule: match args.schedule {
-            ScheduleArg::Cosine => Schedule::Cosine,
-            ScheduleArg::Constant => Schedule::Constant,
-            ScheduleArg::Step(every, factor) => Schedule::Step { every, factor },
-        },
-        warmup: args.warmup,
-        decay: args.decay,
-        smoothing: args.smoothing,
-        mixup: args.mixup,
-        augment: Augment { shift: args.shift, flip: !args.no_flip, cutout: args.cutout },
-        noise: Noise { edge: args.edge_drop, dropout: args.dropout },
-        clip: args.clip,
-        average: args.average,
-        patience: args.patience,
-        seed: args.train_seed,
+        None => Ok(initial_weights(graph, seed)),
     }
 }
 
