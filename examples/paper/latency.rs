@@ -6,6 +6,7 @@
 use crate::chart::{Axis, Chart, Layer, Mark, Panel};
 use crate::figures::COLORS;
 use crate::published::FAMILIES;
+use crate::statistics::spearman;
 use crate::study::{in_parallel, search};
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::program::{Budget, Search};
@@ -179,30 +180,6 @@ fn told(fleet: &str) -> String {
     fleet.trim_end_matches("_boards").replace('_', " ").replace("unlike", "gigabit, one board faster")
 }
 
-/// Spearman's correlation: Pearson's of the ranks, equal values having the mean of theirs. 0 where either never varies.
-fn spearman(pairs: &[(f64, f64)]) -> f64 {
-    let (a, b) = (ranks(pairs.iter().map(|pair| pair.0)), ranks(pairs.iter().map(|pair| pair.1)));
-    let mean = (pairs.len() as f64 - 1.0) / 2.0;
-    let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
-    let spread = (sum(&a, &a) * sum(&b, &b)).sqrt();
-    if spread > 0.0 { sum(&a, &b) / spread } else { 0.0 }
-}
-
-fn ranks(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.collect();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    for run in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        for &index in run {
-            ranks[index] = start as f64 + (run.len() as f64 - 1.0) / 2.0;
-        }
-        start += run.len();
-    }
-    ranks
-}
-
 /// On gigabit: CS, and the two best of the cheap figures, against the latency.
 fn picture(networks: &[Measured]) -> Chart {
     let fleet = 1;
@@ -237,23 +214,5 @@ fn picture(networks: &[Measured]) -> Chart {
             panel(8, "quick plan", "ms", 1e3),
         ],
         columns: 3,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spearman_by_hand() {
-        let check = |pairs: &[(f64, f64)], expect: f64| assert!((spearman(pairs) - expect).abs() < 1e-12);
-        check(&[(1.0, 10.0), (2.0, 100.0), (3.0, 1e9)], 1.0);
-        check(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)], -1.0);
-        // d = 0, 1, 1, 0: 1 − 6·2/(4·15).
-        check(&[(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (4.0, 4.0)], 0.8);
-        // Ranks 0.5 0.5 2 against 0 1 2.
-        check(&[(5.0, 1.0), (5.0, 2.0), (7.0, 3.0)], 1.5 / (1.5_f64 * 2.0).sqrt());
-        check(&[(1.0, 1.0), (1.0, 2.0)], 0.0);
-        check(&[], 0.0);
     }
 }

@@ -3,7 +3,7 @@
 //! `cargo run --release --example paper` draws 1,000 networks of each search of `paper.cnas`, prints a table for each figure,
 //! and writes the tables and the pictures into `docs/paper`. `-- N DIR` draws N and writes into DIR. `-- fit` shows which constants
 //! come near the figures, `-- latency` what predicts the latency of the networks of `latency.cnas`, and `-- accuracy` (with the feature
-//! `train`) trains those of `accuracy/*.cnas`.
+//! `train`) trains those of `accuracy/*.cnas`; `-- kept` tells of what it has kept so far, and `-- proxies` what would have predicted it.
 
 #[cfg(feature = "train")]
 mod accuracy;
@@ -12,6 +12,7 @@ mod figures;
 mod fit;
 mod latency;
 mod published;
+mod statistics;
 mod study;
 mod tables;
 
@@ -77,19 +78,24 @@ fn run(sources: &mut Sources) -> Result<(), Failure> {
             let (tables, chart) = latency::study(&check(sources, MIXED)?)?;
             write(Path::new(FOLDER), "latency.md", &tables, [("latency.svg", chart)].into_iter())
         }
-        Some("accuracy") => accuracy(sources, &words[1..]),
+        Some(word @ ("accuracy" | "kept" | "proxies")) => accuracy(sources, word, &words[1..]),
         _ => figures(&check(sources, PROGRAM)?, &words),
     }
 }
 
 #[cfg(feature = "train")]
-fn accuracy(sources: &mut Sources, words: &[String]) -> Result<(), Failure> {
-    accuracy::study(sources, &accuracy::Extent::read(words), Path::new(FOLDER))
+fn accuracy(sources: &mut Sources, word: &str, words: &[String]) -> Result<(), Failure> {
+    let (extent, folder) = (accuracy::Extent::read(words), Path::new(FOLDER));
+    match word {
+        "accuracy" => accuracy::study(sources, &extent, folder),
+        "kept" => accuracy::so_far(sources, &extent, folder),
+        _ => accuracy::proxies::study(sources, &extent, folder),
+    }
 }
 
 /// Says that this program was built without it.
 #[cfg(not(feature = "train"))]
-fn accuracy(_: &mut Sources, _: &[String]) -> Result<(), Failure> {
+fn accuracy(_: &mut Sources, _: &str, _: &[String]) -> Result<(), Failure> {
     let message = "this program was built without training";
     let note = "run it with `--features train`";
     Err(Failure::usage(cnasc_base::Diagnostic::error(cnasc::failure::codes::ABSENT, message).note(note)))

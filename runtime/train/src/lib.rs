@@ -18,6 +18,7 @@ mod operator;
 mod optimizer;
 mod plan;
 mod pool;
+pub mod proxy;
 mod schedule;
 mod trainer;
 
@@ -27,7 +28,7 @@ pub use network::{Network, Outcome};
 pub use noise::{Lots, Noise};
 pub use optimizer::{Memory, Optimizer};
 pub use schedule::Schedule;
-pub use trainer::{Epoch, Evaluation, Settings, State, Trainer, evaluate};
+pub use trainer::{Epoch, Evaluation, Settings, State, Trainer, evaluate, prepared};
 
 use cnasc_ir::architecture::NodeId;
 

@@ -103,7 +103,8 @@ impl Network {
         let device = Device::flex().autodiff();
         let count = targets.len() / self.classes();
         let params = self.params(weights, &device, true);
-        let (logits, statistics) = self.forward((&params, weights), &device, images, count, Some(lots));
+        let images = self.images(images, count, &device);
+        let (logits, statistics) = self.forward((&params, weights), &device, images, Some(lots), &mut |_, _| ());
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [count, self.classes()]), &device);
         let loss = (activation::log_softmax(logits.clone(), 1) * targets).sum().div_scalar(-(count as f32));
         let mut gradients = loss.backward();
@@ -127,10 +128,17 @@ impl Network {
         let device = Device::flex();
         let count = images.len() / self.input().elements() as usize;
         let params = self.params(weights, &device, false);
-        numbers(self.forward((&params, weights), &device, images, count, None).0)
+        let images = self.images(images, count, &device);
+        numbers(self.forward((&params, weights), &device, images, None, &mut |_, _| ()).0)
     }
 
-    fn params(&self, weights: &Weights, device: &Device, are_learnt: bool) -> Vec<Tensor<1>> {
+    /// So many images as the first tensor.
+    pub(crate) fn images(&self, values: Vec<f32>, count: usize, device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(values, extents(count, self.input())), device)
+    }
+
+    /// Every parameter as a tensor, with a gradient where it is learnt and `are_learnt` says so.
+    pub(crate) fn params(&self, weights: &Weights, device: &Device, are_learnt: bool) -> Vec<Tensor<1>> {
         let params = self.graph.params.iter().zip(&weights.tensors);
         params
             .map(|(spec, values)| {
@@ -140,19 +148,22 @@ impl Network {
             .collect()
     }
 
-    fn forward(
+    /// The classes' values, and what batch norms found; `observe` is told of every step's output that comes to be, which inside
+    /// a block of our own kernels those of its parts do not.
+    pub(crate) fn forward(
         &self,
         (params, weights): (&[Tensor<1>], &Weights),
         device: &Device,
-        images: Vec<f32>,
-        count: usize,
+        images: Tensor<4>,
         lots: Option<Lots>,
+        observe: &mut dyn FnMut(TensorId, &Tensor<4>),
     ) -> (Tensor<2>, Vec<Statistics>) {
         let graph = &self.graph;
         let threads = (!self.is_by_burn).then_some(&self.threads);
         let mut pass = Pass { graph, params, weights, device, threads, lots, statistics: Vec::new() };
         let mut tensors: Vec<Option<Tensor<4>>> = vec![None; graph.steps.len()];
-        tensors[0] = Some(Tensor::from_data(TensorData::new(images, extents(count, self.input())), device));
+        let [count, ..] = images.dims();
+        tensors[0] = Some(images);
         for (place, task) in self.tasks.iter().enumerate() {
             match task {
                 &Task::Step(id) => {
@@ -160,12 +171,16 @@ impl Network {
                     let take = |input: &TensorId| tensors[input.index()].clone().expect("steps are in order");
                     let inputs: Vec<Tensor<4>> = step.inputs.iter().map(take).collect();
                     self.give_up(&mut tensors, place);
-                    tensors[id.index()] = Some(pass.apply(step, inputs));
+                    let made = pass.apply(step, inputs);
+                    observe(id, &made);
+                    tensors[id.index()] = Some(made);
                 }
                 Task::Block { block, input, parts, output } => {
                     let x = tensors[input.index()].clone().expect("steps are in order");
                     self.give_up(&mut tensors, place);
-                    tensors[output.index()] = Some(pass.block((block, parts), &self.threads, x));
+                    let made = pass.block((block, parts), &self.threads, x);
+                    observe(*output, &made);
+                    tensors[output.index()] = Some(made);
                 }
             }
         }

@@ -291,6 +291,16 @@ pub fn evaluate(
     Evaluation { loss: (loss / count) as f32, accuracy: (right as f64 / count) as f32, classes }
 }
 
+/// Images as the network takes them, one after the other.
+#[must_use]
+pub fn prepared(preprocess: &Preprocess, images: &Images) -> Vec<f32> {
+    let mut values = Vec::with_capacity(images.pixels.len());
+    for index in 0..images.len() {
+        prepare(preprocess, images.shape.plane() as usize, images.image(index), &mut values);
+    }
+    values
+}
+
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| libm::exp(f64::from(logit - most))).sum();

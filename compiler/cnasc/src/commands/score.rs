@@ -1,6 +1,7 @@
 //! `cnasc score FILE…`: the concurrency score of networks and everything it is made of.
 
 mod detail;
+mod proxy;
 
 use crate::Session;
 use crate::cli::ScoreArgs;
@@ -15,6 +16,7 @@ use cnasc_place::score::with_unit;
 use cnasc_place::{ScoreOptions, Strategy, plan, score};
 use cnasc_search::Counts;
 use detail::Detail;
+use proxy::{Looker, Told};
 use serde::Serialize;
 
 /// One network; the fields of the command line's contract first.
@@ -42,10 +44,14 @@ struct Row {
     /// Where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Detail>,
+    /// Where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<Told>,
 }
 
 /// Scores every network of every file, relative to the smallest edge of them all.
 pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
+    let looker = Looker::new(&args.proxy)?;
     let mut rows = Vec::new();
     let mut fleets: Vec<String> = Vec::new();
     for path in &args.files {
@@ -64,7 +70,7 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
             fleets.push(told);
         }
         for architecture in &loaded.architectures {
-            rows.push(row(architecture, &fleet, args.detail)?);
+            rows.push(row(architecture, &fleet, args.detail, looker.as_ref())?);
         }
     }
     let unit = rows.iter().map(|row| row.score.unit).min().unwrap_or(1);
@@ -77,8 +83,8 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool) -> Result<Row, Failure> {
-    let (_, workload) = pipeline::analyse(architecture)?;
+fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool, looker: Option<&Looker>) -> Result<Row, Failure> {
+    let (graph, workload) = pipeline::analyse(architecture)?;
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
     let options = ScoreOptions::new(seed.child("score"));
@@ -105,6 +111,7 @@ fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool) -> Result<
         score: scored,
         network: architecture.name.clone(),
         detail: with_detail.then(|| Detail::new(&workload, devices, &options)),
+        proxy: looker.map(|looker| looker.tell(architecture, &graph)).transpose()?,
     })
 }
 
@@ -186,6 +193,12 @@ fn for_people(rows: &[Row], fleets: &[String], unit: u64) -> String {
     text.push_str(&format!("Latency is predicted for the best plan on {}.\n", fleets.join("; ")));
     if rows.iter().any(|row| row.score.floored) {
         text.push_str("* nothing is sent: Λ is taken as one smallest edge, so that CS does not vanish\n");
+    }
+    for row in rows {
+        if let Some(Told { name, value }) = row.proxy {
+            let value = value.map_or_else(|| "the least there is".to_owned(), |value| format!("{value:.3}"));
+            text.push_str(&format!("{name} of {} {}: {value}\n", row.network, row.seed));
+        }
     }
     for row in rows {
         if let Some(detail) = &row.detail {

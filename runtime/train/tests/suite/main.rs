@@ -2,4 +2,5 @@
 
 mod gradients;
 mod graphs;
+mod proxies;
 mod runs;
