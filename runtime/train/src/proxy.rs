@@ -19,10 +19,10 @@ use matrix::Triangle;
 pub enum Proxy {
     /// Sum over the parameters of their gradients' lengths, Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS", ICLR 2021.
     GradNorm,
+    #[default]
     /// Logarithm of the sum of θ · ∂R/∂θ, where all weights are positive, batch norms do nothing, and R is the sum of the outputs for an image
     /// of ones: how much flows through all paths, Tanaka et al., NeurIPS 2020.
     Synflow,
-    #[default]
     /// Logarithm of the determinant of the images' kernel, which counts the ReLUs that two images agree in: how well they are told apart,
     /// Mellor et al., "Neural Architecture Search without Training", ICML 2021. The least there is where two images agree in all.
     Naswot,
