@@ -8,8 +8,10 @@ Python is `search_loop.py`. Prints a table of medians of three.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -45,18 +47,37 @@ class Place:
     def __init__(self, binary, folder):
         self.binary, self.folder, self.count = binary, pathlib.Path(folder), 0
 
-    def search(self, objectives, budget, *more, strategy="random"):
-        """Seconds that the candidates took, and those of the whole process."""
+    def command(self, objectives, budget, strategy):
         program = self.folder / "speed.cnas"
         program.write_text(PROGRAM.replace("OBJECTIVES", OBJECTIVES[objectives]).replace("STRATEGY", strategy))
         self.count += 1
         command = [self.binary, "--format", "json", "-q", "search", program, "--top", "1", "--budget", str(budget)]
+        return [*command, "-o", self.folder / "out"]
+
+    def search(self, objectives, budget, *more, strategy="random"):
+        """Seconds that the candidates took, and those of the whole process."""
+        command = self.command(objectives, budget, strategy)
         start = time.perf_counter()
-        run = subprocess.run([*command, "-o", self.folder / "out", *more], check=True, capture_output=True, text=True)
+        run = subprocess.run([*command, *more], check=True, capture_output=True, text=True)
         whole = time.perf_counter() - start
         found = json.loads(run.stdout)
         assert found["evaluated"] == budget, found["evaluated"]
         return found["seconds"], whole
+
+    def taken_up(self, objectives, file, budget, strategy):
+        """Seconds until a study of so many candidates has another one, and those of the whole process."""
+        command = self.command(objectives, budget, strategy)
+        start = time.perf_counter()
+        run = subprocess.Popen([*command, "--storage", f"sqlite:///{file}"], stdout=subprocess.PIPE, text=True)
+        with contextlib.closing(sqlite3.connect(file, timeout=10)) as study:
+            before = last = study.execute("SELECT MAX(trial_id) FROM trials").fetchone()
+            while last == before and run.poll() is None:
+                time.sleep(0.002)
+                last = study.execute("SELECT MAX(trial_id) FROM trials").fetchone()
+        first = time.perf_counter() - start
+        run.communicate()
+        assert run.returncode == 0 and last != before
+        return first, time.perf_counter() - start
 
     def rate(self, objectives, budget, *more, fresh=False):
         rates = []
@@ -94,10 +115,10 @@ def main():
             print(f"| the same in Python | {python:.1f} ({rates['score'] / python:.0f} times less) | | |")
         if args.long:
             for strategy in ("random", "nsga2"):
-                storage = ["--storage", f"sqlite:///{folder}/long-{strategy}.db"]
-                _, begun = place.search("counts", args.long, *storage, strategy=strategy)
-                seconds, whole = place.search("counts", args.long + 128, *storage, strategy=strategy)
-                print(f"\n{args.long} trials by {strategy} took {begun:.1f} s; on from there, 128 more: {whole:.2f} s in all")
+                file = f"{folder}/long-{strategy}.db"
+                _, begun = place.search("counts", args.long, "--storage", f"sqlite:///{file}", strategy=strategy)
+                first, whole = place.taken_up("counts", file, args.long + 128, strategy)
+                print(f"\n{args.long} trials by {strategy} took {begun:.1f} s; on from there, the next are there after {first:.2f} s; {whole:.2f} s in all")
 
 
 if __name__ == "__main__":

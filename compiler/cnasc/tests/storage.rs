@@ -157,6 +157,58 @@ fn several_processes_search_together_and_any_may_die() {
     assert!(seen["front"].as_u64() > Some(0) && seen["best"]["params"].as_f64() > Some(0.0), "{seen}");
 }
 
+/// Four processes search one study; one after another is killed wherever it is, and another takes its place.
+fn any_may_be_killed(kills: u64, longest: u64) {
+    let place = Place::new();
+    let storage = place.storage();
+    let endless = ["--storage", storage.as_str(), "--budget", "1000000", "--workers", "1"];
+    place.search(0, &["--storage", storage.as_str(), "--budget", "20"]);
+    let start = || place.command(&endless).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut team: Vec<_> = (0..4).map(|_| start()).collect();
+    let mut rng = cnasc_base::Seed::new(kills).rng();
+    for kill in 0..kills {
+        std::thread::sleep(Duration::from_micros((rng.unit() * 1000.0 * longest as f64) as u64));
+        let victim = rng.below(team.len());
+        let ended = team[victim].try_wait().expect("it was started here");
+        assert_eq!(ended, None, "none ends by itself, before kill {kill}");
+        team[victim].kill().expect("it was running");
+        team[victim].wait().expect("it was started here");
+        team[victim] = start();
+    }
+    for mut child in team {
+        child.kill().expect("none ends by itself");
+        child.wait().expect("it was started here");
+    }
+    // What the dead had claimed is within the next batches.
+    let budget = (place.count("trials") + 300).to_string();
+    let found = place.search(0, &["--storage", storage.as_str(), "--budget", &budget]);
+    assert_eq!(found["front"], place.search(0, &["--budget", &budget])["front"], "as if nothing had happened");
+    let trials: i64 = budget.parse().expect("a number");
+    let candidates = "(SELECT DISTINCT value_json FROM trial_user_attributes WHERE key = 'index')";
+    let numbers = format!("(SELECT DISTINCT number FROM trials WHERE number BETWEEN 0 AND {})", trials - 1);
+    assert_eq!([place.count("trials"), place.count(candidates), place.count(&numbers)], [trials; 3]);
+    assert_eq!(place.count("trials WHERE state IN ('RUNNING', 'WAITING')"), 0);
+    for part in ["params", "values", "user_attributes", "system_attributes"] {
+        let stray = format!("trial_{part} WHERE trial_id NOT IN (SELECT trial_id FROM trials)");
+        assert_eq!(place.count(&stray), 0, "{part}");
+    }
+    assert_eq!((place.count("cnasc_workers"), place.count("cnasc_claims")), (0, 0));
+    assert_eq!(place.count("pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    println!("{kills} kills, {trials} trials");
+}
+
+#[test]
+fn four_processes_are_killed_at_random() {
+    any_may_be_killed(6, 60);
+}
+
+/// `cargo test --release -p cnasc --test storage -- --ignored fifty`: half a minute.
+#[test]
+#[ignore = "half a minute; CI runs it by itself"]
+fn four_processes_are_killed_fifty_times() {
+    any_may_be_killed(50, 400);
+}
+
 /// A trial as `enqueue_trial` leaves it.
 fn enqueue(connection: &Connection, fixed: &str, seed: Option<&str>) -> i64 {
     let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1";

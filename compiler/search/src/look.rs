@@ -61,7 +61,8 @@ impl<'a> Look<'a> {
         self.values(&candidate.figures)
     }
 
-    fn values(&self, figures: &Figures) -> Vec<f64> {
+    /// The objectives as these figures have them, all to be minimised.
+    pub(crate) fn values(&self, figures: &Figures) -> Vec<f64> {
         let value = |measure| figures.value(measure).unwrap_or(f64::INFINITY);
         let signed = |objective: &Objective| {
             if objective.maximize { -value(objective.measure) } else { value(objective.measure) }

@@ -11,7 +11,7 @@ mod guests;
 mod job;
 mod share;
 
-use crate::candidate::{Candidate, Drawn, Evaluated, Proposal};
+use crate::candidate::{Candidate, Drawn, Evaluated, Figures, Proposal};
 use crate::look::Look;
 use crate::pareto::{self, Front};
 use crate::record::{Fate, Guest, Record};
@@ -439,7 +439,7 @@ impl<'a> Run<'a> {
         for (index, verdict) in verdicts {
             let verdict = match verdict {
                 Evaluated::Feasible(candidate) => {
-                    let values = self.looks[0].objectives(&rated(candidate, self.unit));
+                    let values = self.looks[0].values(&rated(&candidate.figures, self.unit));
                     self.front.insert(values.clone());
                     Verdict::Kept(values)
                 }
@@ -527,13 +527,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A candidate with its score relative to `unit`.
-fn rated(candidate: &Candidate, unit: Option<u64>) -> Candidate {
-    let mut candidate = candidate.clone();
-    if let (Some(score), Some(unit)) = (&mut candidate.figures.score, unit) {
+/// Figures with their score relative to `unit`.
+fn rated(figures: &Figures, unit: Option<u64>) -> Figures {
+    let mut figures = figures.clone();
+    if let (Some(score), Some(unit)) = (&mut figures.score, unit) {
         *score = with_unit(score, unit, Exponents::PAPER);
     }
-    candidate
+    figures
 }
 
 /// Rates all scores relative to the smallest communication of any edge among these networks; gives that.
