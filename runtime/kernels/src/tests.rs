@@ -9,7 +9,7 @@ mod oracle;
 mod shares;
 mod wrong;
 
-pub use net::{Net, conv, depthwise, difference, expected, image, infer};
+pub use net::{Net, agrees, conv, depthwise, difference, expected, image, infer};
 
 use crate::{CompileError, Executable, jit};
 use cnasc_bundle::Share;

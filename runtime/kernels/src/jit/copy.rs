@@ -13,9 +13,15 @@ pub struct Copy {
     /// The output channel that the first input channel becomes. Lanes behind the last one are zeroed to the end of its block, so
     /// that pieces are copied in the order of their channels.
     pub channel: u32,
+    /// Rows that are copied, from the first to before the second.
+    pub rows: (u32, u32),
 }
 
 impl Copy {
+    pub fn new(input: View, output: View, channel: u32) -> Self {
+        Self { input, output, channel, rows: (0, input.shape.height) }
+    }
+
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
         self.emit_from(emit, arguments.inputs[0], arguments.output);
     }
@@ -23,12 +29,14 @@ impl Copy {
     /// The same from and to these places.
     pub fn emit_from(&self, emit: &mut Emitter<'_>, input: Value, output: Value) {
         let (block, shift) = (u64::from(self.channel) / View::PIXEL, u64::from(self.channel) % View::PIXEL);
-        let input = emit.offset(input, self.input.origin());
-        let output = emit.offset(output, self.output.origin() + block * self.output.block_pitch());
+        let (first, count) = (u64::from(self.rows.0), u64::from(self.rows.1 - self.rows.0));
+        let input = emit.offset(input, self.input.origin() + first * self.input.row_pitch());
+        let start = self.output.origin() + first * self.output.row_pitch();
+        let output = emit.offset(output, start + block * self.output.block_pitch());
         let rows = [(input, self.input.row_pitch()), (output, self.output.row_pitch())];
         let full = u64::from(self.input.shape.channels) / View::PIXEL;
         let rest = u64::from(self.input.shape.channels) % View::PIXEL;
-        emit.each(self.input.height(), &rows, |emit, row| {
+        emit.each(count, &rows, |emit, row| {
             let blocks = [(row[0], self.input.block_pitch()), (row[1], self.output.block_pitch())];
             emit.each(full, &blocks, |emit, block| self.block(emit, block[0], block[1], shift, View::PIXEL));
             if rest > 0 {

@@ -16,6 +16,8 @@ const DEPTHWISE: f64 = 55.0;
 const PORTABLE: f64 = 30.0;
 /// Floats a nanosecond that are read or written one after the other.
 const STREAMED: f64 = 8.0;
+/// The same of weights, each of which is read once in an inference.
+const WEIGHTS: f64 = 5.0;
 /// The same of elements that are looked for one by one.
 const MOVED: f64 = 1.0;
 /// Floating-point operations of an exponential, or of a logarithm.
@@ -27,7 +29,11 @@ const CALL: f64 = 50.0;
 pub fn nanoseconds(kernel: &Kernel) -> f64 {
     CALL + match kernel {
         Kernel::Conv(conv) => dense(conv) / PORTABLE,
-        Kernel::Gemm(gemm) => dense(&gemm.conv) * share(gemm.rows, &gemm.conv.output) / DENSE,
+        Kernel::Gemm(gemm) => {
+            let computed = dense(&gemm.conv) * share(gemm.rows, &gemm.conv.output) / DENSE;
+            // Layers of one pixel wait for their weights.
+            computed.max(gemm.packed_len() as f64 / WEIGHTS)
+        }
         Kernel::Depthwise(depthwise) => floats(&depthwise.output) * depthwise.window.taps() as f64 / (PORTABLE / 2.0),
         Kernel::DepthwiseRows(rows) => depthwise(rows) * share(rows.rows, &rows.depthwise.output),
         Kernel::Pool(pool) => floats(&pool.output) * pool.window.taps() as f64 / STREAMED,

@@ -1,4 +1,4 @@
-//! Calls that are done in one pass: a convolution with the addition behind it, and a node of a random network as a whole.
+//! Calls that are done in one pass: a convolution with the addition or the concatenation behind it, and a node of a random network as a whole.
 //!
 //! Program → the same program with fewer calls. Tensors between fused calls are not made, so their buffers are used by no call and get no place.
 //! A pair is fused only where nothing else sees the tensor between them, and nothing in between writes what the first one reads.
@@ -9,7 +9,11 @@ use super::kernel::Kernel;
 use super::lower::{Call, Program};
 use super::node::Node;
 use super::rows::{DepthwiseRows, SumRows};
+use super::view::View;
 use cnasc_ir::op::Window;
+
+/// Channels of a block.
+const BLOCK: u32 = View::PIXEL as u32;
 
 /// Fuses what can be. `visible` buffers hold tensors that others read.
 pub fn fuse(program: &mut Program<'_>, visible: &[usize]) {
@@ -19,6 +23,7 @@ pub fn fuse(program: &mut Program<'_>, visible: &[usize]) {
         let mut fusing = Fusing { program, calls: &mut calls, uses };
         fusing.additions();
         fusing.nodes();
+        fusing.concatenations();
         program.actions[action] = calls.into_iter().flatten().collect();
         drop_clears(program, action);
     }
@@ -175,6 +180,41 @@ impl Fusing<'_, '_> {
         let section = self.program.sections.len() - 1;
         let kernel = Kernel::Node(Box::new(Node { sum, depthwise, pointwise, rows, weights }));
         Some(Call { kernel, inputs, output, weights: Some(section), step })
+    }
+
+    /// A convolution whose result is only copied into a longer tensor writes it there.
+    fn concatenations(&mut self) {
+        for first in 0..self.calls.len() {
+            if let Some((copy, call)) = self.concatenation(first) {
+                self.take(copy);
+                self.take(first);
+                self.put(first, call);
+            }
+        }
+    }
+
+    /// That the call is made earlier than the copy was does no harm: until all that is concatenated is there, nobody reads the tensor.
+    fn concatenation(&self, first: usize) -> Option<(usize, Call)> {
+        let call = self.call(first)?;
+        let mut kernel = call.kernel.clone();
+        let gemm = match &mut kernel {
+            Kernel::Gemm(gemm) => gemm,
+            Kernel::Node(node) => &mut node.pointwise,
+            _ => return None,
+        };
+        // Written by this call alone, read by the copy alone.
+        let reader = self.only_reader(first).filter(|_| self.uses.calls[call.output].len() == 2)?;
+        let second = self.call(reader)?;
+        let Kernel::Copy(copy) = &second.kernel else { return None };
+        let (block, channels) = (copy.channel / BLOCK, copy.input.shape.channels);
+        let aligned = copy.channel.is_multiple_of(BLOCK) && channels.is_multiple_of(BLOCK);
+        // The other input of an addition lies as the output does, so that one can't move alone.
+        if gemm.adds || !aligned || call.inputs.contains(&second.output) {
+            return None;
+        }
+        gemm.conv.output = copy.output.channels_from(block, channels);
+        let (inputs, output, weights, step) = (call.inputs.clone(), second.output, call.weights, call.step);
+        Some((reader, Call { kernel, inputs, output, weights, step }))
     }
 
     fn take(&mut self, index: usize) {

@@ -1,7 +1,7 @@
 //! Convolutions by the [`gemm`](crate::micro::gemm) microkernel: its table and weights, made of a [`Conv`].
 //!
 //! Output channels are cut into panels of a few vectors, so that channels that are not multiples of a block cost at most the rest of a
-//! vector. A call may cover some of the output's rows only, so that two threads share one convolution.
+//! vector. A call may cover some of the output's rows only, or some of the panels, so that two threads share one convolution.
 
 use super::conv::{Conv, Lanes, word};
 use super::emit::Emitter;
@@ -10,10 +10,13 @@ use super::view::View;
 use crate::micro::gemm::{CHUNK, Gemm as Head, WIDTHS, most_pixels};
 use crate::micro::{Isa, Micro};
 use cranelift_codegen::ir::Value;
+use std::ops::Range;
 
 /// Input bytes that the pixels of one pass over the panels may take: a part of a second-level cache, so that a panel's weights are what the
 /// first level holds.
 const PASS_BYTES: u64 = 192 << 10;
+/// So many parts can be shared out evenly enough.
+const FINE: usize = 8;
 /// The fewest pixels of a pass: a panel's weights are loaded anew for each.
 pub const PASS_PIXELS: u64 = 96;
 
@@ -25,6 +28,8 @@ pub struct Gemm {
     pub isa: Isa,
     /// Output rows, from the first to before the second.
     pub rows: (u32, u32),
+    /// Panels, from the first to before the second; all where there is nothing.
+    pub panels: Option<(u32, u32)>,
     /// Whether sums start from a second input, held as the output is.
     pub adds: bool,
     /// From a row of the input to the next, where it isn't held as `conv` says.
@@ -34,13 +39,42 @@ pub struct Gemm {
 impl Gemm {
     pub fn new(conv: Conv, isa: Isa) -> Self {
         let rows = (0, conv.output.shape.height);
-        Self { conv, isa, rows, adds: false, row_pitch: None }
+        Self { conv, isa, rows, panels: None, adds: false, row_pitch: None }
     }
 
     /// Floats of the packed weights.
     pub fn packed_len(&self) -> usize {
+        self.packed_len_of(&self.panels())
+    }
+
+    /// Floats of the packed weights of these panels.
+    fn packed_len_of(&self, panels: &[usize]) -> usize {
         let inputs = self.conv.input.shape.channels as usize * self.conv.taps() as usize;
-        self.panels().iter().sum::<usize>() * self.isa.lanes() * (inputs + 1)
+        panels.iter().sum::<usize>() * self.isa.lanes() * (inputs + 1)
+    }
+
+    /// How many parts threads may take of it at most: panels where there are more weights than inputs, which each thread then reads a part of only;
+    /// else rows.
+    pub fn parts(&self) -> u32 {
+        if self.is_cut_by_panels() { self.panels().len() as u32 } else { self.conv.output.shape.height }
+    }
+
+    /// These parts of it.
+    pub fn part(self, parts: (u32, u32)) -> Self {
+        if self.is_cut_by_panels() { Self { panels: Some(parts), ..self } } else { Self { rows: parts, ..self } }
+    }
+
+    fn is_cut_by_panels(&self) -> bool {
+        let (panels, rows) = (self.panels().len(), self.conv.output.shape.height as usize);
+        let input = self.conv.input.height() * self.conv.input.width() * u64::from(self.conv.input.shape.channels);
+        // Rows of a few pixels, where a thread has few of them, fill tiles badly as well.
+        panels >= rows.min(FINE) && self.packed_len() as u64 > input
+    }
+
+    /// Of all panels, those that it covers.
+    fn own(&self) -> Range<usize> {
+        let all = self.panels().len();
+        self.panels.map_or(0..all, |(first, end)| first as usize..end as usize)
     }
 
     /// For each panel its biases, then for each input lane the weights of its channels. `weights` are `[out, in, rows, columns]`, `to` is
@@ -87,16 +121,17 @@ impl Gemm {
 
     pub fn table(&self) -> Vec<u32> {
         let (rows, output) = (u64::from(self.rows.0)..u64::from(self.rows.1), self.conv.output);
-        let covered = self.covered();
+        let (covered, own) = (self.covered(), self.own());
         let place = |channel: u64| channel / View::PIXEL * output.block_pitch() + channel % View::PIXEL;
-        let rest = output.blocks() * View::PIXEL - covered;
+        let last = own.end == self.panels().len();
+        let rest = if last { output.blocks() * View::PIXEL - covered } else { 0 };
         let pixels = (rows.end - rows.start) * output.width();
         let [kind, first, second] = self.conv.activation.words();
         let head = [
             self.full().count() as u64,
             self.tails().count() as u64,
             self.tail_lanes(),
-            self.panels().len() as u64,
+            own.len() as u64,
             pixels,
             self.pass().min(pixels.max(1)),
             kind,
@@ -115,7 +150,7 @@ impl Gemm {
             first += (vectors * self.isa.lanes()) as u64;
             entry
         });
-        let panels: Vec<u64> = panels.collect();
+        let panels: Vec<u64> = panels.skip(2 * own.start).take(2 * own.len()).collect();
         head.into_iter().chain(chunks).chain(panels).chain(self.conv.pixels(rows, self.row_pitch)).map(word).collect()
     }
 
@@ -127,6 +162,7 @@ impl Gemm {
     /// Calls the microkernel on the starts of the input's, the output's and the added buffer.
     pub fn call(&self, emit: &mut Emitter<'_>, table: Value, [input, output, other]: [Value; 3], weights: Value) {
         let input = emit.offset(input, self.conv.input.corner(&self.conv.window));
+        let weights = emit.offset(weights, self.packed_len_of(&self.panels()[..self.own().start]) as u64);
         let [output, other] = [output, other].map(|pointer| emit.offset(pointer, self.conv.output.origin()));
         emit.call(Micro::Gemm, [table, input, output, weights, other]);
     }

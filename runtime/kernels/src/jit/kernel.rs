@@ -19,6 +19,7 @@ use super::product::Product;
 use super::rows::{DepthwiseRows, SumRows};
 use super::softmax::Softmax;
 use super::sum::Sum;
+use super::view::View;
 use crate::micro::Isa;
 use cnasc_ir::op::Arithmetic;
 use cranelift_codegen::ir::Value;
@@ -125,10 +126,12 @@ impl Kernel {
         }
     }
 
-    /// Rows of its output, where some of them can be computed alone.
-    pub fn rows(&self) -> Option<u32> {
+    /// Parts of its output, rows as a rule, where some of them can be computed alone.
+    pub fn parts(&self) -> Option<u32> {
         match self {
-            Self::Gemm(gemm) => Some(gemm.conv.output.shape.height),
+            Self::Gemm(gemm) => Some(gemm.parts()),
+            Self::Copy(copy) => Some(copy.input.shape.height),
+            Self::Pool(pool) => Some(pool.output.shape.height),
             Self::DepthwiseRows(rows) => Some(rows.depthwise.output.shape.height),
             Self::SumRows(rows) => Some(rows.sum.output.shape.height),
             Self::Node(node) => Some(node.pointwise.conv.output.shape.height),
@@ -136,10 +139,21 @@ impl Kernel {
         }
     }
 
-    /// The same for these rows only, from the first to before the second; the whole where they can't be computed alone.
+    /// Where it writes, if that may be a part of a longer tensor.
+    pub fn written(&self) -> Option<&View> {
+        match self {
+            Self::Gemm(gemm) => Some(&gemm.conv.output),
+            Self::Node(node) => Some(&node.pointwise.conv.output),
+            _ => None,
+        }
+    }
+
+    /// The same for these parts only, from the first to before the second; the whole where they can't be computed alone.
     pub fn part(&self, rows: (u32, u32)) -> Self {
         match self.clone() {
-            Self::Gemm(gemm) => Self::Gemm(Gemm { rows, ..gemm }),
+            Self::Gemm(gemm) => Self::Gemm(gemm.part(rows)),
+            Self::Copy(copy) => Self::Copy(Copy { rows, ..copy }),
+            Self::Pool(pool) => Self::Pool(Pool { part: rows, ..pool }),
             Self::DepthwiseRows(depthwise) => Self::DepthwiseRows(DepthwiseRows { rows, ..depthwise }),
             Self::SumRows(sum) => Self::SumRows(SumRows { rows, ..sum }),
             Self::Node(node) => Self::Node(Box::new(Node { rows, ..*node })),

@@ -390,7 +390,7 @@ impl<'a> Lowering<'a> {
         let input = self.read(step.inputs[0]);
         let target = self.make(output)?;
         let (from, to) = (self.program.buffers[input], self.program.buffers[target]);
-        let kernel = Kernel::Pool(Pool { input: from, output: to, window, reduce });
+        let kernel = Kernel::Pool(Pool::new(from, to, window, reduce));
         self.calls.push(Call { kernel, inputs: vec![input], output: target, weights: None, step: self.step });
         Ok(())
     }
@@ -398,7 +398,7 @@ impl<'a> Lowering<'a> {
     /// How the output of a step is held.
     fn view(&self, tensor: TensorId) -> View {
         let border = if self.border.has(tensor) { 0 } else { self.uses.padding[tensor.index()] };
-        View { shape: self.graph.step(tensor).shape, border }
+        View { border, ..View::plain(self.graph.step(tensor).shape) }
     }
 
     /// A new buffer for a tensor that is computed now, its border cleared.
@@ -448,7 +448,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn copy(&mut self, input: usize, output: usize, channel: u32) {
-        let copy = Copy { input: self.program.buffers[input], output: self.program.buffers[output], channel };
+        let copy = Copy::new(self.program.buffers[input], self.program.buffers[output], channel);
         self.calls.push(Call {
             kernel: Kernel::Copy(copy),
             inputs: vec![input],

@@ -34,9 +34,15 @@ pub struct Pool {
     /// Each place of it holds a pixel.
     pub window: Window,
     pub reduce: Reduce,
+    /// Output rows, from the first to before the second.
+    pub part: (u32, u32),
 }
 
 impl Pool {
+    pub fn new(input: View, output: View, window: Window, reduce: Reduce) -> Self {
+        Self { input, output, window, reduce, part: (0, output.shape.height) }
+    }
+
     /// An entry for each output row, then one for each output column; nothing where all windows are on the image.
     pub fn table(&self) -> Vec<u32> {
         if self.window.padding() == [0; 4] {
@@ -65,11 +71,18 @@ impl Pool {
         let (height, width) = (self.output.height(), self.output.width());
         let rows = inner(&self.window.rows, self.input.shape.height, height);
         let columns = inner(&self.window.columns, self.input.shape.width, width);
-        self.edges(emit, arguments, 0..rows.start, 0..width);
+        let part = u64::from(self.part.0)..u64::from(self.part.1);
+        let of_part = |rows: Range<u64>| {
+            let start = rows.start.max(part.start);
+            start..rows.end.min(part.end).max(start)
+        };
+        let (above, below) = (of_part(0..rows.start), of_part(rows.end..height));
+        let rows = of_part(rows);
+        self.edges(emit, arguments, above, 0..width);
         self.edges(emit, arguments, rows.clone(), 0..columns.start);
         self.inside(emit, arguments, &rows, &columns);
         self.edges(emit, arguments, rows.clone(), columns.end..width);
-        self.edges(emit, arguments, rows.end..height, 0..width);
+        self.edges(emit, arguments, below, 0..width);
     }
 
     /// Output places whose windows lie on the image.

@@ -3,7 +3,7 @@
 //! Two calls depend on each other where one writes memory that the other touches; the earlier one of the program comes first. A list scheduler
 //! (highest rank first, the rank being the longest way to the end; Topcuoglu, Hariri, Wu, "Performance-Effective and Low-Complexity Task
 //! Scheduling for Heterogeneous Computing", 2002) puts calls on threads as they become free. Where fewer calls are ready than threads are free, it
-//! cuts a call into rows for all of them. It is run with several rules for cutting, and the one that should end first is taken.
+//! cuts a call into parts, rows or channels, as many for each as it has time for. It is run with several rules for cutting, and the one that should end first is taken.
 //!
 //! A call waits for another thread by a count: so many tasks of that thread must be done. Tasks are in the order in which they were planned, and
 //! each waits only for ones planned before it, so that no wait goes round in a circle.
@@ -13,18 +13,20 @@ use super::lower::Call;
 use std::ops::Range;
 
 /// Nanoseconds from the end of a task to when another thread has seen it.
-const HANDOVER: f64 = 250.0;
+const HANDOVER: f64 = if SMALL { 0.0 } else { 250.0 };
 /// A part costs this much of its share of the whole: rows at the seam are summed twice, tiles fit less well.
 const SEAM: f64 = 1.06;
 /// A call of fewer nanoseconds is not cut.
-const LEAST_CUT: f64 = 4_000.0;
+const LEAST_CUT: f64 = if SMALL { 0.0 } else { 4_000.0 };
+/// Tests cut the small layers that they draw as if they were large.
+const SMALL: bool = cfg!(test);
 
 /// One thing that a thread does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Index of the call.
     pub call: usize,
-    /// The rows that it computes; all of them where there is nothing.
+    /// The parts of the call that it computes; all of them where there is nothing.
     pub rows: Option<(u32, u32)>,
     /// For each other thread that it waits for, its number and how many of its tasks must be done.
     pub waits: Vec<(usize, u32)>,
@@ -61,8 +63,13 @@ pub fn schedule(calls: &[Call], ranges: &[Range<u64>], threads: usize) -> Vec<Ve
 /// For each call, the earlier ones that it must come after.
 fn dependencies(calls: &[Call], ranges: &[Range<u64>]) -> Vec<Vec<usize>> {
     let meet = |a: usize, b: usize| ranges[a].start < ranges[b].end && ranges[b].start < ranges[a].end;
+    // Two parts of what is concatenated.
+    let apart = |a: &Call, b: &Call| {
+        let views = a.kernel.written().zip(b.kernel.written());
+        a.output == b.output && views.is_some_and(|(a, b)| a.is_apart(b))
+    };
     let conflict = |earlier: &Call, later: &Call| {
-        meet(earlier.output, later.output)
+        meet(earlier.output, later.output) && !apart(earlier, later)
             || later.inputs.iter().any(|&input| meet(earlier.output, input))
             || earlier.inputs.iter().any(|&input| meet(input, later.output))
     };
@@ -150,28 +157,31 @@ impl<'a> Plan<'a> {
         self.done[call] = Some(end);
     }
 
-    /// Cuts the call into rows for all threads, if that ends sooner than one of them would.
+    /// Shares the call's parts out so that all threads end at the same time, if that is sooner than one of them would. Each thread starts with its
+    /// own as soon as it is free, and those in front are always the first thread's, which has the neighbouring rows of what came before in its cache.
     fn cut(&mut self, call: usize) -> bool {
-        let threads = self.free.len() as u32;
-        let Some(height) = self.calls[call].kernel.rows().filter(|&height| height >= threads) else { return false };
+        let Some(parts) = self.calls[call].kernel.parts().filter(|&parts| parts > 1) else { return false };
         let ready = self.ready(call).unwrap_or(0.0);
-        let start = self.free.iter().copied().fold(ready, f64::max) + HANDOVER;
-        let rows = height.div_ceil(threads);
-        let part = |rows: u32| SEAM * self.costs[call] * f64::from(rows) / f64::from(height);
         let alone = self.free[self.first_free()].max(ready) + self.costs[call];
-        if self.costs[call] < LEAST_CUT || start + part(rows) >= alone {
+        if self.costs[call] < LEAST_CUT {
             return false;
         }
-        let mut order: Vec<usize> = (0..self.free.len()).collect();
-        order.sort_by(|&a, &b| self.free[a].total_cmp(&self.free[b]));
+        let one = SEAM * self.costs[call] / f64::from(parts);
+        let mut ends: Vec<f64> = self.free.iter().map(|free| free.max(ready) + HANDOVER).collect();
+        let mut counts = vec![0_u32; ends.len()];
+        for _ in 0..parts {
+            let thread = (0..ends.len()).min_by(|&a, &b| ends[a].total_cmp(&ends[b])).unwrap_or(0);
+            ends[thread] += one;
+            counts[thread] += 1;
+        }
+        let done = ends.iter().zip(&counts).filter(|&(_, &count)| count > 0).map(|(&end, _)| end).fold(0.0, f64::max);
+        if done >= alone || counts.iter().filter(|&&count| count > 0).count() < 2 {
+            return false;
+        }
         let mut first = 0;
-        let mut done = 0.0_f64;
-        for (index, thread) in (0_u32..).zip(order) {
-            let end = (u64::from(height) * u64::from(index + 1)).div_ceil(u64::from(threads)) as u32;
-            let time = start + part(end - first);
-            self.put(call, thread, Some((first, end)), time);
-            done = done.max(time);
-            first = end;
+        for (thread, count) in counts.into_iter().enumerate().filter(|&(_, count)| count > 0) {
+            self.put(call, thread, Some((first, first + count)), ends[thread]);
+            first += count;
         }
         self.done[call] = Some(done);
         true

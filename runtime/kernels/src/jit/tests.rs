@@ -1,8 +1,9 @@
 //! What only the inside shows: no kernel writes outside its tensor, and options of the code generator don't change results.
 
 use super::emit::Cpu;
-use super::{CodeOptions, Isa, Options, compile_with};
-use crate::tests::{Net, conv, depthwise, difference, image, infer};
+use super::kernel::Kernel;
+use super::{CodeOptions, Isa, Jit, Options, compile_with};
+use crate::tests::{Net, agrees, conv, depthwise, difference, image, infer};
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::op::{
     Axes, Axis, Coordinates, Fill, Gate, Interpolation, Pad, Reduce, Reduction, Reshape, Resize, Rounding, Slice,
@@ -80,10 +81,11 @@ fn moves_and_images(net: &mut Net, from: TensorId) -> TensorId {
 
 #[test]
 fn kernels_write_only_their_own_tensors() {
-    for (channels, size) in [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)] {
+    let shapes = [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)];
+    for ((channels, size), threads) in shapes.into_iter().flat_map(|shape| [1, 2, 3].map(|threads| (shape, threads))) {
         let net = every_kernel(channels, size);
         let share = net.whole(Backend::Jit);
-        let options = Options { guard: 64, ..Options::default() };
+        let options = Options { guard: 64, threads, ..Options::default() };
         let mut jit = compile_with(&net.graph, &net.weights, &share, options).unwrap();
         let mut inside = vec![false; jit.machine.arena().floats().len()];
         jit.guards.iter().for_each(|range| inside[range.clone()].fill(true));
@@ -139,5 +141,61 @@ fn code_options_do_not_change_results() {
     for broadcasts_at_will in [true, false] {
         let poor = run(false, Some(Cpu { multiplies_and_adds: false, broadcasts_at_will }));
         difference(net.graph.step(net.graph.output()).shape, &poor, &plain).unwrap();
+    }
+}
+
+fn compiled(net: &Net, threads: usize) -> Jit {
+    let options = Options { threads, ..Options::default() };
+    compile_with(&net.graph, &net.weights, &net.whole(Backend::Jit), options).unwrap()
+}
+
+/// Kernels that some call of any thread has.
+fn count(jit: &Jit, kind: impl Fn(&Kernel) -> bool) -> usize {
+    jit.calls.iter().flatten().flatten().filter(|call| kind(&call.kernel)).count()
+}
+
+#[test]
+fn what_is_concatenated_is_written_in_place_where_blocks_allow_it() {
+    // Copies that are left, the image's among them, which gets a border: pieces that don't start and end with a block.
+    for (channels, copies) in [([32, 16, 48], 1), ([32, 16, 5], 2), ([16, 20, 12], 3), ([5, 16, 16], 4)] {
+        let mut net = Net::new(Shape::new(3, 9, 8), 7);
+        let stem = net.add(conv(3, 24), &[TensorId(0)]);
+        let one = net.add(conv(1, channels[0]), &[stem]);
+        let one = net.add(Op::Relu, &[one]);
+        let two = net.add(conv(3, channels[1]), &[stem]);
+        let three = net.add(depthwise(3, 24), &[stem]);
+        let three = net.add(conv(1, channels[2]), &[three]);
+        let joined = net.add(Op::Concat { axis: Axis::Channels }, &[one, two, three]);
+        let behind = net.add(conv(3, 9), &[joined]);
+        net.add(Op::Concat { axis: Axis::Channels }, &[behind, joined]);
+        agrees(&net, 5).unwrap();
+        // Behind that, both are copied: nine channels are no block, and the other is read twice.
+        let found = count(&compiled(&net, 1), |kernel| matches!(kernel, Kernel::Copy(_)));
+        if Isa::best().is_some() {
+            assert_eq!(found, copies + 2, "{channels:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_share_wide_layers_by_channels_and_others_by_rows() {
+    let mut net = Net::new(Shape::new(3, 20, 20), 9);
+    let stem = net.add(conv(3, 40), &[TensorId(0)]);
+    let pooled = net.add(Op::max_pool(3, 4), &[stem]);
+    let wide = net.add(conv(3, 270), &[pooled]);
+    let mean = net.add(Op::GlobalAvg, &[wide]);
+    net.add(Op::Linear { outputs: 333, bias: true }, &[mean]);
+    agrees(&net, 2).unwrap();
+    if Isa::best().is_none() {
+        return;
+    }
+    for threads in [2, 3] {
+        let jit = compiled(&net, threads);
+        let by_panels = |kernel: &Kernel| matches!(kernel, Kernel::Gemm(gemm) if gemm.panels.is_some());
+        let by_rows = |kernel: &Kernel| matches!(kernel, Kernel::Gemm(gemm) if gemm.rows.1 - gemm.rows.0 < gemm.conv.output.shape.height);
+        assert_eq!(count(&jit, by_panels), 2 * threads);
+        assert_eq!(count(&jit, by_rows), threads);
+        assert_eq!(count(&jit, |kernel| matches!(kernel, Kernel::Pool(pool) if pool.output.shape.height > 1)), threads);
+        assert_eq!(count(&jit, |kernel| matches!(kernel, Kernel::Copy(_))), threads);
     }
 }

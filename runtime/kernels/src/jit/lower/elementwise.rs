@@ -67,7 +67,7 @@ impl Lowering<'_> {
         let mut values = vec![0.0; layout::len(step.shape)];
         layout::to_blocked(step.shape, self.weights.of(step.params[0]), &mut values);
         let weights = Some(self.section(Piece::Words(values.into_iter().map(f32::to_bits).collect())));
-        let copy = Copy { input: View::plain(step.shape), output: self.program.buffers[target], channel: 0 };
+        let copy = Copy::new(View::plain(step.shape), self.program.buffers[target], 0);
         let kernel = Kernel::Constant(copy);
         self.calls.push(Call { kernel, inputs: Vec::new(), output: target, weights, step: self.step });
         Ok(())

@@ -59,7 +59,7 @@ impl Lowering<'_> {
             Reduction::Sum => pool::Reduce::Sum,
             Reduction::Max => pool::Reduce::Max,
         };
-        self.call(Kernel::Pool(Pool { input: from, output: to, window, reduce }), vec![input], output);
+        self.call(Kernel::Pool(Pool::new(from, to, window, reduce)), vec![input], output);
     }
 
     pub(super) fn resize(&mut self, step: &Step, output: TensorId, resize: &Resize) -> Result<(), CompileError> {
