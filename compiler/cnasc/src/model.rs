@@ -339,12 +339,20 @@ pub fn small_boards(session: &mut Session, count: u32) -> Result<Fleet, Failure>
     )
 }
 
+/// The program of a text, which diagnostics call `name`.
+///
+/// # Errors
+/// Where the text is wrong.
+pub fn declared(session: &mut Session, name: &str, text: &str) -> Result<Program, Failure> {
+    let file = session.sources.add(name, text);
+    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
+    program.ok_or_else(|| Failure::input(diagnostics))
+}
+
 /// A fleet declared in the language, so that the figures of devices come from the standard library alone.
 fn declared_fleet(session: &mut Session, text: &str) -> Result<Fleet, Failure> {
-    let file = session.sources.add("<fleet>", text);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    let fleet = program.and_then(|program| program.fleets.into_iter().next());
-    fleet.ok_or_else(|| Failure::input(diagnostics))
+    let fleets = declared(session, "<fleet>", text)?.fleets;
+    Ok(fleets.into_iter().next().expect("both texts above declare one"))
 }
 
 /// A JSON file of bounded size.

@@ -10,6 +10,7 @@ mod link;
 use crate::Session;
 use crate::cli::ProfileArgs;
 use crate::failure::{Exit, Failure, codes};
+use crate::model::declared;
 use crate::output::{bytes, milliseconds, table, write_file};
 use crate::pipeline;
 use cnasc_base::{Diagnostic, Seed};
@@ -91,9 +92,7 @@ pub fn run(session: &mut Session, args: &ProfileArgs) -> Result<Exit, Failure> {
 
 /// The networks that the rate is taken from, and those that it is tried on.
 pub(super) fn probes(session: &mut Session) -> Result<Program, Failure> {
-    let file = session.sources.add("<probes>", PROBES);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    program.ok_or_else(|| Failure::input(diagnostics))
+    declared(session, "<probes>", PROBES)
 }
 
 /// Compiles what would be written.

@@ -13,7 +13,7 @@ mod streams;
 
 use cnasc_fleet::remote::Steady;
 use cnasc_fleet::remote::recovery::Given;
-use processes::{LONG, Processes, image, json, local, members, pixels, quickstart};
+use processes::{LONG, Processes, assert_near, image, json, local, pixels, quickstart};
 use serde_json::Value;
 use std::time::Instant;
 
@@ -59,15 +59,10 @@ fn a_node_that_dies_is_replaced_and_one_that_returns_is_used() {
     let bundle = fleet.bundle();
     let image = pixels(&bundle);
     let wanted = local(&bundle, &image).output;
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
-    let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let mut steady = fleet.steady(bundle);
     let ask = |steady: &mut Steady| {
         let Given { answer, bundle, .. } = steady.infer(image.clone()).expect("an answer all the same");
-        let off = wanted.iter().zip(&answer.output).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(off <= 1e-4 * largest, "off by {off}");
+        assert_near(&wanted, &answer.output, "the answer");
         bundle.fleet.devices.len()
     };
     assert_eq!(ask(&mut steady), 4);
@@ -95,10 +90,7 @@ fn a_node_that_hangs_is_left_out() {
     let fleet = Processes::running(4);
     let bundle = fleet.bundle();
     let image = pixels(&bundle);
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    let mut steady = fleet.steady(bundle);
     steady.infer(image.clone()).expect("an answer");
     let signal = |name: &str| processes::signal(fleet.nodes[2].as_ref().expect("it runs"), name);
     signal("-STOP");
@@ -120,17 +112,12 @@ fn nodes_that_do_not_reach_each_other_are_not_used_together() {
     let bundle = fleet.bundle_of(&quickstart(), 3);
     let image = pixels(&bundle);
     let wanted = local(&bundle, &image).output;
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    let mut steady = fleet.steady(bundle);
     for _ in 0..2 {
         let Given { answer, bundle, .. } = steady.infer(image.clone()).expect("an answer of those that do");
         let names: Vec<&str> = bundle.fleet.devices.iter().map(|device| device.name.as_str()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
-        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        let off = wanted.iter().zip(&answer.output).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(off <= 1e-4 * largest, "off by {off}");
+        assert_near(&wanted, &answer.output, "the answer");
     }
     assert_eq!(steady.moves(), 1);
 }

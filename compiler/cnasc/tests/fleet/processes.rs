@@ -3,7 +3,7 @@
 use crate::proxy::Relay;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::remote::coordinator::assign;
-use cnasc_fleet::remote::{Coordinator, Keys};
+use cnasc_fleet::remote::{Coordinator, Keys, Steady};
 use cnasc_fleet::{Answer, Local};
 use cnasc_transport::net::{COORDINATOR, Net};
 use serde_json::Value;
@@ -136,6 +136,13 @@ impl Processes {
         coordinator
     }
 
+    /// Answers of the bundle by these nodes, which are all there, whatever becomes of them.
+    pub fn steady(&self, bundle: Bundle) -> Steady {
+        let coordinator = self.coordinator();
+        let nodes = members(&bundle, &coordinator);
+        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there")
+    }
+
     /// Joins with the keys of a member, as one would who has taken them.
     pub fn member(&self, name: &str) -> Net {
         let keys = Keys::load(self.folder.path(), name).expect("its keys");
@@ -181,6 +188,15 @@ pub fn pixels(bundle: &Bundle) -> Vec<f32> {
 
 pub fn local(bundle: &Bundle, image: &[f32]) -> Answer {
     Local::start(bundle).and_then(|mut local| local.infer(image)).expect("it runs here")
+}
+
+/// The answer of another plan for the same image.
+#[track_caller]
+pub fn assert_near(wanted: &[f32], found: &[f32], what: &str) {
+    assert_eq!(wanted.len(), found.len(), "{what}");
+    let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let off = wanted.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off <= 1e-4 * largest, "{what} is off by {off}");
 }
 
 pub fn members(bundle: &Bundle, coordinator: &Coordinator) -> Vec<String> {

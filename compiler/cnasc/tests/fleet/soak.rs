@@ -1,9 +1,8 @@
 //! Many inferences while nodes are killed, stopped, cut off and started again: every answer is right to the last bit, or there is an error.
 
-use crate::processes::{Processes, members, pixels, signal};
+use crate::processes::{Processes, pixels, signal};
 use cnasc_bundle::Bundle;
 use cnasc_fleet::Local;
-use cnasc_fleet::remote::Steady;
 use cnasc_fleet::remote::coordinator::MAX_IN_FLIGHT;
 use cnasc_fleet::remote::metrics::resident_bytes;
 use std::collections::BTreeMap;
@@ -86,12 +85,9 @@ fn soak() {
     let bundle = fleet.bundle();
     let images: Vec<Vec<f32>> =
         (1..=IMAGES).map(|at| pixels(&bundle).iter().map(|pixel| pixel / at as f32).collect()).collect();
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
     // It is never hurt, so that what its memory does is seen over the whole time.
     let spared = fleet.nodes[3].as_ref().expect("it runs").id();
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    let mut steady = fleet.steady(bundle);
     let ended = AtomicBool::new(false);
     let began = Instant::now();
     std::thread::scope(|scope| {

@@ -1,7 +1,6 @@
 //! Images one after the other through nodes that come and go.
 
-use crate::processes::{Processes, heavy, json, local, members, pixels, shown};
-use cnasc_fleet::remote::Steady;
+use crate::processes::{Processes, assert_near, heavy, json, local, pixels, shown};
 use cnasc_fleet::remote::coordinator::MAX_IN_FLIGHT;
 use cnasc_fleet::remote::recovery::Given;
 use serde_json::Value;
@@ -77,13 +76,10 @@ fn npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
 fn a_stream_goes_on_without_a_node() {
     let mut fleet = Processes::running(4);
     let bundle = fleet.bundle();
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
     let images: Vec<Vec<f32>> =
         (1..40).map(|at| pixels(&bundle).iter().map(|pixel| pixel / at as f32).collect()).collect();
     let wanted: Vec<Vec<f32>> = images.iter().map(|image| local(&bundle, image).output).collect();
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    let mut steady = fleet.steady(bundle);
     let mut got = Vec::new();
     for (index, image) in images.into_iter().enumerate() {
         steady.begin(image);
@@ -102,9 +98,7 @@ fn a_stream_goes_on_without_a_node() {
     assert!(steady.moves() >= 1);
     assert_eq!(got.len(), wanted.len());
     for (index, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
-        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        let off = wanted.iter().zip(got).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(off <= 1e-4 * largest, "answer {index} is off by {off}");
+        assert_near(wanted, got, &format!("answer {index}"));
     }
 }
 
@@ -115,11 +109,8 @@ fn a_slow_node_is_planned_around() {
     let bundle = fleet.bundle_of(&heavy(), 3);
     let image = pixels(&bundle);
     let wanted = local(&bundle, &image).output;
-    let coordinator = fleet.coordinator();
-    let nodes = members(&bundle, &coordinator);
     let flops = |given: &Given, node: usize| given.answer.devices[node].flops;
-    let mut steady =
-        Steady::start(coordinator, bundle, nodes, Box::new(cnasc::pipeline::place_again)).expect("all are there");
+    let mut steady = fleet.steady(bundle);
     // What is usual is known after a few.
     for _ in 0..20 {
         steady.infer(image.clone()).expect("an answer");
@@ -136,7 +127,5 @@ fn a_slow_node_is_planned_around() {
     assert!(slowed, "nobody notices");
     let less = steady.infer(image.clone()).expect("an answer");
     assert!(flops(&less, 1) < flops(&first, 1), "{} of {}", flops(&less, 1), flops(&first, 1));
-    let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    let off = wanted.iter().zip(&less.answer.output).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(off <= 1e-4 * largest, "off by {off}");
+    assert_near(&wanted, &less.answer.output, "the answer");
 }

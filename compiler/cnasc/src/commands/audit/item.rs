@@ -6,6 +6,7 @@
 use crate::Session;
 use crate::cli::AuditArgs;
 use crate::failure::{Failure, codes};
+use crate::model::declared;
 use crate::pipeline;
 use cnasc_base::Diagnostic;
 use cnasc_expand::audit::{Subject, subjects};
@@ -25,7 +26,7 @@ pub(super) fn find(session: &mut Session, args: &AuditArgs) -> Result<(Program, 
         }
         None => ("--item".to_owned(), String::new()),
     };
-    let program = compile(session, &name, &text)?;
+    let program = declared(session, &name, &text)?;
     let Some(item) = args.item.as_deref().map(str::trim) else {
         let all = subjects(&program)?;
         if all.is_empty() {
@@ -52,7 +53,7 @@ pub(super) fn find(session: &mut Session, args: &AuditArgs) -> Result<(Program, 
         None if item.contains("::") => (name, item.to_owned()),
         None => (name, format!("{LIBRARY}{item}")),
     };
-    let program = compile(session, &name, &with_item(&text, &item))?;
+    let program = declared(session, &name, &with_item(&text, &item))?;
     let mut added = subjects(&program)?;
     added.retain(|subject| subject.names.contains(TEST));
     Ok((program, added))
@@ -77,12 +78,6 @@ fn with_item(text: &str, item: &str) -> String {
     };
     text.push_str(&format!("\ntest \"{TEST}\" {{\n    sample 1 of {item}\n    expect min(nodes) >= 1\n}}\n"));
     text
-}
-
-fn compile(session: &mut Session, name: &str, text: &str) -> Result<Program, Failure> {
-    let file = session.sources.add(name, text);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    program.ok_or_else(|| Failure::input(diagnostics))
 }
 
 #[cfg(test)]

@@ -13,9 +13,8 @@ use crate::commands::profile::{compiled, probes};
 use crate::commands::remote::failed;
 use crate::commands::testbed::measure::span;
 use crate::failure::{Exit, Failure, codes};
-use crate::model::MEASURED;
+use crate::model::{MEASURED, declared};
 use crate::output::{milliseconds, table, write_file};
-use crate::pipeline;
 use cnasc_base::Seed;
 use cnasc_bundle::{Bundle, image};
 use cnasc_fleet::remote::{Coordinator, Keys, RemoteError};
@@ -86,11 +85,15 @@ pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str, m
         let kind = "measured".to_owned();
         devices.push(Device { name: node.clone(), kind, compute, memory: MEMORY, cores, backend: Backend::Jit });
     }
-    let links = links(session, coordinator, &nodes)?;
+    let probes = declared(session, "<links>", LINKS)?;
+    let links = links(coordinator, &probes, &nodes)?;
     let idle = Fleet { name: name.to_owned(), devices, links, transfer: Precision::F32 };
     let wrong = |problem| Failure::running(codes::RUN, format!("what was measured is no fleet: {problem}"));
     idle.verify().map_err(wrong)?;
-    let times = under_load(session, coordinator, &idle, &nodes)?;
+    if nodes.len() < 2 {
+        return Ok(idle);
+    }
+    let times = under_load(coordinator, &probes, &idle, &nodes)?;
     session.output.remark(&format!("messages take {times:.2} times as long while nodes compute"));
     Ok(slowed(&idle, times))
 }
@@ -106,18 +109,9 @@ fn slowed(fleet: &Fleet, times: f64) -> Fleet {
 
 /// How many times longer messages take while nodes compute than alone, `idle`: the median over networks placed as well as can be. Such
 /// plans have a message on its way all the time, and depend on each being there in time.
-fn under_load(
-    session: &mut Session,
-    coordinator: &mut Coordinator,
-    idle: &Fleet,
-    nodes: &[String],
-) -> Result<f64, Failure> {
-    if nodes.len() < 2 {
-        return Ok(1.0);
-    }
-    let program = program(session)?;
+fn under_load(coordinator: &mut Coordinator, probes: &Program, idle: &Fleet, nodes: &[String]) -> Result<f64, Failure> {
     let mut factors = Vec::new();
-    for (_, bundle) in compiled(&program, "load_", |_| idle.clone(), Strategy::Best)? {
+    for (_, bundle) in compiled(probes, "load_", |_| idle.clone(), Strategy::Best)? {
         if bundle.plan.transfers.is_empty() {
             continue;
         }
@@ -126,7 +120,8 @@ fn under_load(
         let workload = of_bundle(&bundle)?;
         let copies = bundle.plan.copies.iter().map(|copy| (copy.node, copy.device)).collect();
         let placement = Placement { copies, ..by_rank(&workload, idle, bundle.plan.device_of.clone()) };
-        let planned = |times| finish(&workload, &slowed(idle, times), "heft", &placement).map(|plan| plan.latency);
+        let planned =
+            |times| finish(&workload, &slowed(idle, times), Strategy::Best.name(), &placement).map(|plan| plan.latency);
         planned(1.0).map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
         factors.push(factor(took, |times| planned(times).unwrap_or(f64::INFINITY)));
     }
@@ -183,17 +178,12 @@ fn answers(coordinator: &mut Coordinator, bundle: &Bundle, nodes: &[String]) -> 
 }
 
 /// `links[a][b]` of all pairs.
-fn links(
-    session: &mut Session,
-    coordinator: &mut Coordinator,
-    nodes: &[String],
-) -> Result<Vec<Vec<Option<Link>>>, Failure> {
+fn links(coordinator: &mut Coordinator, probes: &Program, nodes: &[String]) -> Result<Vec<Vec<Option<Link>>>, Failure> {
     let mut links = vec![vec![None; nodes.len()]; nodes.len()];
     if nodes.len() < 2 {
         return Ok(links);
     }
-    let program = program(session)?;
-    let chains = ["small", "large"].map(|name| dealt_in_turn(&program, name));
+    let chains = ["small", "large"].map(|name| dealt_in_turn(probes, name));
     let [small, large] = chains;
     let (small, large) = (small?, large?);
     for a in 0..nodes.len() {
@@ -206,12 +196,6 @@ fn links(
         }
     }
     Ok(links)
-}
-
-fn program(session: &mut Session) -> Result<Program, Failure> {
-    let file = session.sources.add("<links>", LINKS);
-    let (program, diagnostics) = pipeline::compile_source(&mut session.sources, file);
-    program.ok_or_else(|| Failure::input(diagnostics))
 }
 
 /// Bytes of a tensor and its median seconds from one node to the other.
@@ -278,6 +262,7 @@ fn for_people(fleet: &Fleet) -> String {
 #[allow(clippy::panic, reason = "a failing test panics")]
 mod tests {
     use super::*;
+    use crate::pipeline;
 
     #[test]
     fn a_factor_is_found() {
