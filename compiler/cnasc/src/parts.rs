@@ -1,23 +1,25 @@
 //! Placing a network whose layers may be computed in parts: which of them, how, and who computes what, chosen on the simulator.
 //!
-//! `model-parallel` cuts every layer that can be cut over all devices: by rows while the image is large, and then by channels, with
-//! the change where it is fastest. `best` places whole layers first, and then cuts heavy ones for as long as that wins, so that it is never
-//! worse for it. All other strategies place whole layers.
+//! `model-parallel` cuts every layer that can be cut over two devices, four, or all: by rows while the image is large, and then by channels, with
+//! the change where it is fastest. `best` places whole layers first, and then cuts for as long as that wins, so that it is never worse for it:
+//! heavy layers, so that several devices compute one, and layers whose output somebody waits for, so that rows are sent while their device
+//! computes the next. All other strategies place whole layers.
 
 use crate::failure::{Failure, codes};
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::architecture::{Node, NodeId, Role};
 use cnasc_ir::op::Axis;
-use cnasc_ir::split::{Cut, PieceKind};
+use cnasc_ir::split::{Cut, Piece, PieceKind};
 use cnasc_ir::{Architecture, DeviceId, Fleet, Op, Plan, Split, TensorGraph, Weights};
 use cnasc_lower::{cut_weights, lower, split};
+use cnasc_place::schedule::{Placement, by_rank, finish};
 use cnasc_place::{Pin, PlaceError, Strategy, Workload, plan, plan_pinned};
 use std::collections::BTreeSet;
 
 /// What `--strategy` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Every layer over all devices.
+    /// Every layer over several devices.
     ModelParallel,
     /// A strategy of the planner.
     Of(Strategy),
@@ -32,6 +34,10 @@ const HEAVY: f64 = 0.05;
 /// The most heavy layers that are looked at, and the most that are cut one after the other.
 const MOST_HEAVY: usize = 6;
 const MOST_CUT: usize = 4;
+
+/// The most layers whose rows are sent early, and the numbers of messages that are tried.
+const MOST_EARLY: usize = 4;
+const MESSAGES: [usize; 2] = [2, 4];
 
 /// The largest network that `best` cuts: others have no heavy layers, and their parts would take seconds to place.
 const MOST_NODES: usize = 400;
@@ -156,37 +162,33 @@ impl Planner<'_> {
         if self.fleet.devices.len() < 2 || self.architecture.nodes.len() > MOST_NODES {
             return whole;
         }
-        let heavy = self.heavy(limit);
+        let home = whole.as_ref().map_or(&[][..], |placed| &placed.plan.device_of);
+        let mut ways = self.heavy(limit);
+        ways.extend(whole.iter().flat_map(|placed| self.early(&placed.plan)));
         let everything = self.every_layer().into_iter().filter_map(|cuts| {
             let placed = self.pinned(&cuts, Strategy::Best.name()).ok()?;
             Some((placed.plan.latency, cuts))
         });
         let everything = everything.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, cuts)| cuts);
-        let cuts = self.one_by_one(&heavy, limit).into_iter().chain(everything);
-        let tried = cuts.filter_map(|cuts| self.tried(&cuts, Strategy::Best));
+        let cuts = self.one_by_one(&ways, home, limit).into_iter().chain(everything);
+        let tried = cuts.filter_map(|cuts| self.tried(&cuts, home, Strategy::Best));
         match tried.reduce(|before, placed| faster(Some(before), placed)) {
             Some(placed) if placed.plan.latency < limit * (1.0 - WORTH.1) => Ok(placed),
             _ => whole,
         }
     }
 
-    /// Cuts the heavy layer, and in the way, that saves most, and again until none saves anything.
-    fn one_by_one(&self, heavy: &[NodeId], limit: f64) -> Option<Cuts> {
+    /// Cuts the layer, and in the way, that saves most, and again until none saves anything. `home` has the devices of whole layers.
+    fn one_by_one(&self, ways: &[(NodeId, Cut)], home: &[DeviceId], limit: f64) -> Option<Cuts> {
         let (mut cuts, mut least): (Cuts, f64) = (vec![None; self.architecture.nodes.len()], limit);
         for _ in 0..MOST_CUT {
-            let mut next: Option<(f64, Cuts)> = None;
-            for &node in heavy.iter().filter(|node| cuts[node.index()].is_none()) {
-                for cut in self.ways_to_cut(node) {
-                    let mut tried = cuts.clone();
-                    tried[node.index()] = Some(cut);
-                    let Some(placed) = self.tried(&tried, Strategy::Portfolio) else { continue };
-                    let latency = placed.plan.latency;
-                    if next.as_ref().is_none_or(|(least, _)| latency < *least) {
-                        next = Some((latency, tried));
-                    }
-                }
-            }
-            match next {
+            let open = ways.iter().filter(|(node, _)| cuts[node.index()].is_none());
+            let tried = open.filter_map(|(node, cut)| {
+                let mut cuts = cuts.clone();
+                cuts[node.index()] = Some(cut.clone());
+                Some((self.tried(&cuts, home, Strategy::Portfolio)?.plan.latency, cuts))
+            });
+            match tried.min_by(|a, b| a.0.total_cmp(&b.0)) {
                 Some((latency, tried)) if latency < least * (1.0 - WORTH.0) => (least, cuts) = (latency, tried),
                 _ => break,
             }
@@ -196,11 +198,9 @@ impl Planner<'_> {
 
     /// By rows and by channels, over two devices, four, and all; the fastest ones.
     fn ways_to_cut(&self, node: NodeId) -> Vec<Cut> {
-        let count = self.fleet.devices.len();
-        let counts = BTreeSet::from([2, 4.min(count), count]);
         let node = self.architecture.node(node);
         let mut cuts = Vec::new();
-        for count in counts {
+        for count in self.counts() {
             let shares = self.shares(count);
             if has_rows(node, count) {
                 cuts.push(Cut { axis: Axis::Rows, shares: shares.clone() });
@@ -210,8 +210,8 @@ impl Planner<'_> {
         cuts
     }
 
-    /// The layers that alone take much of `limit`, the heaviest first.
-    fn heavy(&self, limit: f64) -> Vec<NodeId> {
+    /// The layers that alone take much of `limit`, the heaviest first, each in all ways to cut it.
+    fn heavy(&self, limit: f64) -> Vec<(NodeId, Cut)> {
         let fastest = self.fleet.devices.iter().map(|device| device.compute).fold(f64::MIN_POSITIVE, f64::max);
         let seconds = |node: NodeId| self.workload.cost(node).flops as f64 / fastest;
         let limit = limit.min(self.workload.total_flops() as f64 / fastest);
@@ -219,7 +219,30 @@ impl Planner<'_> {
             self.workload.ids().filter(|&node| seconds(node) > 0.0 && seconds(node) >= HEAVY * limit).collect();
         heavy.sort_by(|a, b| seconds(*b).total_cmp(&seconds(*a)).then(a.cmp(b)));
         heavy.truncate(MOST_HEAVY);
-        heavy
+        heavy.iter().flat_map(|&node| self.ways_to_cut(node).into_iter().map(move |cut| (node, cut))).collect()
+    }
+
+    /// The layers of a plan of whole ones whose output is longest on its way, each cut so that its device sends rows while it computes the
+    /// next. None where that can't be worth it: even if every message took but half as long.
+    fn early(&self, whole: &Plan) -> Vec<(NodeId, Cut)> {
+        let mut halved = self.fleet.clone();
+        halved.links.iter_mut().flatten().flatten().for_each(|link| link.rate *= 2.0);
+        let copies = whole.copies.iter().map(|copy| (copy.node, copy.device)).collect();
+        let placement = Placement { copies, ..by_rank(self.workload, &halved, whole.device_of.clone()) };
+        let least =
+            finish(self.workload, &halved, &whole.strategy, &placement).map_or(f64::INFINITY, |plan| plan.latency);
+        if least > whole.latency * (1.0 - WORTH.1) {
+            return Vec::new();
+        }
+        let mut sent: Vec<(f64, NodeId)> =
+            whole.transfers.iter().map(|sent| (sent.span.end - sent.span.start, sent.node)).collect();
+        sent.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut seen = BTreeSet::new();
+        let nodes = sent.into_iter().map(|(_, node)| node).filter(|&node| seen.insert(node)).take(MOST_EARLY);
+        let ways = nodes.flat_map(|node| MESSAGES.map(|count| (node, count)));
+        ways.filter(|&(node, count)| has_rows(self.architecture.node(node), count))
+            .map(|(node, count)| (node, Cut { axis: Axis::Rows, shares: vec![1.0; count] }))
+            .collect()
     }
 
     /// The speeds of the `count` fastest devices; 0 for the others.
@@ -231,19 +254,29 @@ impl Planner<'_> {
         self.fleet.ids().map(|device| if taken.contains(&device) { speed(&device) } else { 0.0 }).collect()
     }
 
-    /// Every layer over all devices: by rows where its output has at least so many, for each number of rows that occurs, else by channels.
+    /// Every layer over the fastest two devices, four, and all: more of them compute sooner and send more. By rows where its output has at
+    /// least so many, for each number of rows that occurs, else by channels.
     fn every_layer(&self) -> Vec<Cuts> {
-        let count = self.fleet.devices.len();
-        let shares = self.shares(count);
         let mut limits: BTreeSet<u32> = self.architecture.nodes.iter().map(|node| node.shape.height).collect();
         limits.insert(u32::MAX);
-        let cut = |node: &Node, limit: u32| {
+        let cut = |node: &Node, limit: u32, (count, shares): (usize, &[f64])| {
             let by_rows = node.shape.height >= limit && has_rows(node, count);
             let axis = if by_rows { Axis::Rows } else { Axis::Channels };
-            (node.role != Role::Input).then(|| Cut { axis, shares: shares.clone() })
+            (node.role != Role::Input).then(|| Cut { axis, shares: shares.to_vec() })
         };
-        let all = |limit| self.architecture.nodes.iter().map(|node| cut(node, limit)).collect();
-        limits.into_iter().map(all).collect()
+        let over = |count: usize| {
+            let shares = self.shares(count);
+            let all =
+                |&limit: &u32| self.architecture.nodes.iter().map(|node| cut(node, limit, (count, &shares))).collect();
+            limits.iter().map(all).collect::<Vec<Cuts>>()
+        };
+        self.counts().into_iter().flat_map(over).collect()
+    }
+
+    /// Over how many devices it is tried to cut.
+    fn counts(&self) -> BTreeSet<usize> {
+        let count = self.fleet.devices.len();
+        BTreeSet::from([2.min(count), 4.min(count), count])
     }
 
     /// The network cut so, and each part on its device.
@@ -253,12 +286,14 @@ impl Planner<'_> {
         Ok(Placed { plan, workload, split: Some(split) })
     }
 
-    /// The network cut so, and placed by `strategy` or with each part on its device, whichever is faster. None where neither can be.
-    fn tried(&self, cuts: &[Option<Cut>], strategy: Strategy) -> Option<Placed> {
+    /// The network cut so, and placed by `strategy`, with each part on its device, or with each where the whole was, whichever is fastest. None
+    /// where none can be.
+    fn tried(&self, cuts: &[Option<Cut>], home: &[DeviceId], strategy: Strategy) -> Option<Placed> {
         let (split, workload) = self.cut(cuts).ok()?;
+        let pinned = |pins: &[Pin]| plan_pinned(&workload, self.fleet, strategy.name(), pins).ok();
         let free = plan(&workload, self.fleet, strategy, &self.seed).ok();
-        let pinned = plan_pinned(&workload, self.fleet, strategy.name(), &pins(&split)).ok();
-        let plan = free.into_iter().chain(pinned).min_by(|a, b| a.latency.total_cmp(&b.latency))?;
+        let found = [free, pinned(&pins(&split)), pinned(&pins_at(&split, home))];
+        let plan = found.into_iter().flatten().min_by(|a, b| a.latency.total_cmp(&b.latency))?;
         Some(Placed { plan, workload, split: Some(split) })
     }
 
@@ -282,6 +317,19 @@ fn pins(split: &Split) -> Vec<Pin> {
         PieceKind::Whole | PieceKind::Gather => Pin::Free,
     };
     split.pieces.iter().map(|piece| pin(piece.kind)).collect()
+}
+
+/// What is left of the nodes of the whole network on their devices, those that no plan has where they are best.
+fn pins_at(split: &Split, home: &[DeviceId]) -> Vec<Pin> {
+    let pin = |piece: &Piece| match piece.kind {
+        PieceKind::Slice => Pin::WithInput,
+        PieceKind::Gather => Pin::Free,
+        PieceKind::Whole | PieceKind::Part(_) => {
+            let device = piece.node().and_then(|node| home.get(node.index()));
+            device.map_or(Pin::Free, |&device| Pin::On(device))
+        }
+    };
+    split.pieces.iter().map(pin).collect()
 }
 
 /// The faster of two; of equals the one that was there before.

@@ -31,7 +31,7 @@ impl Split {
     #[must_use]
     pub fn in_parts(&self) -> BTreeSet<NodeId> {
         let parts = self.pieces.iter().filter(|piece| matches!(piece.kind, PieceKind::Part(_)));
-        parts.filter_map(|piece| piece.origins.iter().flatten().next_back()).map(|origin| origin.node).collect()
+        parts.filter_map(Piece::node).collect()
     }
 }
 
@@ -43,6 +43,14 @@ pub struct Piece {
     /// For each operator of the node, as a tensor graph has them (the scaling operators of its inputs, input by input, then its own) where it comes from;
     /// none for those that only join or cut tensors. Such a list may be shorter than the node.
     pub origins: Vec<Option<Origin>>,
+}
+
+impl Piece {
+    /// The node of the whole network that it is, or is a part of; none for what only joins or cuts tensors.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        self.origins.iter().flatten().next_back().map(|origin| origin.node)
+    }
 }
 
 /// What a node of a network in parts is for.

@@ -103,6 +103,34 @@ fn many_light_layers_are_cut_together() {
     assert!(best.in_parts().len() >= 40);
 }
 
+/// Two layers on two devices, sending as long as one of them takes: cut in four, three quarters of that are while the first computes.
+#[test]
+fn rows_are_sent_while_the_next_are_computed() {
+    let network =
+        network(vec![(vec![0], vec![conv(1, 64), Op::Relu]), (vec![1], vec![conv(1, 16)]), (vec![2], head())]);
+    let (_, workload) = pipeline::analyse(&network).unwrap_or_else(|_| panic!("it can be counted"));
+    let layer = workload.cost(NodeId::new(1)).flops as f64 / 1e9;
+    let fleet = fleet(2, Link { rate: workload.cost(NodeId::new(1)).bytes as f64 * 8.0 / layer, latency: 0.0 });
+    let home = [0, 0, 1, 1].map(DeviceId);
+    let whole = finish(&workload, &fleet, "single", &by_rank(&workload, &fleet, home.to_vec())).expect("it fits");
+    let planner = Planner { architecture: &network, workload: &workload, fleet: &fleet, seed: Seed::new(0) };
+    let ways = planner.early(&whole);
+    assert_eq!(ways.iter().map(|(node, cut)| (node.0, cut.shares.len())).collect::<Vec<_>>(), [(1, 2), (1, 4)]);
+    for (node, cut) in ways {
+        let messages = cut.shares.len() as f64;
+        let mut cuts = vec![None; network.nodes.len()];
+        cuts[node.index()] = Some(cut);
+        let (split, workload) = planner.cut(&cuts).expect("it can be cut");
+        let early = plan_pinned(&workload, &fleet, "best", &pins_at(&split, &home)).expect("it fits");
+        let saved = (whole.latency - early.latency) / layer;
+        assert!((saved - (1.0 - 1.0 / messages)).abs() < 0.02, "{messages} messages save {saved} of a layer");
+        assert_eq!(early.transfers.len(), messages as usize);
+    }
+    let slow = self::fleet(2, Link { rate: 1e4, latency: 0.0 });
+    let alone = plan(&workload, &slow, Strategy::Best, &Seed::new(0)).expect("it fits");
+    assert_eq!(planner.early(&alone), [], "nothing is sent");
+}
+
 #[test]
 fn where_sending_costs_more_nothing_is_cut() {
     let network = heavy();
