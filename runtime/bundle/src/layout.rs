@@ -46,6 +46,64 @@ pub fn to_plain(shape: Shape, blocked: &[f32], plain: &mut [f32]) {
     for_each(shape, plain.len(), |to, from| plain[to] = blocked[from]);
 }
 
+/// Takes the lanes that pad channels out of a tensor, which is how it travels: an image of three channels is 5.3 times as large with them.
+/// `packed` has [`Shape::elements`] values, row by row as `blocked` has them.
+///
+/// # Panics
+/// Where a slice has another length.
+pub fn pack(shape: Shape, blocked: &[f32], packed: &mut [f32]) {
+    let rows = Rows::of(shape, blocked.len(), packed.len());
+    for (from, to) in blocked.chunks_exact(rows.blocked).zip(packed.chunks_exact_mut(rows.packed)) {
+        let ((from, ragged_from), (to, ragged_to)) = (from.split_at(rows.whole), to.split_at_mut(rows.whole));
+        to.copy_from_slice(from);
+        for (from, to) in ragged_from.chunks_exact(LANES).zip(ragged_to.chunks_exact_mut(rows.lanes)) {
+            to.copy_from_slice(&from[..rows.lanes]);
+        }
+    }
+}
+
+/// Puts the lanes that pad channels back, as zeros; the inverse of [`pack`].
+///
+/// # Panics
+/// Where a slice has another length.
+pub fn unpack(shape: Shape, packed: &[f32], blocked: &mut [f32]) {
+    let rows = Rows::of(shape, blocked.len(), packed.len());
+    for (from, to) in packed.chunks_exact(rows.packed).zip(blocked.chunks_exact_mut(rows.blocked)) {
+        let ((from, ragged_from), (to, ragged_to)) = (from.split_at(rows.whole), to.split_at_mut(rows.whole));
+        to.copy_from_slice(from);
+        for (from, to) in ragged_from.chunks_exact(rows.lanes).zip(ragged_to.chunks_exact_mut(LANES)) {
+            to[..rows.lanes].copy_from_slice(from);
+            to[rows.lanes..].fill(0.0);
+        }
+    }
+}
+
+/// Whether a tensor has lanes that pad its channels.
+#[must_use]
+pub fn is_padded(shape: Shape) -> bool {
+    !(shape.channels as usize).is_multiple_of(LANES)
+}
+
+/// The floats of a row: of all its blocks, of all its channels, and of the blocks that channels fill; and the channels of a last block.
+struct Rows {
+    blocked: usize,
+    packed: usize,
+    whole: usize,
+    lanes: usize,
+}
+
+impl Rows {
+    fn of(shape: Shape, blocked_len: usize, packed_len: usize) -> Self {
+        assert_eq!(blocked_len, len(shape), "the blocked slice fits the shape");
+        assert_eq!(packed_len as u64, shape.elements(), "the packed slice fits the shape");
+        let (channels, width) = (shape.channels as usize, shape.width as usize);
+        let whole = channels / LANES * LANES * width;
+        // No block is ragged where the remainder is 0, and then nothing is cut into pieces of this many lanes.
+        let lanes = (channels % LANES).max(1);
+        Self { blocked: blocks(shape) * LANES * width, packed: channels * width, whole, lanes }
+    }
+}
+
 /// Calls `visit(plain index, blocked index)` for every element.
 fn for_each(shape: Shape, plain_len: usize, mut visit: impl FnMut(usize, usize)) {
     assert_eq!(plain_len as u64, shape.elements(), "the plain slice fits the shape");
@@ -78,5 +136,23 @@ mod tests {
         let mut back = vec![0.0; plain.len()];
         to_plain(shape, &blocked, &mut back);
         assert_eq!(back, plain);
+    }
+
+    #[test]
+    fn packed_and_back() {
+        for channels in [1, 3, 15, 16, 19, 32, 33] {
+            let shape = Shape::new(channels, 3, 5);
+            let plain: Vec<f32> = (0..shape.elements()).map(|value| value as f32 + 1.0).collect();
+            let mut blocked = vec![7.0; len(shape)];
+            to_blocked(shape, &plain, &mut blocked);
+            let mut packed = vec![7.0; plain.len()];
+            pack(shape, &blocked, &mut packed);
+            let expected: Vec<f32> = blocked.iter().copied().filter(|&value| value != 0.0).collect();
+            assert_eq!(packed, expected, "all values in their order, and no padding, of {channels} channels");
+            let mut back = vec![7.0; blocked.len()];
+            unpack(shape, &packed, &mut back);
+            assert_eq!(back, blocked);
+            assert_eq!(is_padded(shape), packed.len() != blocked.len());
+        }
     }
 }

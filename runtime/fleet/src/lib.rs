@@ -52,7 +52,7 @@ pub struct DeviceReport {
     pub operators: usize,
     /// Their floating-point operations ([`Op::flops`](cnasc_ir::Op::flops)).
     pub flops: u64,
-    /// Bytes sent, in the blocked order that travels: channels filled up to a multiple of 16.
+    /// Bytes sent: those of the plan.
     pub bytes_sent: u64,
     /// Bytes received, likewise.
     pub bytes_received: u64,

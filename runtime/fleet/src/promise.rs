@@ -1,7 +1,7 @@
 //! What the plan says that a device will do, to hold its report against.
 
 use crate::{DeviceReport, FleetError};
-use cnasc_bundle::{Action, Bundle, Share, layout};
+use cnasc_bundle::{Action, Bundle, Share};
 use cnasc_ir::{DeviceId, TensorId};
 use cnasc_node::{Outcome, Timing};
 use std::time::Instant;
@@ -26,13 +26,11 @@ impl Promise {
         let device = share.device;
         let graph = &bundle.graph;
         let own = |tensor: TensorId| bundle.plan.is_on(graph.step(tensor).node, device);
-        let outputs = graph.node_outputs();
         // The image is an input and not an operator.
         let steps: Vec<TensorId> = graph.ids().skip(1).filter(|&step| own(step)).collect();
         let bytes = |chosen: &dyn Fn(DeviceId, DeviceId) -> bool| {
             let transfers = bundle.plan.transfers.iter().filter(|transfer| chosen(transfer.from, transfer.to));
-            let shapes = transfers.map(|transfer| graph.step(outputs[transfer.node.index()]).shape);
-            shapes.map(|shape| (layout::len(shape) * bundle.fleet.transfer.bytes()) as u64).sum()
+            transfers.map(|transfer| transfer.bytes).sum()
         };
         Self {
             device,

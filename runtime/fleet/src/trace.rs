@@ -6,7 +6,7 @@
 //! both network cards for as long; a real send is over when the tensor is handed to the network.
 
 use crate::{Answer, DeviceReport, Timing};
-use cnasc_bundle::{Action, Bundle, Share, layout};
+use cnasc_bundle::{Action, Bundle, Share};
 use cnasc_ir::architecture::NodeId;
 use cnasc_ir::plan::Span;
 use cnasc_ir::{Architecture, DeviceId, Fleet, Plan, TensorId};
@@ -186,7 +186,7 @@ fn describe(bundle: &Bundle, action: &Action) -> (Row, String, Value) {
     let node = |tensor: TensorId| bundle.node_name(bundle.graph.step(tensor).node);
     let facts = |tensor: TensorId| {
         let shape = bundle.graph.step(tensor).shape;
-        (shape.to_string(), layout::len(shape) * bundle.fleet.transfer.bytes())
+        (shape.to_string(), shape.elements() * bundle.fleet.transfer.bytes() as u64)
     };
     match action {
         Action::Receive { tensor, from } => {
@@ -231,7 +231,7 @@ mod tests {
             let timing = |at: usize| Timing { start: at as f64 * 1e-5, end: (at + 1) as f64 * 1e-5 };
             let timings = (0..share.actions.len()).map(timing).collect();
             let mut outcome = Outcome { answer: None, operators: 0, bytes_sent: 0, bytes_received: 0, began, timings };
-            let bytes = |tensor: TensorId| 4 * layout::len(bundle.graph.step(tensor).shape) as u64;
+            let bytes = |tensor: TensorId| 4 * bundle.graph.step(tensor).shape.elements();
             for action in &share.actions {
                 match action {
                     Action::Compute { steps } => outcome.operators += steps.len(),

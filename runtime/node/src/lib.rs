@@ -27,6 +27,8 @@ pub struct Node {
     output: (TensorId, Shape),
     /// For each send the values on their way; used again once all receivers have copied them. Empty for other actions.
     outgoing: Vec<Payload>,
+    /// For each action the shape of the tensor that it sends or receives where that has lanes that do not travel, and room for its values.
+    packed: Vec<Option<(Shape, Vec<f32>)>>,
     /// In which precision they travel.
     transfer: Precision,
     /// The inference that comes next at the earliest.
@@ -42,7 +44,7 @@ pub struct Outcome {
     pub answer: Option<Vec<f32>>,
     /// Operators executed.
     pub operators: usize,
-    /// Bytes handed to the transport: a tensor counts once a receiver, in blocked order.
+    /// Bytes handed to the transport: a tensor counts once a receiver, without the lanes that pad its channels.
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
@@ -119,12 +121,13 @@ impl Node {
         }
         // Compiling checks every tensor that the share names, so that the shapes below are there.
         let executable = compile(graph, weights, &share)?;
-        let len = |tensor: TensorId| layout::len(graph.step(tensor).shape);
-        let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, len)).collect();
+        let shape = |tensor: TensorId| graph.step(tensor).shape;
+        let expected: Vec<Expected> = share.actions.iter().filter_map(|action| expected(action, shape)).collect();
         endpoint.expect(&expected);
-        let outgoing = share.actions.iter().map(|action| outgoing(action, transfer, len)).collect();
+        let outgoing = share.actions.iter().map(|action| outgoing(action, transfer, shape)).collect();
+        let packed = share.actions.iter().map(|action| packed(action, shape)).collect();
         let output = (graph.output(), graph.step(graph.output()).shape);
-        Ok(Self { share, executable, endpoint, output, outgoing, transfer, next: 0, pace: None })
+        Ok(Self { share, executable, endpoint, output, outgoing, packed, transfer, next: 0, pace: None })
     }
 
     /// The same as if its core were so many times slower, to try out what slow devices do; 1 and less is no change.
@@ -203,8 +206,18 @@ impl Node {
         match &self.share.actions[index] {
             Action::Receive { tensor, from } => {
                 let into = self.executable.tensor_mut(*tensor);
-                self.endpoint.receive(*from, inference, *tensor, into, deadline)?;
-                outcome.bytes_received += (into.len() * self.transfer.bytes()) as u64;
+                let values = match &mut self.packed[index] {
+                    Some((shape, packed)) => {
+                        self.endpoint.receive(*from, inference, *tensor, packed, deadline)?;
+                        layout::unpack(*shape, packed, into);
+                        packed.len()
+                    }
+                    None => {
+                        self.endpoint.receive(*from, inference, *tensor, into, deadline)?;
+                        into.len()
+                    }
+                };
+                outcome.bytes_received += (values * self.transfer.bytes()) as u64;
             }
             Action::Compute { steps } => {
                 self.executable.run(index);
@@ -212,7 +225,14 @@ impl Node {
             }
             Action::Send { tensor, to } => {
                 let payload = &mut self.outgoing[index];
-                payload.set(self.executable.tensor(*tensor));
+                let values = self.executable.tensor(*tensor);
+                match &mut self.packed[index] {
+                    Some((shape, packed)) => {
+                        layout::pack(*shape, values, packed);
+                        payload.set(packed);
+                    }
+                    None => payload.set(values),
+                }
                 for &receiver in to {
                     outcome.bytes_sent += payload.bytes();
                     let payload = payload.clone();
@@ -241,17 +261,27 @@ fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Box<
     cnasc_kernels::compile(graph, weights, share)
 }
 
-fn expected(action: &Action, len: impl Fn(TensorId) -> usize) -> Option<Expected> {
+fn expected(action: &Action, shape: impl Fn(TensorId) -> Shape) -> Option<Expected> {
     match *action {
-        Action::Receive { tensor, from } => Some(Expected { from, tensor, len: len(tensor) }),
+        Action::Receive { tensor, from } => Some(Expected { from, tensor, len: shape(tensor).elements() as usize }),
         Action::Compute { .. } | Action::Send { .. } => None,
     }
 }
 
 /// What an action has on its way.
-fn outgoing(action: &Action, transfer: Precision, len: impl Fn(TensorId) -> usize) -> Payload {
+fn outgoing(action: &Action, transfer: Precision, shape: impl Fn(TensorId) -> Shape) -> Payload {
     match action {
-        Action::Send { tensor, .. } => Payload::zeros(transfer, len(*tensor)),
+        Action::Send { tensor, .. } => Payload::zeros(transfer, shape(*tensor).elements() as usize),
         Action::Receive { .. } | Action::Compute { .. } => Payload::zeros(transfer, 0),
+    }
+}
+
+/// Room for what an action sends or receives of a tensor that does not travel as it is in memory.
+fn packed(action: &Action, shape: impl Fn(TensorId) -> Shape) -> Option<(Shape, Vec<f32>)> {
+    match action {
+        Action::Send { tensor, .. } | Action::Receive { tensor, .. } => Some(shape(*tensor))
+            .filter(|&shape| layout::is_padded(shape))
+            .map(|shape| (shape, vec![0.0; shape.elements() as usize])),
+        Action::Compute { .. } => None,
     }
 }

@@ -35,7 +35,7 @@ pub struct Frame {
     pub tensor: TensorId,
     /// Who made it.
     pub from: DeviceId,
-    /// Its values in the blocked order of bundles.
+    /// Its values in the order of bundles, without the lanes that pad channels.
     pub payload: Payload,
 }
 
@@ -46,7 +46,7 @@ pub struct Expected {
     pub from: DeviceId,
     /// Which it is.
     pub tensor: TensorId,
-    /// Number of floats in the blocked order.
+    /// Its number of values.
     pub len: usize,
 }
 

@@ -9,7 +9,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use std::sync::Arc;
 
-/// Values in the blocked order of bundles. Shared, because several devices may take them.
+/// Values in the order of bundles, without the lanes that pad channels. Shared, because several devices may take them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
     /// As they are in memory.
