@@ -374,7 +374,8 @@ pub struct SearchArgs {
     /// Threads; all cores where absent. The result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
-    /// A database that candidates are kept in, `sqlite:///FILE`: the same command goes on from there. Optuna 4 reads it.
+    /// A database that candidates are kept in, `sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`: the same command goes on from there.
+    /// Optuna 4 reads it.
     #[arg(long, value_name = "URL")]
     pub storage: Option<String>,
     /// Looks on while another process searches the study in `--storage`: how far it is and the best so far. Where nobody looks at a

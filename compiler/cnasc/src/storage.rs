@@ -8,8 +8,10 @@
 //! run. Any number of processes may search a study at once (`storage/claims.rs`).
 
 mod claims;
+mod database;
 mod fate;
 mod guests;
+mod place;
 mod read;
 mod tables;
 mod watch;
@@ -19,28 +21,30 @@ mod write;
 pub use claims::Claimed;
 pub use watch::Watcher;
 
-use crate::failure::{Failure, codes};
+use crate::failure::{Exit, Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Candidate, Fate, Record, Study};
+use database::{Database, Error, PATIENCE, Value, values};
 use guests::Waiting;
+use place::Place;
 use read::Log;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use workers::Worker;
 use write::Writer;
 
-/// How long another process may hold the database.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a database that was away is left alone before the next try.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A study's place in a database.
 #[derive(Debug)]
 pub struct Storage {
-    connection: Connection,
+    place: Place,
+    database: Database,
     log: Log,
     objectives: Vec<Objective>,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
@@ -52,12 +56,13 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the database that `sqlite:///FILE` names, and the study in it; makes what is not there. Gives what is recorded of the study.
+    /// Opens the database that `sqlite:///FILE` or `postgresql://USER@HOST/DATABASE` names, and the study in it; makes what is not there, but
+    /// for the server. Gives what is recorded of the study.
     ///
     /// `origin` stands for the program: candidates of another one are not mixed with its own.
     ///
     /// # Errors
-    /// Where the URL is no such, the file can't be opened or is not of this form, or the study is of another program.
+    /// Where the URL is no such, the database can't be opened or is not of this form, or the study is of another program.
     pub fn open(
         url: &str,
         study: &Study<'_>,
@@ -65,43 +70,43 @@ impl Storage {
         seed: u64,
         origin: &str,
     ) -> Result<(Self, Vec<Record>), Failure> {
-        let path = path_of(url)?;
+        let place = Place::of(url)?;
         let name = study_name(search, seed);
         let objectives = first_objectives(search);
-        let variables = space::variables(study.program(), study.over());
-        let opened = || -> rusqlite::Result<_> {
-            let mut connection = Connection::open(path)?;
-            connection.busy_timeout(PATIENCE)?;
-            // A commit costs no wait for the disk; what a crash of the machine loses are the last commits, whole.
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            tables::make(&transaction)?;
-            let version = tables::version(&transaction)?;
-            if version != tables::VERSION {
-                // Dropped, the transaction leaves no trace.
-                return Ok(Err(version));
-            }
-            let (study, known) = find(&transaction, &name, &objectives, origin)?;
-            let worker = Worker::enter(&transaction, study)?;
-            transaction.commit()?;
-            let log = Log { study, variables, trials: BTreeMap::new(), looked: 0 };
-            let (waiting, polled) = (Waiting::default(), Vec::new());
-            Ok(Ok((known, Self { connection, log, objectives, unit: None, waiting, polled, worker })))
+        let opened = || -> Result<_, Error> {
+            let mut database = Database::open(&place, true)?;
+            let found = database.whole(None, |database| {
+                tables::make(database)?;
+                tables::check(database)?;
+                find(database, &name, &objectives, origin)
+            })?;
+            Ok((database, found))
         };
-        let (known, mut storage) = opened().map_err(|error| failure(path, &error))?.map_err(|version| {
-            let message = format!("`{path}` has schema version {version}; this release reads {}", tables::VERSION);
-            Failure::from(Diagnostic::error(codes::STORAGE, message))
-        })?;
+        let (mut database, (id, known)) = opened().map_err(|error| failure(&place, &error))?;
         if known.as_deref() != Some(origin) {
-            let message = format!("the study `{name}` in `{path}` was begun with another program");
+            let message = format!("the study `{name}` in `{place}` was begun with another program");
             return Err(Diagnostic::error(codes::STORAGE, message)
-                .note("its candidates are not those of this one: name another file, or another seed by --seed")
+                .note("its candidates are not those of this one: name another database, or another seed by --seed")
                 .into());
         }
-        storage.worker.beat(path.into());
-        let records = storage.log.poll(&storage.connection).map_err(|error| failure(path, &error))?;
-        Ok((storage, records))
+        let variables = space::variables(study.program(), study.over());
+        let mut log = Log { study: id, variables, trials: BTreeMap::new(), looked: 0 };
+        let mut enter = || -> Result<_, Error> {
+            let (worker, last) =
+                database.whole(Some(id), |database| Ok((Worker::enter(database, id)?, read::last(database)?)))?;
+            // Those of a long study take a while, in which others need not wait.
+            Ok((worker, log.up_to(&mut database, last)?))
+        };
+        let (mut worker, records) = enter().map_err(|error| failure(&place, &error))?;
+        worker.beat(place.clone(), id);
+        let (waiting, polled) = (Waiting::default(), Vec::new());
+        Ok((Self { place, database, log, objectives, unit: None, waiting, polled, worker }, records))
+    }
+
+    /// Where it is, without a password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.place.to_string()
     }
 
     /// Writes down what came of candidates, all of them or none; but for those that are not claimed by this process any more.
@@ -109,56 +114,73 @@ impl Storage {
     /// # Errors
     /// Where the database can't be written.
     pub fn write(&mut self, records: &[Record]) -> Result<(), Failure> {
-        self.write_all(records).map_err(|error| self.failure(&error))
+        self.patiently(|storage| storage.write_all(records))
     }
 
-    fn write_all(&mut self, records: &[Record]) -> rusqlite::Result<()> {
-        let Self { connection, log, objectives, unit, worker, .. } = self;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let last = "SELECT COALESCE(MAX(trial_id), 0) FROM trials";
-        let alone = transaction.query_row(last, [], |row| row.get::<_, i64>(0))? == log.looked;
-        if unit.is_none() {
-            *unit = attribute(&transaction, log.study, "unit")?.and_then(|unit| unit.parse().ok());
-        }
-        if unit.is_none() {
-            let scores = records.iter().filter_map(|record| kept(record)?.figures.score.as_ref());
-            *unit = scores.map(|score| score.unit).min();
-            if let Some(unit) = unit {
-                set_attribute(&transaction, log.study, "unit", &unit.to_string())?;
-            }
-        }
-        let variables = &log.variables;
-        let writer = Writer { transaction: &transaction, study: log.study, variables, objectives, unit: *unit };
-        for record in records {
-            if claims::holds(&transaction, log.study, worker.id, record)? {
-                let trial = writer.trial(record, &log.trials)?;
-                log.trials.insert(record.proposal.index, trial);
-            }
-        }
-        // What this process wrote it need not read.
-        if alone {
-            log.looked = transaction.query_row(last, [], |row| row.get(0))?;
-        }
-        transaction.commit()
+    fn write_all(&mut self, records: &[Record]) -> Result<(), Error> {
+        let Self { database, log, objectives, unit, worker, .. } = self;
+        let study = log.study;
+        let (new, scale, last) = database.whole(Some(study), |database| {
+            let alone = read::last(database)? == log.looked;
+            let mine = claims::settle(database, study, worker.id, records)?;
+            let scale = match *unit {
+                Some(unit) => Some(unit),
+                None => settle_unit(database, study, records)?,
+            };
+            let mine: Vec<&Record> = records.iter().filter(|record| mine.contains(&record.proposal.index)).collect();
+            let writer = Writer { database, study, variables: &log.variables, objectives, unit: scale };
+            let new = writer.write(&mine, &log.trials)?;
+            // What this process wrote it need not read.
+            Ok((new, scale, if alone { read::last(database)? } else { log.looked }))
+        })?;
+        log.trials.extend(new);
+        (log.looked, *unit) = (last, scale);
+        Ok(())
     }
 
-    fn failure(&self, error: &rusqlite::Error) -> Failure {
-        failure(self.connection.path().unwrap_or_default(), error)
+    /// Does `work` again over a new connection where the one that there was is lost; it must not mind that it was done already.
+    fn patiently<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, Error>) -> Result<T, Failure> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let mut error = match work(self) {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            // What was taken out of it may not have been claimed.
+            self.waiting = Waiting::default();
+            loop {
+                if !error.passes() || Instant::now() >= end {
+                    return Err(failure(&self.place, &error));
+                }
+                std::thread::sleep(PAUSE);
+                match Database::open(&self.place, false) {
+                    Ok(database) => {
+                        self.database = database;
+                        break;
+                    }
+                    Err(again) => error = again,
+                }
+            }
+        }
     }
 
     fn conflict(&self) -> Failure {
-        let path = self.connection.path().unwrap_or_default();
-        let message = format!("another process searches the same study in `{path}` with another budget");
+        let message = format!("another process searches the same study in `{}` with another budget", self.place);
         Failure::running(codes::STORAGE, message)
     }
 }
 
-/// The file that a URL names.
-fn path_of(url: &str) -> Result<&str, Failure> {
-    url.strip_prefix("sqlite:///").filter(|path| !path.is_empty()).ok_or_else(|| {
-        let message = format!("`--storage` takes `sqlite:///FILE`, not `{url}`");
-        Failure::usage(Diagnostic::error(codes::STORAGE, message))
-    })
+/// What concurrency scores are relative to: as it was settled, else by these records.
+fn settle_unit(database: &mut Database, study: i64, records: &[Record]) -> Result<Option<u64>, Error> {
+    if let Some(unit) = attribute(database, study, "unit")?.and_then(|unit| unit.parse().ok()) {
+        return Ok(Some(unit));
+    }
+    let scores = records.iter().filter_map(|record| kept(record)?.figures.score.as_ref());
+    let unit = scores.map(|score| score.unit).min();
+    if let Some(unit) = unit {
+        set_attribute(database, study, "unit", &unit.to_string())?;
+    }
+    Ok(unit)
 }
 
 /// What the study of a search is called.
@@ -179,46 +201,78 @@ fn kept(record: &Record) -> Option<&Candidate> {
     }
 }
 
+/// The study of this name.
+fn study(database: &mut Database, name: &str) -> Result<Option<i64>, Error> {
+    database.one("SELECT study_id FROM studies WHERE study_name = ?1", &values![name], |row| row.id(0))
+}
+
 /// The study of this name, made where it is not there, and what it is of.
 fn find(
-    transaction: &Transaction<'_>,
+    database: &mut Database,
     name: &str,
     objectives: &[Objective],
     origin: &str,
-) -> rusqlite::Result<(i64, Option<String>)> {
-    let found = "SELECT study_id FROM studies WHERE study_name = ?1";
-    if let Some(study) = transaction.query_row(found, [name], |row| row.get(0)).optional()? {
-        return Ok((study, attribute(transaction, study, "origin")?));
+) -> Result<(i64, Option<String>), Error> {
+    if let Some(study) = study(database, name)? {
+        return match attribute(database, study, "origin")? {
+            None => adopt(database, study, objectives, origin).map(|()| (study, Some(origin.to_owned()))),
+            known => Ok((study, known)),
+        };
     }
-    transaction.execute("INSERT INTO studies (study_name) VALUES (?1)", [name])?;
-    let study = transaction.last_insert_rowid();
-    for (place, objective) in objectives.iter().enumerate() {
-        let direction = if objective.maximize { "MAXIMIZE" } else { "MINIMIZE" };
-        let insert = "INSERT INTO study_directions (direction, study_id, objective) VALUES (?1, ?2, ?3)";
-        transaction.execute(insert, params![direction, study, place as i64])?;
-    }
-    let names: Vec<&str> =
-        objectives.iter().map(|objective| crate::commands::search::word(objective.measure)).collect();
-    let insert =
-        "INSERT INTO study_system_attributes (study_id, key, value_json) VALUES (?1, 'study:metric_names', ?2)";
-    transaction.execute(insert, params![study, json!(names).to_string()])?;
-    set_attribute(transaction, study, "origin", origin)?;
+    let insert = "INSERT INTO studies (study_name) VALUES (?1) RETURNING study_id";
+    let study = database.one(insert, &values![name], |row| row.id(0))?;
+    let study = study.ok_or_else(|| Error::Foreign("a study has no number".to_owned()))?;
+    let row = |(place, objective)| values![direction(objective), study, place as i64];
+    let directions: Vec<Value<'_>> = (0..).zip(objectives).flat_map(row).collect();
+    let insert = "INSERT INTO study_directions (direction, study_id, objective) VALUES {rows}";
+    database.fill(insert, "(?, ?, ?)", &directions, |_| Ok(()))?;
+    adopt(database, study, objectives, origin)?;
     Ok((study, Some(origin.to_owned())))
 }
 
-fn attribute(transaction: &Transaction<'_>, study: i64, key: &str) -> rusqlite::Result<Option<String>> {
+/// Makes a study that nobody has searched, as `create_study` of Optuna leaves it, one of this program.
+fn adopt(database: &mut Database, study: i64, objectives: &[Objective], origin: &str) -> Result<(), Error> {
+    let mut directions = Vec::new();
+    let select = "SELECT direction FROM study_directions WHERE study_id = ?1 ORDER BY objective";
+    database.each(select, &values![study], |row| {
+        directions.push(row.text(0)?.to_owned());
+        Ok(())
+    })?;
+    let wanted: Vec<&str> = objectives.iter().map(direction).collect();
+    if directions != wanted {
+        let message = format!("the study's directions are {}, not {}", directions.join(", "), wanted.join(", "));
+        return Err(Error::Foreign(message));
+    }
+    let names: Vec<&str> =
+        objectives.iter().map(|objective| crate::commands::search::word(objective.measure)).collect();
+    let insert = "INSERT INTO study_system_attributes (study_id, key, value_json) VALUES (?1, 'study:metric_names', ?2) \
+         ON CONFLICT (study_id, key) DO NOTHING";
+    database.run(insert, &values![study, json!(names).to_string()])?;
+    set_attribute(database, study, "origin", origin)
+}
+
+fn direction(objective: &Objective) -> &'static str {
+    if objective.maximize { "MAXIMIZE" } else { "MINIMIZE" }
+}
+
+fn attribute(database: &mut Database, study: i64, key: &str) -> Result<Option<String>, Error> {
     let select = "SELECT value_json FROM study_user_attributes WHERE study_id = ?1 AND key = ?2";
-    let text: Option<String> = transaction.query_row(select, params![study, key], |row| row.get(0)).optional()?;
+    let text = database.one(select, &values![study, key], |row| row.text(0).map(str::to_owned))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn set_attribute(transaction: &Transaction<'_>, study: i64, key: &str, value: &str) -> rusqlite::Result<()> {
-    let insert = "INSERT OR REPLACE INTO study_user_attributes (study_id, key, value_json) VALUES (?1, ?2, ?3)";
-    transaction.execute(insert, params![study, key, json!(value).to_string()]).map(|_| ())
+fn set_attribute(database: &mut Database, study: i64, key: &str, value: &str) -> Result<(), Error> {
+    let insert = "INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (study_id, key) DO UPDATE SET value_json = excluded.value_json";
+    database.run(insert, &values![study, key, json!(value).to_string()]).map(|_| ())
 }
 
 /// A database's error.
-fn failure(path: &str, error: &rusqlite::Error) -> Failure {
-    let found = Diagnostic::error(codes::STORAGE, format!("the study in `{path}` can't be read or written: {error}"));
-    Failure { diagnostics: found.into(), exit: crate::failure::Exit::Running }
+fn failure(place: &Place, error: &Error) -> Failure {
+    let found = Diagnostic::error(codes::STORAGE, format!("the study in `{place}` can't be read or written: {error}"));
+    let (found, exit) = match error {
+        Error::Version(_) => (found, Exit::Input),
+        _ => (found, Exit::Running),
+    };
+    Failure { diagnostics: found.into(), exit }
 }

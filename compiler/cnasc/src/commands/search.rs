@@ -70,7 +70,7 @@ impl Kept {
         let Some(url) = &args.storage else { return Ok(Self { storage: None, records: Vec::new() }) };
         let (storage, records) = Storage::open(url, study, search, seed, &origin(study.program(), search))?;
         if !records.is_empty() {
-            session.output.remark(&format!("{} candidates are known from `{url}`", records.len()));
+            session.output.remark(&format!("{} candidates are known from `{}`", records.len(), storage.place()));
         }
         Ok(Self { storage: Some(storage), records })
     }

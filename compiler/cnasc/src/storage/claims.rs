@@ -4,11 +4,12 @@
 //! What comes next at a candidate that begins a batch, a trial that waits or what the strategy proposes, is decided once for all processes, by
 //! the first claim.
 
+use super::database::{Database, Error, Value, values};
 use super::{Storage, guests, workers};
 use crate::failure::Failure;
 use cnasc_search::{Guest, Proposal, Record};
-use rusqlite::{Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// The candidates that are to be done, as a process sees them.
 #[derive(Debug, Default)]
@@ -19,7 +20,8 @@ pub struct Claimed {
     pub mine: Vec<Proposal>,
 }
 
-const CLAIM: &str = "INSERT OR REPLACE INTO cnasc_claims (study_id, candidate, worker, guest) VALUES (?1, ?2, ?3, ?4)";
+const CLAIM: &str = "INSERT INTO cnasc_claims (study_id, candidate, worker, guest) VALUES {rows} \
+     ON CONFLICT (study_id, candidate) DO UPDATE SET worker = excluded.worker, guest = excluded.guest";
 
 impl Storage {
     /// The trial that is the candidate `next`, which begins a batch, where it is a trial that waits and not what the strategy proposes; then
@@ -28,28 +30,27 @@ impl Storage {
     /// # Errors
     /// Where the database can't be read or written.
     pub fn guest(&mut self, next: u64, more: bool) -> Result<Option<Guest>, Failure> {
-        self.decide(next, more).map_err(|error| self.failure(&error))
+        self.patiently(|storage| storage.decide(next, more))
     }
 
-    fn decide(&mut self, next: u64, more: bool) -> rusqlite::Result<Option<Guest>> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (study, worker) = (self.log.study, self.worker.id);
-        let found = self.log.poll(&transaction)?;
-        let recorded = found.iter().find(|record| record.proposal.index == next);
-        let guest = match (recorded, claims(&transaction, study, next, next)?.get(&next)) {
-            (Some(record), _) => record.guest.and_then(|trial| i64::try_from(trial).ok()),
-            (None, Some((_, guest))) => *guest,
-            (None, None) => {
-                let guest = self.waiting.next(&transaction, study, &self.log.variables)?;
-                if guest.is_some() || more {
-                    transaction.execute(CLAIM, params![study, next as i64, worker, guest])?;
+    fn decide(&mut self, next: u64, more: bool) -> Result<Option<Guest>, Error> {
+        let Self { database, log, polled, waiting, worker, .. } = self;
+        let guest = database.whole(Some(log.study), |database| {
+            polled.extend(log.poll(database)?);
+            let recorded = polled.iter().find(|record| record.proposal.index == next);
+            let guest = match (recorded, claims(database, log.study, next, next)?.get(&next)) {
+                (Some(record), _) => record.guest.and_then(|trial| i64::try_from(trial).ok()),
+                (None, Some((_, guest))) => *guest,
+                (None, None) => {
+                    let guest = waiting.next(database, log.study, &log.variables)?;
+                    if guest.is_some() || more {
+                        claim(database, log.study, worker.id, guest, &[next])?;
+                    }
+                    guest
                 }
-                guest
-            }
-        };
-        self.polled.extend(found);
-        let guest = guest.map(|trial| guests::find(&transaction, &self.log.variables, trial)).transpose()?;
-        transaction.commit()?;
+            };
+            guest.map(|trial| guests::find(database, &log.variables, trial)).transpose()
+        })?;
         // One that can't be read is refused before it could be claimed.
         Ok(guest.and_then(Result::ok))
     }
@@ -59,42 +60,44 @@ impl Storage {
     /// # Errors
     /// Where the database can't be read or written, or the study is searched by a process that sees it otherwise.
     pub fn claim(&mut self, wanted: &[Proposal], guest: Option<u64>, whole: bool) -> Result<Claimed, Failure> {
-        match self.claim_all(wanted, guest.and_then(|trial| i64::try_from(trial).ok()), whole) {
-            Ok(Some(claimed)) => Ok(claimed),
-            Ok(None) => Err(self.conflict()),
-            Err(error) => Err(self.failure(&error)),
-        }
+        let guest = guest.and_then(|trial| i64::try_from(trial).ok());
+        let mine = self.patiently(|storage| storage.claim_all(wanted, guest, whole))?;
+        let mine = mine.ok_or_else(|| self.conflict())?;
+        Ok(Claimed { known: std::mem::take(&mut self.polled), mine })
     }
 
-    fn claim_all(&mut self, wanted: &[Proposal], guest: Option<i64>, whole: bool) -> rusqlite::Result<Option<Claimed>> {
-        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(Some(Claimed::default())) };
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut known = std::mem::take(&mut self.polled);
-        known.extend(self.log.poll(&transaction)?);
-        // The trial of a guest is older than what is new.
-        if let Some(trial) = guest {
-            known.extend(self.log.one(&transaction, trial)?);
-        }
-        let living = workers::living(&transaction, self.log.study)?;
-        let claims = claims(&transaction, self.log.study, first.index, last.index)?;
-        if claims.values().any(|(_, other)| other.is_some() && *other != guest) {
-            return Ok(None);
-        }
-        let free = |proposal: &&Proposal| {
-            let index = proposal.index;
-            let claim = claims.get(&index).map(|(worker, _)| *worker);
-            let taken = claim.is_some_and(|worker| worker != self.worker.id && living.contains(&worker));
-            !taken && known.iter().all(|record| record.proposal.index != index)
-        };
-        let free: Vec<&Proposal> = wanted.iter().filter(free).collect();
-        let share = if whole { free.len() } else { free.len().div_ceil(2 * living.len().max(1) - 1) };
-        let mine: Vec<Proposal> = free.into_iter().take(share).cloned().collect();
-        for proposal in &mine {
-            let values = params![self.log.study, proposal.index as i64, self.worker.id, guest];
-            transaction.prepare_cached(CLAIM)?.execute(values)?;
-        }
-        transaction.commit()?;
-        Ok(Some(Claimed { known, mine }))
+    fn claim_all(
+        &mut self,
+        wanted: &[Proposal],
+        guest: Option<i64>,
+        whole: bool,
+    ) -> Result<Option<Vec<Proposal>>, Error> {
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(Some(Vec::new())) };
+        let Self { database, log, polled, worker, .. } = self;
+        database.whole(Some(log.study), |database| {
+            polled.extend(log.poll(database)?);
+            // The trial of a guest is older than what is new.
+            if let Some(trial) = guest {
+                polled.extend(log.one(database, trial)?);
+            }
+            let living = workers::living(database, log.study)?;
+            let claims = claims(database, log.study, first.index, last.index)?;
+            if claims.values().any(|(_, other)| other.is_some() && *other != guest) {
+                return Ok(None);
+            }
+            let free = |proposal: &&Proposal| {
+                let index = proposal.index;
+                let claim = claims.get(&index).map(|(worker, _)| *worker);
+                let taken = claim.is_some_and(|other| other != worker.id && living.contains(&other));
+                !taken && polled.iter().all(|record| record.proposal.index != index)
+            };
+            let free: Vec<&Proposal> = wanted.iter().filter(free).collect();
+            let share = if whole { free.len() } else { free.len().div_ceil(2 * living.len().max(1) - 1) };
+            let mine: Vec<Proposal> = free.into_iter().take(share).cloned().collect();
+            let indices: Vec<u64> = mine.iter().map(|proposal| proposal.index).collect();
+            claim(database, log.study, worker.id, guest, &indices)?;
+            Ok(Some(mine))
+        })
     }
 
     /// Gives back what was claimed and not done.
@@ -102,39 +105,53 @@ impl Storage {
     /// # Errors
     /// Where the database can't be written.
     pub fn release(&mut self) -> Result<(), Failure> {
-        let give = || -> rusqlite::Result<()> {
-            let (study, worker) = (self.log.study, self.worker.id);
+        // A beat that comes later would enter it again.
+        self.worker.rest();
+        self.patiently(|Self { database, log, worker, .. }| {
             let delete = "DELETE FROM cnasc_claims WHERE study_id = ?1 AND worker = ?2 AND guest IS NULL";
-            self.connection.execute(delete, params![study, worker])?;
-            self.connection.execute("DELETE FROM cnasc_workers WHERE worker = ?1", [worker]).map(|_| ())
-        };
-        give().map_err(|error| self.failure(&error))
+            database.run(delete, &values![log.study, worker.id])?;
+            database.run("DELETE FROM cnasc_workers WHERE worker = ?1", &values![worker.id]).map(|_| ())
+        })
     }
 }
 
-/// Whether a claim is still this process's; one on a candidate goes when that is written, one on a waiting trial stays, so that others see
-/// what it was.
-pub fn holds(transaction: &Transaction<'_>, study: i64, worker: i64, record: &Record) -> rusqlite::Result<bool> {
-    let index = record.proposal.index as i64;
-    let sql = match record.guest {
-        None => "DELETE FROM cnasc_claims WHERE study_id = ?1 AND candidate = ?2 AND worker = ?3",
-        Some(_) => "UPDATE cnasc_claims SET worker = worker WHERE study_id = ?1 AND candidate = ?2 AND worker = ?3",
-    };
-    Ok(transaction.prepare_cached(sql)?.execute(params![study, index, worker])? == 1)
+fn claim(
+    database: &mut Database,
+    study: i64,
+    worker: i64,
+    guest: Option<i64>,
+    candidates: &[u64],
+) -> Result<(), Error> {
+    let row = |&candidate: &u64| values![study, candidate as i64, worker, guest];
+    let rows: Vec<Value<'_>> = candidates.iter().flat_map(row).collect();
+    database.fill(CLAIM, "(?, ?, ?, ?)", &rows, |_| Ok(()))
+}
+
+/// Those of the records that are claimed by this process still. A claim on a candidate goes when that is written; one on a waiting trial stays,
+/// so that others see what it was.
+pub fn settle(database: &mut Database, study: i64, worker: i64, records: &[Record]) -> Result<BTreeSet<u64>, Error> {
+    let indices = || records.iter().map(|record| record.proposal.index);
+    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(BTreeSet::new()) };
+    let claims = claims(database, study, first, last)?;
+    let delete = "DELETE FROM cnasc_claims WHERE study_id = ?1 AND worker = ?2 AND guest IS NULL AND candidate BETWEEN ?3 AND ?4";
+    database.run(delete, &values![study, worker, first as i64, last as i64])?;
+    let mine = claims.into_iter().filter(|(_, (other, _))| *other == worker).map(|(index, _)| index);
+    Ok(mine.collect())
 }
 
 /// The workers and guests of the claims on these candidates.
 fn claims(
-    transaction: &Transaction<'_>,
+    database: &mut Database,
     study: i64,
     first: u64,
     last: u64,
-) -> rusqlite::Result<BTreeMap<u64, (i64, Option<i64>)>> {
-    let mut select = transaction.prepare_cached(
-        "SELECT candidate, worker, guest FROM cnasc_claims WHERE study_id = ?1 AND candidate BETWEEN ?2 AND ?3",
-    )?;
-    let rows = select.query_map(params![study, first as i64, last as i64], |row| {
-        Ok((row.get::<_, i64>(0)? as u64, (row.get(1)?, row.get(2)?)))
+) -> Result<BTreeMap<u64, (i64, Option<i64>)>, Error> {
+    let select =
+        "SELECT candidate, worker, guest FROM cnasc_claims WHERE study_id = ?1 AND candidate BETWEEN ?2 AND ?3";
+    let mut found = BTreeMap::new();
+    database.each(select, &values![study, first as i64, last as i64], |row| {
+        found.insert(row.id(0)? as u64, (row.id(1)?, row.int(2)?));
+        Ok(())
     })?;
-    rows.collect()
+    Ok(found)
 }

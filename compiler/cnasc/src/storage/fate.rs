@@ -1,5 +1,6 @@
 //! What became of a candidate as text that reads back to the bit: words and numbers between spaces.
 
+use super::read::Known;
 use crate::commands::search::word;
 use cnasc_base::Diagnostic;
 use cnasc_ir::program::Measure;
@@ -33,6 +34,16 @@ pub fn text(fate: &Fate) -> String {
         Fate::Judged(Evaluated::Infeasible { violation, broken }) => format!("broken {} {violation}", word(*broken)),
         Fate::Judged(Evaluated::Impossible(why)) => format!("impossible {}", why.message),
         Fate::Duplicate(first) => format!("duplicate {first}"),
+    }
+}
+
+/// The state of the trial that it makes of a candidate; `trials` are those of the candidates that it may be one with.
+pub fn state(fate: &Fate, trials: &BTreeMap<u64, Known>) -> &'static str {
+    match fate {
+        Fate::Judged(Evaluated::Feasible(_)) => "COMPLETE",
+        Fate::Judged(Evaluated::Infeasible { .. }) => "PRUNED",
+        Fate::Judged(Evaluated::Impossible(_)) => "FAIL",
+        Fate::Duplicate(first) => trials.get(first).map_or("FAIL", |known| known.state),
     }
 }
 

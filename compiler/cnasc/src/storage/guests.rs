@@ -1,8 +1,8 @@
 //! Trials that wait, as `enqueue_trial` of Optuna leaves them: what they set, as the program reads it.
 
+use super::database::{Database, Error, values};
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_search::Guest;
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,19 +18,19 @@ impl Waiting {
     /// The next one that waits still and that nobody has claimed. One that sets a variable to what it can't be fails instead.
     pub fn next(
         &mut self,
-        transaction: &Transaction<'_>,
+        database: &mut Database,
         study: i64,
         variables: &[SearchVariable],
-    ) -> rusqlite::Result<Option<i64>> {
-        self.look(transaction, study)?;
-        let waits = "SELECT COUNT(*) FROM trials WHERE trial_id = ?1 AND state = 'WAITING' \
-             AND trial_id NOT IN (SELECT guest FROM cnasc_claims WHERE guest IS NOT NULL)";
+    ) -> Result<Option<i64>, Error> {
+        self.look(database, study)?;
+        // Where Optuna is at it, its word comes first.
+        let waits = "SELECT trial_id FROM trials WHERE trial_id = ?1 AND state = 'WAITING' \
+             AND trial_id NOT IN (SELECT guest FROM cnasc_claims WHERE guest IS NOT NULL) {hold}";
         while let Some(trial) = self.trials.pop_front() {
-            let waits: i64 = transaction.prepare_cached(waits)?.query_row([trial], |row| row.get(0))?;
-            if waits == 1 {
-                match find(transaction, variables, trial)? {
+            if database.one(waits, &values![trial], |row| row.id(0))?.is_some() {
+                match find(database, variables, trial)? {
                     Ok(_) => return Ok(Some(trial)),
-                    Err(why) => super::write::refuse(transaction, trial, &why)?,
+                    Err(why) => super::write::refuse(database, trial, &why)?,
                 }
             }
         }
@@ -38,29 +38,25 @@ impl Waiting {
     }
 
     /// Looks at the trials that came since the last time.
-    fn look(&mut self, transaction: &Transaction<'_>, study: i64) -> rusqlite::Result<()> {
-        let last: Option<i64> = transaction.query_row("SELECT MAX(trial_id) FROM trials", [], |row| row.get(0))?;
-        let Some(last) = last.filter(|&last| last > self.looked) else { return Ok(()) };
-        let mut select = transaction.prepare_cached(
-            "SELECT trial_id FROM trials WHERE trial_id > ?1 AND study_id = ?2 AND state = 'WAITING' ORDER BY trial_id",
-        )?;
-        for trial in select.query_map([self.looked, study], |row| row.get(0))? {
-            self.trials.push_back(trial?);
+    fn look(&mut self, database: &mut Database, study: i64) -> Result<(), Error> {
+        let last = super::read::last(database)?;
+        if last > self.looked {
+            let select = "SELECT trial_id FROM trials WHERE trial_id > ?1 AND study_id = ?2 AND state = 'WAITING' ORDER BY trial_id";
+            database.each(select, &values![self.looked, study], |row| {
+                self.trials.push_back(row.id(0)?);
+                Ok(())
+            })?;
+            self.looked = last;
         }
-        self.looked = last;
         Ok(())
     }
 }
 
 /// The candidate that a trial asks for, or what is wrong with it.
-pub fn find(
-    transaction: &Transaction<'_>,
-    variables: &[SearchVariable],
-    trial: i64,
-) -> rusqlite::Result<Result<Guest, String>> {
-    let text = |kind: &str, key: &str| -> rusqlite::Result<Option<String>> {
+pub fn find(database: &mut Database, variables: &[SearchVariable], trial: i64) -> Result<Result<Guest, String>, Error> {
+    let mut text = |kind: &str, key: &str| {
         let select = format!("SELECT value_json FROM trial_{kind}_attributes WHERE trial_id = ?1 AND key = ?2");
-        transaction.prepare_cached(&select)?.query_row(params![trial, key], |row| row.get(0)).optional()
+        database.one(&select, &values![trial, key], |row| row.text(0).map(str::to_owned))
     };
     Ok(read(variables, trial, text("system", "fixed_params")?, text("user", "seed")?))
 }

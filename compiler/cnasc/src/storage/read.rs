@@ -1,9 +1,9 @@
 //! The trials of a study that say which candidates they are.
 
+use super::database::{Database, Error, Value, values};
 use super::{fate, tables};
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_search::{Proposal, Record};
-use rusqlite::Connection;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -24,86 +24,103 @@ struct Trial {
     settings: BTreeMap<String, Setting>,
 }
 
+/// The trial that a candidate is.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    pub trial: i64,
+    pub state: &'static str,
+}
+
 /// The candidates of a study as others write them.
 #[derive(Debug)]
 pub struct Log {
     pub study: i64,
     pub variables: Vec<SearchVariable>,
     /// The trial that each candidate is.
-    pub trials: BTreeMap<u64, i64>,
+    pub trials: BTreeMap<u64, Known>,
     /// The last trial that was looked at.
     pub looked: i64,
 }
 
+/// The last trial of all studies; zero where there is none. While a study is held none of its trials that come later is before it.
+pub fn last(database: &mut Database) -> Result<i64, Error> {
+    Ok(database.one("SELECT MAX(trial_id) FROM trials", &[], |row| row.int(0))?.flatten().unwrap_or_default())
+}
+
 impl Log {
-    /// What was written since the last time.
+    /// What was written since the last time, while the study is held.
     ///
     /// # Errors
     /// Where it can't be read. A trial that says that it is a candidate, and can't be, is one of those.
-    pub fn poll(&mut self, connection: &Connection) -> rusqlite::Result<Vec<Record>> {
-        let last: Option<i64> = connection.query_row("SELECT MAX(trial_id) FROM trials", [], |row| row.get(0))?;
-        let Some(last) = last.filter(|&last| last > self.looked) else { return Ok(Vec::new()) };
-        let records = self.read(connection, self.looked + 1, last)?;
+    pub fn poll(&mut self, database: &mut Database) -> Result<Vec<Record>, Error> {
+        let last = last(database)?;
+        self.up_to(database, last)
+    }
+
+    /// What was written since the last time, up to this trial.
+    pub fn up_to(&mut self, database: &mut Database, last: i64) -> Result<Vec<Record>, Error> {
+        if last <= self.looked {
+            return Ok(Vec::new());
+        }
+        let records = self.read(database, self.looked + 1, last)?;
         self.looked = last;
         Ok(records)
     }
 
     /// What was written of this trial, if anything.
-    pub fn one(&mut self, connection: &Connection, trial: i64) -> rusqlite::Result<Vec<Record>> {
-        self.read(connection, trial, trial)
+    pub fn one(&mut self, database: &mut Database, trial: i64) -> Result<Vec<Record>, Error> {
+        self.read(database, trial, trial)
     }
 
-    fn read(&mut self, connection: &Connection, first: i64, last: i64) -> rusqlite::Result<Vec<Record>> {
-        let mut trials = attributes(connection, self.study, first, last)?;
-        let mut select = connection.prepare_cached(
-            "SELECT p.trial_id, p.param_name, p.param_value FROM trials t JOIN trial_params p ON p.trial_id = t.trial_id \
-             WHERE t.study_id = ?1 AND t.trial_id BETWEEN ?2 AND ?3 ORDER BY p.trial_id",
-        )?;
-        let mut rows = select.query([self.study, first, last])?;
+    fn read(&mut self, database: &mut Database, first: i64, last: i64) -> Result<Vec<Record>, Error> {
+        let range = values![self.study, first, last];
+        let mut trials = attributes(database, &range)?;
+        let select = "SELECT p.trial_id, p.param_name, p.param_value FROM trials t JOIN trial_params p ON p.trial_id = t.trial_id \
+             WHERE t.study_id = ?1 AND t.trial_id BETWEEN ?2 AND ?3 AND p.trial_id BETWEEN ?2 AND ?3 ORDER BY t.trial_id";
         // Both come in the order of the trials.
         let mut place = 0;
-        while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
+        database.each(select, &range, |row| {
+            let id = row.id(0)?;
             while trials.get(place).is_some_and(|trial| trial.id < id) {
                 place += 1;
             }
-            let name = row.get_ref(1)?.as_str()?;
+            let name = row.text(1)?;
             let variable = self.variables.iter().find(|variable| variable.name == name);
             let trial = trials.get_mut(place).filter(|trial| trial.id == id);
-            if let (Some(variable), Some(trial)) = (variable, trial) {
-                trial.settings.insert(variable.name.clone(), tables::setting(variable, row.get(2)?));
+            if let (Some(variable), Some(trial), Some(number)) = (variable, trial, row.real(2)?) {
+                trial.settings.insert(variable.name.clone(), tables::setting(variable, number));
             }
-        }
+            Ok(())
+        })?;
         let mut records = Vec::with_capacity(trials.len());
         for trial in trials.into_iter().filter(|trial| trial.says) {
             let (id, number) = (trial.id, trial.number);
-            let wrong = || format!("trial {number} was not made by this program");
-            let record = trial.record(&self.variables);
-            let record = record.ok_or_else(|| rusqlite::Error::ToSqlConversionFailure(wrong().into()))?;
-            self.trials.insert(record.proposal.index, id);
+            let wrong = || Error::Foreign(format!("trial {number} was not made by this program"));
+            let record = trial.record(&self.variables).ok_or_else(wrong)?;
+            self.trials
+                .insert(record.proposal.index, Known { trial: id, state: fate::state(&record.fate, &self.trials) });
             records.push(record);
         }
         Ok(records)
     }
 }
 
-/// The trials in the order of their ids, with their attributes.
-fn attributes(connection: &Connection, study: i64, first: i64, last: i64) -> rusqlite::Result<Vec<Trial>> {
+/// The trials of a study within a range, in the order of their ids, with their attributes.
+fn attributes(database: &mut Database, range: &[Value<'_>]) -> Result<Vec<Trial>, Error> {
     let mut trials: Vec<Trial> = Vec::new();
-    let mut select = connection.prepare_cached(
-        "SELECT t.trial_id, t.number, a.key, a.value_json FROM trials t JOIN trial_user_attributes a \
-         ON a.trial_id = t.trial_id WHERE t.study_id = ?1 AND t.trial_id BETWEEN ?2 AND ?3 ORDER BY t.trial_id",
-    )?;
-    let mut rows = select.query([study, first, last])?;
-    while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
+    let select = "SELECT t.trial_id, t.number, a.key, a.value_json FROM trials t JOIN trial_user_attributes a \
+         ON a.trial_id = t.trial_id \
+         WHERE t.study_id = ?1 AND t.trial_id BETWEEN ?2 AND ?3 AND a.trial_id BETWEEN ?2 AND ?3 ORDER BY t.trial_id";
+    database.each(select, range, |row| {
+        let id = row.id(0)?;
         if trials.last().is_none_or(|trial| trial.id != id) {
-            trials.push(Trial { id, number: row.get(1)?, ..Trial::default() });
+            trials.push(Trial { id, number: row.int(1)?.unwrap_or_default(), ..Trial::default() });
         }
         if let Some(trial) = trials.last_mut() {
-            trial.note(row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+            trial.note(row.text(2)?, row.text(3)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(trials)
 }
 

@@ -1,17 +1,18 @@
 //! A study that others search, looked at from aside: nothing is written.
 
-use super::{failure, first_objectives, path_of, study_name};
+use super::database::{Database, Error, values};
+use super::place::Place;
+use super::{failure, first_objectives, study_name};
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::pareto::Front;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 /// What is known of the study.
 #[derive(Debug)]
 pub struct Watcher {
-    connection: Connection,
-    path: String,
+    database: Database,
+    place: Place,
     name: String,
     study: i64,
     objectives: Vec<Objective>,
@@ -31,25 +32,23 @@ impl Watcher {
     /// # Errors
     /// Where it, or the database, is not there.
     pub fn open(url: &str, search: &Search, seed: u64) -> Result<Self, Failure> {
-        let path = path_of(url)?.to_owned();
+        let place = Place::of(url)?;
         let name = study_name(search, seed);
-        let opened = || -> rusqlite::Result<_> {
-            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            connection.busy_timeout(super::PATIENCE)?;
-            let select = "SELECT study_id FROM studies WHERE study_name = ?1";
-            let study: Option<i64> = connection.query_row(select, [&name], |row| row.get(0)).optional()?;
-            Ok((connection, study))
+        let opened = || -> Result<_, Error> {
+            let mut database = Database::open(&place, false)?;
+            let study = super::study(&mut database, &name)?;
+            Ok((database, study))
         };
-        let (connection, found) = opened().map_err(|error| failure(&path, &error))?;
+        let (database, found) = opened().map_err(|error| failure(&place, &error))?;
         let Some(found) = found else {
-            let message = format!("`{path}` has no study `{name}`");
+            let message = format!("`{place}` has no study `{name}`");
             return Err(Diagnostic::error(codes::STORAGE, message)
                 .note("a search with the same seed begins it")
                 .into());
         };
         let objectives = first_objectives(search);
         let front = Front::default();
-        Ok(Self { connection, path, name, study: found, objectives, looked: 0, candidates: 0, kept: 0, front })
+        Ok(Self { database, place, name, study: found, objectives, looked: 0, candidates: 0, kept: 0, front })
     }
 
     /// The study's name.
@@ -69,38 +68,38 @@ impl Watcher {
     /// # Errors
     /// Where the database can't be read.
     pub fn look(&mut self) -> Result<(), Failure> {
-        self.read().map_err(|error| failure(&self.path, &error))
+        self.read().map_err(|error| failure(&self.place, &error))
     }
 
-    fn read(&mut self) -> rusqlite::Result<()> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT t.trial_id, t.state, v.objective, v.value FROM trials t LEFT JOIN trial_values v ON v.trial_id = t.trial_id \
-             WHERE t.trial_id > ?1 AND t.study_id = ?2 ORDER BY t.trial_id, v.objective",
-        )?;
-        let mut rows = select.query(params![self.looked, self.study])?;
+    fn read(&mut self) -> Result<(), Error> {
+        let Self { database, objectives, looked, candidates, kept, front, .. } = self;
+        let select = "SELECT t.trial_id, t.state, v.objective, v.value FROM trials t LEFT JOIN trial_values v ON v.trial_id = t.trial_id \
+             WHERE t.trial_id > ?1 AND t.study_id = ?2 ORDER BY t.trial_id, v.objective";
+        let since = values![*looked, self.study];
+        let mut waits = false;
         let mut values: Vec<f64> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (trial, state): (i64, String) = (row.get(0)?, row.get(1)?);
+        database.each(select, &since, |row| {
+            let (trial, state) = (row.id(0)?, row.text(1)?);
             // It comes again when it is done, and those behind it.
-            if state == "WAITING" || state == "RUNNING" {
-                break;
+            waits |= state == "WAITING" || state == "RUNNING";
+            if waits {
+                return Ok(());
             }
-            let place: Option<i64> = row.get(2)?;
-            let place = place.and_then(|place| usize::try_from(place).ok());
+            let place = row.int(2)?.and_then(|place| usize::try_from(place).ok());
             if place.is_none_or(|place| place == 0) {
-                self.looked = trial;
-                self.candidates += 1;
-                self.kept += u64::from(state == "COMPLETE");
+                *looked = trial;
+                *candidates += 1;
+                *kept += u64::from(state == "COMPLETE");
                 values.clear();
             }
-            let Some(objective) = place.and_then(|place| self.objectives.get(place)) else { continue };
-            let value: Option<f64> = row.get(3)?;
-            let value = value.unwrap_or(f64::INFINITY);
-            values.push(if objective.maximize { -value } else { value });
-            if values.len() == self.objectives.len() {
-                self.front.insert(std::mem::take(&mut values));
+            if let Some(objective) = place.and_then(|place| objectives.get(place)) {
+                let value = row.real(3)?.unwrap_or(f64::INFINITY);
+                values.push(if objective.maximize { -value } else { value });
+                if values.len() == objectives.len() {
+                    front.insert(std::mem::take(&mut values));
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -1,5 +1,7 @@
-//! Candidates as trials.
+//! Candidates as trials: whole batches by few statements, for each is a way to the server and back.
 
+use super::database::{Database, Error, values};
+use super::read::Known;
 use super::{fate, kept, tables};
 use cnasc_expand::space::SearchVariable;
 use cnasc_ir::program::Objective;
@@ -7,154 +9,199 @@ use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
 use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Candidate, Fate, Proposal, Record};
-use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The time as Optuna writes it.
-const NOW: &str = "strftime('%Y-%m-%d %H:%M:%f', 'now', 'localtime') || '000'";
+const USER_ATTRIBUTES: &str = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES {rows} \
+     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
 
-const ATTRIBUTE: &str = "INSERT OR REPLACE INTO trial_user_attributes (trial_id, key, value_json) VALUES (?1, ?2, ?3)";
+const SYSTEM_ATTRIBUTES: &str = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES {rows} \
+     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
+
+const PARAMETERS: &str = "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES {rows} \
+     ON CONFLICT (trial_id, param_name) DO UPDATE SET param_value = excluded.param_value";
 
 /// Ends a trial that can't be a candidate.
-pub fn refuse(transaction: &Transaction<'_>, trial: i64, why: &str) -> rusqlite::Result<()> {
-    let update = format!("UPDATE trials SET state = 'FAIL', datetime_complete = {NOW} WHERE trial_id = ?1");
-    transaction.execute(&update, [trial])?;
-    transaction.execute(ATTRIBUTE, params![trial, "fate", json!(format!("refused: {why}")).to_string()]).map(|_| ())
+pub fn refuse(database: &mut Database, trial: i64, why: &str) -> Result<(), Error> {
+    let update = "UPDATE trials SET state = 'FAIL', datetime_complete = {now} WHERE trial_id = ?1";
+    database.run(update, &values![trial])?;
+    let why = json!(format!("refused: {why}")).to_string();
+    database.fill(USER_ATTRIBUTES, "(?, ?, ?)", &values![trial, "fate", why], |_| Ok(()))
 }
 
 /// What trials are written with.
 pub struct Writer<'a> {
-    pub transaction: &'a Transaction<'a>,
+    pub database: &'a mut Database,
     pub study: i64,
     pub variables: &'a [SearchVariable],
     pub objectives: &'a [Objective],
     pub unit: Option<u64>,
 }
 
+/// A candidate that has become a trial.
+struct Written<'a> {
+    record: &'a Record,
+    known: Known,
+}
+
 impl Writer<'_> {
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
-        self.transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+    /// Writes candidates and gives the trials that they are now; `trials` are those of the candidates that they may be one with.
+    pub fn write(mut self, records: &[&Record], trials: &BTreeMap<u64, Known>) -> Result<BTreeMap<u64, Known>, Error> {
+        let written = self.rows(records, trials)?;
+        self.parameters(&written)?;
+        self.values(&written)?;
+        let new = written.iter().map(|Written { record, known }| (record.proposal.index, *known)).collect();
+        self.values_of_others(&written, trials, &new)?;
+        self.attributes(&written)?;
+        Ok(new)
     }
 
-    /// Writes the next candidate and gives the trial that it is now; `trials` are those of the candidates that it may be one with.
-    pub fn trial(&self, record: &Record, trials: &BTreeMap<u64, i64>) -> rusqlite::Result<i64> {
-        let first = match &record.fate {
-            Fate::Duplicate(first) => trials.get(first).copied(),
-            Fate::Judged(_) => None,
-        };
-        let state = match &record.fate {
-            Fate::Judged(Evaluated::Feasible(_)) => "COMPLETE",
-            Fate::Judged(Evaluated::Infeasible { .. }) => "PRUNED",
-            Fate::Judged(Evaluated::Impossible(_)) => "FAIL",
-            Fate::Duplicate(_) => first.map_or(Ok("FAIL"), |first| self.state_of(first))?,
-        };
-        let trial = self.row(record, state)?;
-        self.parameters(trial, record)?;
-        if let Fate::Judged(Evaluated::Feasible(candidate)) = &record.fate {
-            self.values(trial, candidate)?;
+    /// The rows of the trials themselves: new ones, or those of guests.
+    fn rows<'r>(&mut self, records: &[&'r Record], trials: &BTreeMap<u64, Known>) -> Result<Vec<Written<'r>>, Error> {
+        let last = "SELECT number FROM trials WHERE study_id = ?1 ORDER BY trial_id DESC LIMIT 1";
+        let mut number = self.database.one(last, &values![self.study], |row| row.id(0))?.map_or(0, |last| last + 1);
+        let (mut written, mut new, mut rows) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut here: BTreeMap<u64, &'static str> = BTreeMap::new();
+        for record in records {
+            let state = match &record.fate {
+                Fate::Duplicate(first) if here.contains_key(first) => here[first],
+                fate => fate::state(fate, trials),
+            };
+            here.insert(record.proposal.index, state);
+            if let Some(trial) = record.guest.and_then(|guest| i64::try_from(guest).ok()) {
+                match self.guest(trial, state)? {
+                    Guest::Taken => {
+                        written.push(Written { record, known: Known { trial, state } });
+                        continue;
+                    }
+                    Guest::There => continue,
+                    Guest::Gone => {}
+                }
+            }
+            rows.extend(values![number, self.study, state]);
+            new.insert(number, (*record, state));
+            number += 1;
         }
-        if let Some(first) = first {
-            self.values_of(trial, first)?;
-        }
-        self.attributes(trial, record)?;
-        // Optuna takes what is above zero as missed.
-        let missed = match &record.fate {
-            Fate::Judged(Evaluated::Infeasible { violation, .. }) => Some(*violation),
-            _ => (state == "COMPLETE").then_some(0.0),
-        };
-        if let Some(missed) = missed {
-            let insert = "INSERT OR REPLACE INTO trial_system_attributes (trial_id, key, value_json) VALUES (?1, 'constraints', ?2)";
-            self.run(insert, params![trial, json!([missed]).to_string()])?;
-        }
-        Ok(trial)
+        let insert = "INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) VALUES {rows} \
+             RETURNING trial_id, number";
+        self.database.fill(insert, "(?, ?, ?, {now}, {now})", &rows, |row| {
+            if let Some((record, state)) = new.remove(&row.id(1)?) {
+                written.push(Written { record, known: Known { trial: row.id(0)?, state } });
+            }
+            Ok(())
+        })?;
+        Ok(written)
     }
 
-    /// The row of the trial itself: a new one, or that of the guest, where nobody else has judged it meanwhile.
-    fn row(&self, record: &Record, state: &str) -> rusqlite::Result<i64> {
-        if let Some(trial) = record.guest.and_then(|guest| i64::try_from(guest).ok()) {
-            let update = format!(
-                "UPDATE trials SET state = ?1, datetime_start = {NOW}, datetime_complete = {NOW} \
-                 WHERE trial_id = ?2 AND state = 'WAITING'"
-            );
-            if self.transaction.prepare_cached(&update)?.execute(params![state, trial])? == 1 {
-                return Ok(trial);
+    /// Takes the trial of a guest, where nobody else has judged it meanwhile.
+    fn guest(&mut self, trial: i64, state: &str) -> Result<Guest, Error> {
+        let update = "UPDATE trials SET state = ?1, datetime_start = {now}, datetime_complete = {now} \
+             WHERE trial_id = ?2 AND state = 'WAITING'";
+        if self.database.run(update, &values![state, trial])? == 1 {
+            return Ok(Guest::Taken);
+        }
+        let ours = "SELECT trial_id FROM trial_user_attributes WHERE trial_id = ?1 AND key = 'index'";
+        let ours = self.database.one(ours, &values![trial], |row| row.id(0))?;
+        Ok(if ours.is_some() { Guest::There } else { Guest::Gone })
+    }
+
+    /// What makes the candidates again, and what became of them.
+    fn attributes(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
+        let (mut user, mut system) = (Vec::new(), Vec::new());
+        for Written { record, known: Known { trial, state } } in written {
+            let Proposal { index, seed, .. } = record.proposal;
+            let mut attributes =
+                vec![("index", index.to_string()), ("seed", seed.to_string()), ("fate", fate::text(&record.fate))];
+            attributes.extend(record.guest.map(|_| ("guest", "yes".to_owned())));
+            attributes.extend(record.hash.clone().map(|hash| ("network", hash)));
+            attributes.extend(record.form.clone().map(|form| ("form", form)));
+            attributes.extend(kept(record).map(|candidate| ("figures", fate::figures(&candidate.figures))));
+            for (key, value) in attributes {
+                user.extend(values![*trial, key, json!(value).to_string()]);
+            }
+            // Optuna takes what is above zero as missed.
+            let missed = match &record.fate {
+                Fate::Judged(Evaluated::Infeasible { violation, .. }) => Some(*violation),
+                _ => (*state == "COMPLETE").then_some(0.0),
+            };
+            if let Some(missed) = missed {
+                system.extend(values![*trial, "constraints", json!([missed]).to_string()]);
             }
         }
-        let last = "SELECT number FROM trials WHERE study_id = ?1 ORDER BY trial_id DESC LIMIT 1";
-        let last: Option<i64> =
-            self.transaction.prepare_cached(last)?.query_row([self.study], |row| row.get(0)).optional()?;
-        self.run(
-            &format!(
-                "INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) VALUES (?1, ?2, ?3, {NOW}, {NOW})"
-            ),
-            params![last.map_or(0, |last| last + 1), self.study, state],
-        )?;
-        Ok(self.transaction.last_insert_rowid())
+        self.database.fill(USER_ATTRIBUTES, "(?, ?, ?)", &user, |_| Ok(()))?;
+        self.database.fill(SYSTEM_ATTRIBUTES, "(?, ?, ?)", &system, |_| Ok(()))
     }
 
-    /// What makes the candidate again, and what became of it.
-    fn attributes(&self, trial: i64, record: &Record) -> rusqlite::Result<()> {
-        let Proposal { index, seed, .. } = record.proposal;
-        let mut attributes =
-            vec![("index", index.to_string()), ("seed", seed.to_string()), ("fate", fate::text(&record.fate))];
-        attributes.extend(record.guest.map(|_| ("guest", "yes".to_owned())));
-        attributes.extend(record.hash.clone().map(|hash| ("network", hash)));
-        attributes.extend(record.form.clone().map(|form| ("form", form)));
-        attributes.extend(kept(record).map(|candidate| ("figures", fate::figures(&candidate.figures))));
-        for (key, value) in attributes {
-            self.run(ATTRIBUTE, params![trial, key, json!(value).to_string()])?;
+    fn parameters(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
+        let distributions: Vec<String> = self.variables.iter().map(tables::distribution).collect();
+        let mut rows = Vec::new();
+        for Written { record, known } in written {
+            for (variable, distribution) in self.variables.iter().zip(&distributions) {
+                let Some(text) = record.arguments.get(&variable.name) else { continue };
+                let set = record.proposal.settings.get(&variable.name).copied();
+                let Some(setting) = set.or_else(|| variable.read(text).ok()) else { continue };
+                let (name, number) = (variable.name.as_str(), tables::number(setting));
+                rows.extend(values![known.trial, name, number, distribution.as_str()]);
+            }
         }
-        Ok(())
+        self.database.fill(PARAMETERS, "(?, ?, ?, ?)", &rows, |_| Ok(()))
     }
 
-    fn parameters(&self, trial: i64, record: &Record) -> rusqlite::Result<()> {
-        for variable in self.variables {
-            let Some(text) = record.arguments.get(&variable.name) else { continue };
-            let set = record.proposal.settings.get(&variable.name).copied();
-            let Some(setting) = set.or_else(|| variable.read(text).ok()) else { continue };
-            self.run(
-                "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?1, ?2, ?3, ?4)",
-                params![trial, variable.name, tables::number(setting), tables::distribution(variable)],
-            )?;
+    fn values(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        for Written { record, known } in written {
+            let Some(candidate) = kept(record) else { continue };
+            for (place, value) in self.values_of(candidate).into_iter().enumerate() {
+                let (value, kind) = match value {
+                    f64::INFINITY => (None, "INF_POS"),
+                    f64::NEG_INFINITY => (None, "INF_NEG"),
+                    value => (Some(value), "FINITE"),
+                };
+                rows.extend(values![known.trial, place as i64, value, kind]);
+            }
         }
-        Ok(())
+        let insert = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES {rows}";
+        self.database.fill(insert, "(?, ?, ?, ?)", &rows, |_| Ok(()))
     }
 
-    fn values(&self, trial: i64, candidate: &Candidate) -> rusqlite::Result<()> {
+    /// The values of the objectives.
+    fn values_of(&self, candidate: &Candidate) -> Vec<f64> {
         let mut figures = candidate.figures.clone();
         if let (Some(score), Some(unit)) = (&mut figures.score, self.unit) {
             *score = with_unit(score, unit, Exponents::PAPER);
         }
-        for (place, objective) in self.objectives.iter().enumerate() {
-            let value = figures.value(objective.measure).unwrap_or(f64::INFINITY);
-            let (value, kind) = match value {
-                f64::INFINITY => (None, "INF_POS"),
-                f64::NEG_INFINITY => (None, "INF_NEG"),
-                value => (Some(value), "FINITE"),
-            };
-            let insert = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?1, ?2, ?3, ?4)";
-            self.run(insert, params![trial, place as i64, value, kind])?;
+        let value = |objective: &Objective| figures.value(objective.measure).unwrap_or(f64::INFINITY);
+        self.objectives.iter().map(value).collect()
+    }
+
+    /// Gives duplicates the values of what they are duplicates of.
+    fn values_of_others(
+        &mut self,
+        written: &[Written<'_>],
+        trials: &BTreeMap<u64, Known>,
+        new: &BTreeMap<u64, Known>,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        for Written { record, known } in written {
+            if let Fate::Duplicate(first) = &record.fate
+                && let Some(first) = new.get(first).or_else(|| trials.get(first))
+            {
+                rows.extend(values![known.trial, first.trial]);
+            }
         }
-        Ok(())
+        let insert = "WITH same (trial_id, first_id) AS (VALUES {rows}) \
+             INSERT INTO trial_values (trial_id, objective, value, value_type) \
+             SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id";
+        self.database.fill(insert, "(CAST(? AS INTEGER), CAST(? AS INTEGER))", &rows, |_| Ok(()))
     }
+}
 
-    /// The state of the candidate that a duplicate is one of.
-    fn state_of(&self, first: i64) -> rusqlite::Result<&'static str> {
-        let mut select = self.transaction.prepare_cached("SELECT state FROM trials WHERE trial_id = ?1")?;
-        let state: Option<String> = select.query_row([first], |row| row.get(0)).optional()?;
-        Ok(match state.as_deref() {
-            Some("COMPLETE") => "COMPLETE",
-            Some("PRUNED") => "PRUNED",
-            _ => "FAIL",
-        })
-    }
-
-    fn values_of(&self, trial: i64, first: i64) -> rusqlite::Result<()> {
-        self.run(
-            "INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT ?1, objective, value, value_type \
-             FROM trial_values WHERE trial_id = ?2",
-            params![trial, first],
-        )
-    }
+/// What has become of the trial of a guest.
+enum Guest {
+    /// It is the candidate's now.
+    Taken,
+    /// It is since before: only the answer to that was lost.
+    There,
+    /// Someone else has judged it.
+    Gone,
 }

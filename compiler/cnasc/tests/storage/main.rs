@@ -2,82 +2,24 @@
 
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
-use rusqlite::Connection;
+#[cfg(feature = "postgres")]
+mod cluster;
+mod place;
+#[cfg(feature = "postgres")]
+mod server;
+
+use place::{PROGRAM, Place};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const PROGRAM: &str = "use std::blocks::sepconv
-use std::devices::rpi4
-use std::generators::ws
-use std::generators::er
-fleet shelf {
-    node pi[2]: rpi4
-    link pi <-> pi: 1 Gbit/s, 200 us
-}
-network net(wiring: generator, width: int) {
-    input image(3, 16, 16)
-    stem  conv(3, width) -> bn -> relu
-    body  wiring of sepconv
-    head  global_avg -> linear(10)
-}
-search s {
-    over     net(wiring: in {ws(n: in 6 .. 14, k: in {2, 4}, p: in 0.0 .. 1.0), er(n: in 6 .. 14, p: in log 0.1 .. 0.9)}, width: in 4 .. 62 step 4)
-    on       shelf
-    where    params <= 40 K
-    minimize concurrency_score
-    maximize params
-    strategy nsga2(population: 16)
-    budget   120 candidates
-    seed     3
-}
-";
-
-/// A folder with the program, a database to be, and room for the winner.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().expect("a folder"));
-        std::fs::write(place.path("s.cnas"), PROGRAM).expect("a file");
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
-        command.args(["--format", "json", "-q", "search"]).arg(self.path("s.cnas")).args(["--top", "1", "-o"]);
-        command.arg(self.path("out")).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn storage(&self) -> String {
-        format!("sqlite:///{}", self.path("s.db").display())
-    }
-
-    /// The document of a search that exits with `status`.
-    #[track_caller]
-    fn search(&self, status: i32, more: &[&str]) -> Value {
-        let output = self.command(more).output().expect("the binary starts");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(status), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-    }
-
-    fn count(&self, what: &str) -> i64 {
-        let connection = Connection::open(self.path("s.db")).expect("a database");
-        connection.busy_timeout(Duration::from_secs(10)).expect("a time");
-        connection.query_row(&format!("SELECT COUNT(*) FROM {what}"), [], |row| row.get(0)).unwrap_or(0)
-    }
-}
-
 #[test]
 fn a_study_goes_on_where_it_was() {
-    let place = Place::new();
+    goes_on(&Place::new());
+}
+
+fn goes_on(place: &Place) {
     let whole = place.search(0, &[]);
     let storage = place.storage();
     let kept = place.search(0, &["--storage", &storage, "--budget", "50"]);
@@ -116,8 +58,7 @@ fn nothing_is_lost_when_a_search_is_killed() {
     }
     let found = place.search(0, &budget);
     assert_eq!(found["front"], place.search(0, &["--budget", "600"])["front"]);
-    assert_eq!((place.count("trials"), place.count("(SELECT DISTINCT number FROM trials)")), (600, 600));
-    assert_eq!(place.count("trials WHERE state = 'RUNNING'"), 0);
+    place.is_whole(600);
 }
 
 #[test]
@@ -148,9 +89,7 @@ fn several_processes_search_together_and_any_may_die() {
     }
     let found = place.search(0, &budget);
     assert_eq!(found["front"], place.search(0, &["--budget", "500"])["front"]);
-    let candidates = "(SELECT DISTINCT value_json FROM trial_user_attributes WHERE key = 'index')";
-    assert_eq!((place.count("trials"), place.count(candidates)), (500, 500), "none is lost, none counts twice");
-    assert_eq!((place.count("cnasc_workers"), place.count("cnasc_claims")), (0, 0));
+    place.is_whole(500);
     // Who looks on sees the same.
     let seen = place.search(0, &["--storage", storage.as_str(), "--watch"]);
     assert_eq!((seen["study"].as_str(), seen["candidates"].as_u64()), (Some("s-3"), Some(500)));
@@ -158,8 +97,7 @@ fn several_processes_search_together_and_any_may_die() {
 }
 
 /// Four processes search one study; one after another is killed wherever it is, and another takes its place.
-fn any_may_be_killed(kills: u64, longest: u64) {
-    let place = Place::new();
+fn any_may_be_killed(place: &Place, kills: u64, longest: u64) {
     let storage = place.storage();
     let endless = ["--storage", storage.as_str(), "--budget", "1000000", "--workers", "1"];
     place.search(0, &["--storage", storage.as_str(), "--budget", "20"]);
@@ -184,39 +122,34 @@ fn any_may_be_killed(kills: u64, longest: u64) {
     let found = place.search(0, &["--storage", storage.as_str(), "--budget", &budget]);
     assert_eq!(found["front"], place.search(0, &["--budget", &budget])["front"], "as if nothing had happened");
     let trials: i64 = budget.parse().expect("a number");
-    let candidates = "(SELECT DISTINCT value_json FROM trial_user_attributes WHERE key = 'index')";
-    let numbers = format!("(SELECT DISTINCT number FROM trials WHERE number BETWEEN 0 AND {})", trials - 1);
-    assert_eq!([place.count("trials"), place.count(candidates), place.count(&numbers)], [trials; 3]);
-    assert_eq!(place.count("trials WHERE state IN ('RUNNING', 'WAITING')"), 0);
-    for part in ["params", "values", "user_attributes", "system_attributes"] {
-        let stray = format!("trial_{part} WHERE trial_id NOT IN (SELECT trial_id FROM trials)");
-        assert_eq!(place.count(&stray), 0, "{part}");
-    }
-    assert_eq!((place.count("cnasc_workers"), place.count("cnasc_claims")), (0, 0));
-    assert_eq!(place.count("pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    place.is_whole(trials);
     println!("{kills} kills, {trials} trials");
 }
 
 #[test]
 fn four_processes_are_killed_at_random() {
-    any_may_be_killed(6, 60);
+    let place = Place::new();
+    any_may_be_killed(&place, 6, 60);
+    assert_eq!(place.count("pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
 }
 
 /// `cargo test --release -p cnasc --test storage -- --ignored fifty`: half a minute.
 #[test]
 #[ignore = "half a minute; CI runs it by itself"]
 fn four_processes_are_killed_fifty_times() {
-    any_may_be_killed(50, 400);
+    let place = Place::new();
+    any_may_be_killed(&place, 50, 400);
+    assert_eq!(place.count("pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
 }
 
 /// A trial as `enqueue_trial` leaves it.
-fn enqueue(connection: &Connection, fixed: &str, seed: Option<&str>) -> i64 {
-    let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1";
-    connection.execute(insert, []).expect("a row");
-    let trial = connection.last_insert_rowid();
+fn enqueue(place: &Place, fixed: &str, seed: Option<&str>) -> String {
+    let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1 RETURNING trial_id";
+    let trial = place.ask(insert).expect("a row").expect("a number");
     let attribute = |kind: &str, key: &str, value: &str| {
-        let insert = format!("INSERT INTO trial_{kind}_attributes (trial_id, key, value_json) VALUES (?1, ?2, ?3)");
-        connection.execute(&insert, rusqlite::params![trial, key, value]).expect("a row");
+        let values = format!("VALUES ({trial}, '{key}', '{value}')");
+        let insert = format!("INSERT INTO trial_{kind}_attributes (trial_id, key, value_json) {values}");
+        place.ask(&insert).expect("a row");
     };
     attribute("system", "fixed_params", fixed);
     if let Some(seed) = seed {
@@ -227,33 +160,35 @@ fn enqueue(connection: &Connection, fixed: &str, seed: Option<&str>) -> i64 {
 
 #[test]
 fn trials_that_others_add_are_judged() {
-    let place = Place::new();
+    others_add(&Place::new());
+}
+
+fn others_add(place: &Place) {
     let storage = place.storage();
     let storage = ["--storage", storage.as_str()];
     place.search(0, &[&storage[..], &["--budget", "40"]].concat());
-    let connection = Connection::open(place.path("s.db")).expect("a database");
     let whole = r#"{"wiring": "er", "wiring.er.n": 7, "wiring.er.p": 0.5, "width": 16.0}"#;
     let added = [(whole, None), (r#"{"width": 12}"#, Some("77")), (whole, Some("\"5\""))];
-    let good = added.map(|(fixed, seed)| enqueue(&connection, fixed, seed));
-    let bad = [r#"{"width": 11}"#, r#"{"depth": 3}"#, "[]"].map(|fixed| enqueue(&connection, fixed, None));
+    let good = added.map(|(fixed, seed)| enqueue(place, fixed, seed));
+    let bad = [r#"{"width": 11}"#, r#"{"depth": 3}"#, "[]"].map(|fixed| enqueue(place, fixed, None));
     let found = place.search(0, &[&storage[..], &["--budget", "40"]].concat());
     assert_eq!(found["evaluated"].as_u64(), Some(43), "they come on top of the budget");
-    let state = |trial: i64| -> String {
-        connection
-            .query_row("SELECT state FROM trials WHERE trial_id = ?1", [trial], |row| row.get(0))
-            .expect("a trial")
+    let state = |trial: &String| -> String {
+        let state = place.ask(&format!("SELECT state FROM trials WHERE trial_id = {trial}"));
+        state.expect("a table").expect("a trial")
     };
-    let value = |trial: i64, name: &str| -> Option<f64> {
-        let select = "SELECT param_value FROM trial_params WHERE trial_id = ?1 AND param_name = ?2";
-        connection.query_row(select, rusqlite::params![trial, name], |row| row.get(0)).ok()
+    let value = |trial: &str, name: &str| -> Option<f64> {
+        let select = format!("SELECT param_value FROM trial_params WHERE trial_id = {trial} AND param_name = '{name}'");
+        place.ask(&select).expect("a table").map(|value| value.parse().expect("a number"))
     };
-    assert!(bad.iter().all(|&trial| state(trial) == "FAIL"));
-    assert!(good.iter().all(|&trial| ["COMPLETE", "PRUNED"].contains(&state(trial).as_str())), "{:?}", good.map(state));
-    for trial in [good[0], good[2]] {
+    assert!(bad.iter().all(|trial| state(trial) == "FAIL"));
+    let judged = |trial: &String| ["COMPLETE", "PRUNED"].contains(&state(trial).as_str());
+    assert!(good.iter().all(judged), "{:?}", good.iter().map(state).collect::<Vec<_>>());
+    for trial in [&good[0], &good[2]] {
         assert_eq!((value(trial, "wiring.er.n"), value(trial, "wiring.er.p")), (Some(7.0), Some(0.5)));
         assert_eq!((value(trial, "width"), value(trial, "wiring.ws.n")), (Some(16.0), None));
     }
-    assert_eq!((value(good[1], "width"), place.count("trial_params") > 0), (Some(12.0), true));
+    assert_eq!((value(&good[1], "width"), place.count("trial_params") > 0), (Some(12.0), true));
     // The study goes on behind them, and is the same however often it is taken up.
     let on = place.search(0, &storage);
     assert_eq!((on["evaluated"].as_u64(), place.count("trials WHERE state = 'WAITING'")), (Some(123), 0));
@@ -284,23 +219,33 @@ if len(sys.argv) > 2:
     study.enqueue_trial({"wiring": "ws", "wiring.ws.n": 9, "wiring.ws.k": "4", "wiring.ws.p": 0.25, "width": 8})
 "#;
 
-#[test]
-fn optuna_reads_a_study() {
+/// The Python of an environment that has these modules.
+fn python(modules: &str) -> Option<std::path::PathBuf> {
     let Some(peers) = std::env::var_os("CNASC_PEERS") else {
-        println!("skipped: CNASC_PEERS names no Python environment");
-        return;
+        println!("left out: CNASC_PEERS names no Python environment");
+        return None;
     };
     let python = Path::new(&peers).join("bin/python");
-    let has = Command::new(&python).args(["-c", "import optuna"]).stderr(Stdio::null()).status();
+    let has = Command::new(&python).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
     if !has.is_ok_and(|status| status.success()) {
-        println!("skipped: {} has no optuna", python.display());
-        return;
+        println!("left out: {} lacks one of {modules}", python.display());
+        return None;
     }
+    Some(python)
+}
+
+#[test]
+fn optuna_reads_a_study() {
+    let Some(python) = python("optuna") else { return };
     let place = Place::new();
+    optuna_reads(&place, &python, &place.storage());
+}
+
+fn optuna_reads(place: &Place, python: &Path, theirs: &str) {
     let storage = place.storage();
     let ours = place.search(0, &["--storage", &storage]);
     let script = |more: &[&str]| -> Value {
-        let output = Command::new(&python).args(["-c", SCRIPT, &storage]).args(more).output().expect("Python starts");
+        let output = Command::new(python).args(["-c", SCRIPT, theirs]).args(more).output().expect("Python starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("what the script prints")
     };
