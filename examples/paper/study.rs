@@ -96,6 +96,7 @@ fn entropy(workload: &Workload, workers: u32) -> f64 {
         memory: 1e15,
         cores: 1,
         backend: Backend::Jit,
+        power: None,
     };
     let fleet = Fleet::uniform("units", workers as usize + 1, &device, Link { rate: 1e9, latency: 0.0 });
     let placed = plan(workload, &fleet, Strategy::Components, &Seed::new(0)).expect("the units have memory and links");

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[must_use]
 pub fn fleet(devices: usize, backend: Backend) -> Fleet {
     let kind = "board".to_owned();
-    let board = Device { name: "pi".to_owned(), kind, compute: 1e9, memory: 1e11, cores: 1, backend };
+    let board = Device { name: "pi".to_owned(), kind, compute: 1e9, memory: 1e11, cores: 1, backend, power: None };
     let mut fleet = Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 });
     fleet.devices.iter_mut().enumerate().for_each(|(index, device)| device.compute *= 1.0 + index as f64 / 4.0);
     fleet

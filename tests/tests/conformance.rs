@@ -21,8 +21,15 @@ const NETWORKS: u64 = 200;
 
 /// `devices` unequal boards, so that plans are not symmetric.
 fn fleet(devices: usize, backend: Backend) -> Fleet {
-    let board =
-        Device { name: "pi".to_owned(), kind: "board".to_owned(), compute: 1e9, memory: 1e9, cores: 1, backend };
+    let board = Device {
+        name: "pi".to_owned(),
+        kind: "board".to_owned(),
+        compute: 1e9,
+        memory: 1e9,
+        cores: 1,
+        backend,
+        power: None,
+    };
     let mut fleet = Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 });
     fleet.devices.iter_mut().enumerate().for_each(|(index, device)| device.compute *= 1.0 + index as f64 / 4.0);
     fleet

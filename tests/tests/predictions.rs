@@ -71,8 +71,15 @@ fn compiled(
     all: &[f32],
 ) -> Vec<usize> {
     let backend = Backend::Jit;
-    let board =
-        Device { name: "pi".to_owned(), kind: "board".to_owned(), compute: 1e9, memory: 8e9, cores: 1, backend };
+    let board = Device {
+        name: "pi".to_owned(),
+        kind: "board".to_owned(),
+        compute: 1e9,
+        memory: 8e9,
+        cores: 1,
+        backend,
+        power: None,
+    };
     let fleet = Fleet::uniform("boards", boards, &board, Link { rate: 1e10, latency: 1e-6 });
     let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
     // Every so many nodes on the next board, so that all have a part and every message is sent somewhere.

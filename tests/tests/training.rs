@@ -21,8 +21,15 @@ fn answer(
     backend: Backend,
     image: &[f32],
 ) -> Vec<f32> {
-    let board =
-        Device { name: "pi".to_owned(), kind: "board".to_owned(), compute: 1e9, memory: 8e9, cores: 1, backend };
+    let board = Device {
+        name: "pi".to_owned(),
+        kind: "board".to_owned(),
+        compute: 1e9,
+        memory: 8e9,
+        cores: 1,
+        backend,
+        power: None,
+    };
     let fleet = Fleet::uniform("boards", 1, &board, Link { rate: 1e10, latency: 1e-6 });
     let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
     let placed = plan(&workload, &fleet, Strategy::Single, &Seed::new(0)).expect("the board has memory enough");

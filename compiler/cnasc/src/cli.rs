@@ -168,7 +168,7 @@ pub struct ExplainArgs {
 }
 
 /// Which networks of a source file, and which draw of them.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct DrawArgs {
     /// The search or network to draw from; the file's only search, or else its only network, where absent.
     #[arg(long, value_name = "NAME")]

@@ -93,6 +93,8 @@ pub mod codes {
     pub const PLACE: Code = Code("E0608");
     /// The fleet failed while running.
     pub const RUN: Code = Code("E0703");
+    /// A program of the user's told no accuracy.
+    pub const COMMAND: Code = Code("E0618");
     /// Two computations of the same answer disagree.
     pub const DISAGREE: Code = Code("E0704");
     /// No candidate keeps the constraints.
@@ -150,6 +152,7 @@ pub mod codes {
         UNWRITABLE,
         PLACE,
         RUN,
+        COMMAND,
         DISAGREE,
         NO_CANDIDATE,
         EXPECTATION,

@@ -106,16 +106,48 @@ fn exit_statuses() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_said_by_code() {
-    let program = std::fs::read_to_string(root().join("grammar/tests/sample.cnas")).expect("the sample");
-    let program = program.replace("strategy evolution(population: 64)", "strategy hyperband(brackets: 3)");
-    let (_folder, path) = file("sample.cnas", &program);
+fn a_search_for_accuracy_says_who_tells_it() {
+    let sample = std::fs::read_to_string(root().join("grammar/tests/sample.cnas")).expect("the sample");
+    let (_folder, path) = file("sample.cnas", &sample);
     json(0, &["check", &path]);
-    let found = json(1, &["search", &path]);
-    let mut codes: Vec<&str> =
-        found.as_array().expect("a list").iter().map(|one| one["code"].as_str().unwrap()).collect();
-    codes.sort_unstable();
-    assert_eq!(codes, ["E0910", "E0911"], "the program asks for hyperband and accuracy");
+    assert_eq!(first_code(&json(1, &["search", &path])), "E0616");
+    let told =
+        |way: &str| sample.replace("    maximize accuracy\n", &format!("    maximize accuracy\n    accuracy {way}\n"));
+    let (_folder, path) = file("sample.cnas", told("command(\"no-such-judge\")"));
+    assert_eq!(first_code(&json(1, &["search", &path])), "E0618");
+    if cfg!(not(feature = "train")) {
+        let (_folder, path) = file("sample.cnas", told("proxy(synflow)"));
+        assert_eq!(first_code(&json(2, &["search", &path])), "E0614");
+    }
+}
+
+/// A program of the user's: what it tells is what is searched for, and what it fails on is passed over.
+#[cfg(unix)]
+#[test]
+fn a_program_tells_accuracy() {
+    let source = std::fs::read_to_string(quickstart()).expect("the example");
+    let told = source.replace(
+        "    minimize concurrency_score\n",
+        "    maximize accuracy\n    accuracy command(\"sh\", \"judge.sh\", within: 1 min)\n",
+    );
+    assert_ne!(told, source);
+    let (folder, path) = file("judged.cnas", &told);
+    let judge = "read question\nwidth=${question##*\\\"width\\\":\\\"}\nwidth=${width%%\\\"*}\n\
+        [ $width = 32 ] && { echo too wide >&2; exit 1; }\necho \"{\\\"accuracy\\\": 0.$width}\"\n";
+    std::fs::write(folder.path().join("judge.sh"), judge).expect("a file beside the source");
+    let out = folder.path().join("out").display().to_string();
+    let found = json(0, &["search", &path, "--budget", "12", "--top", "1", "-o", &out]);
+    let best = &found["front"][0];
+    assert_eq!(
+        best["values"]["accuracy"].as_f64().map(|told| (told * 100.0).round().to_string()).as_deref(),
+        best["params"]["width"].as_str()
+    );
+    assert_eq!(best["params"]["width"], "16");
+    assert!(
+        found["impossible"]["`sh` failed (exit status: 1): too wide"].as_u64() > Some(0),
+        "{}",
+        found["impossible"]
+    );
 }
 
 #[test]
@@ -274,7 +306,7 @@ fn a_search_tells_what_each_fidelity_judged() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|look| (look["judged"].as_u64().expect("a count"), look["keep"].as_u64()))
+        .map(|look| (look["judged"].as_u64().expect("a count"), look["passed"].as_u64()))
         .collect();
     assert_eq!(looks[1..], [(200, Some(40)), (40, None)]);
     assert_eq!((found["evaluated"].as_u64(), looks[0].1), (Some(300), Some(200)));

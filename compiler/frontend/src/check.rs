@@ -4,6 +4,7 @@
 //! others are made of before those others; last the numbers that each use of a declaration gives it. A value that was reported
 //! is `None` from there on, and whoever needs it stays quiet.
 
+mod accuracy;
 mod bounds;
 mod calls;
 mod devices;

@@ -77,6 +77,9 @@ pub struct Device {
     pub cores: u32,
     /// What executes its share.
     pub backend: Backend,
+    /// Watts while it computes, where that is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
 }
 
 /// What executes a share.
@@ -177,6 +180,9 @@ impl Fleet {
             let positive = |figure: f64| figure.is_finite() && figure > 0.0;
             if !positive(device.compute) || !positive(device.memory) || device.cores == 0 {
                 return Err(format!("device `{}` needs positive compute, memory and cores", device.name));
+            }
+            if device.power.is_some_and(|power| !positive(power)) {
+                return Err(format!("device `{}` needs a positive power, or none", device.name));
             }
         }
         let links = self.links.iter().flatten().flatten();

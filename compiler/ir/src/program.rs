@@ -3,10 +3,12 @@
 //! Quantities are held in base units (bytes, seconds, bits a second, FLOP/s, plain counts); their dimensions are known to the
 //! checker alone. An argument may be a [`ExprKind::Domain`], which a search or a seed replaces by a value before expansion.
 
+mod accuracy;
 mod search;
 mod test;
 mod training;
 
+pub use accuracy::Accuracy;
 pub use search::{Budget, Constraint, Cost, Fidelity, Measure, Objective, Search, Strategy};
 pub use test::{Expectation, Expected, Figure, Sample, Statistic, Test};
 pub use training::{Decline, Descent, Learning, Training};
@@ -34,6 +36,10 @@ cnasc_base::declare_id! {
 cnasc_base::declare_id! {
     /// A fleet of a [`Program`].
     FleetId
+}
+cnasc_base::declare_id! {
+    /// A training of a [`Program`].
+    TrainingId
 }
 
 /// All declarations of a file and of what it uses.

@@ -101,6 +101,7 @@ fn fleet() -> Fleet {
         memory: 2e9,
         cores: 4,
         backend: Backend::Jit,
+        power: None,
     };
     Fleet::uniform("shelf", DEVICES as usize, &device, Link { rate: 1e9, latency: 2e-4 })
 }

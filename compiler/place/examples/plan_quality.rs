@@ -248,6 +248,7 @@ fn fleet(count: usize, turn: u64, rng: &mut Rng) -> Fleet {
         memory: 2e9,
         cores: 4,
         backend: Backend::Jit,
+        power: None,
     };
     let mut fleet = Fleet::uniform("shelf", count, &device, Link { rate: 1e9, latency: 2e-4 });
     if turn % 2 == 1 {

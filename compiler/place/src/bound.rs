@@ -131,6 +131,7 @@ mod tests {
             memory: 1e9,
             cores: 1,
             backend: Backend::Jit,
+            power: None,
         };
         let workload =
             Workload::from_costs(Dag::from_edges(7, &edges).expect("edges ascend"), costs).expect("a network");

@@ -16,6 +16,7 @@ pub mod score;
 pub mod structure;
 
 pub mod bound;
+pub mod energy;
 pub mod exact;
 pub mod memory;
 pub mod schedule;
@@ -25,6 +26,7 @@ pub mod verify;
 
 pub mod sample;
 
+pub use energy::energy;
 pub use hypergraph::Hypergraph;
 pub use partition::{Effort, Partition, partition};
 pub use score::{ScoreOptions, score};

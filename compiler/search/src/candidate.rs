@@ -10,7 +10,7 @@ use cnasc_ir::program::{Cost, Make, Measure, Program};
 use cnasc_ir::score::Score;
 use cnasc_ir::{Architecture, Fleet, Plan};
 use cnasc_place::workload::Cost as NodeCost;
-use cnasc_place::{ScoreOptions, Strategy, Workload, memory, plan, score, structure, verify};
+use cnasc_place::{ScoreOptions, Strategy, Workload, energy, memory, plan, score, structure, verify};
 use std::collections::BTreeMap;
 
 /// What makes a candidate: everything else about it follows from this.
@@ -46,6 +46,8 @@ pub struct Figures {
     pub score: Option<Score>,
     /// What a placement on the fleet says, where there was one.
     pub placed: Option<Placed>,
+    /// [`Measure::Accuracy`], where it was asked for; as the last look that did so was told.
+    pub accuracy: Option<f64>,
 }
 
 /// The figures of a placement.
@@ -57,6 +59,8 @@ pub struct Placed {
     pub memory: u64,
     /// [`Measure::Communication`]
     pub communication: u64,
+    /// [`Measure::Energy`], where all devices that compute have a declared power.
+    pub energy: Option<f64>,
 }
 
 /// What became of one candidate.
@@ -122,7 +126,7 @@ impl Drawn {
         let drawn = draw(study.program, study.over(), &proposal.settings, proposal.seed);
         let Draw { architecture, arguments } = drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
         let workload = Workload::sketch(&architecture).map_err(|error| Evaluated::impossible(error.to_string()))?;
-        let figures = Figures { counts: Counts::new(&workload), score: None, placed: None };
+        let figures = Figures { counts: Counts::new(&workload), score: None, placed: None, accuracy: None };
         let form = study.counts_alone().then(|| canonical::hash(&architecture)).flatten();
         let hash = architecture.hash().to_owned();
         Ok(Self { candidate: Candidate { proposal, arguments, hash, figures }, form, workload })
@@ -130,12 +134,12 @@ impl Drawn {
 
     /// What the look says of it; figures that it has already are not computed again.
     pub(crate) fn judge(mut self, study: &Study<'_>, look: &Look<'_>) -> Evaluated {
-        for cost in [Cost::Count, Cost::Score, Cost::Plan] {
+        for cost in [Cost::Count, Cost::Score, Cost::Plan, Cost::Training] {
             if cost > look.cost {
                 break;
             }
             if look.needs(cost)
-                && let Err(impossible) = self.measure(study, cost)
+                && let Err(impossible) = self.measure(study, look, cost)
             {
                 return impossible;
             }
@@ -147,7 +151,7 @@ impl Drawn {
     }
 
     /// Computes the figures of this cost.
-    fn measure(&mut self, study: &Study<'_>, cost: Cost) -> Result<(), Evaluated> {
+    fn measure(&mut self, study: &Study<'_>, look: &Look<'_>, cost: Cost) -> Result<(), Evaluated> {
         let root = Seed::new(self.candidate.proposal.seed);
         let Figures { score: rated, placed, .. } = &mut self.candidate.figures;
         match cost {
@@ -158,11 +162,25 @@ impl Drawn {
                 let found = plan(&self.workload, study.fleet(), Strategy::Portfolio, &root.child("place"));
                 let found = found.map_err(|error| Evaluated::impossible(error.to_string()))?;
                 let memory = fullest(&self.workload, study.fleet(), &found);
-                *placed = Some(Placed { latency: found.latency, memory, communication: found.sent_bytes });
+                let (latency, communication) = (found.latency, found.sent_bytes);
+                *placed = Some(Placed { latency, memory, communication, energy: energy(&found, study.fleet()) });
             }
+            Cost::Training => self.candidate.figures.accuracy = Some(self.accuracy(study, look)?),
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Drawn {
+    /// What the look's teller says of the network, which is drawn once more: those that are held have their costs alone.
+    fn accuracy(&self, study: &Study<'_>, look: &Look<'_>) -> Result<f64, Evaluated> {
+        let Some(way) = look.accuracy else { return Err(Evaluated::impossible("nothing tells accuracy".to_owned())) };
+        let Proposal { seed, settings, .. } = &self.candidate.proposal;
+        let impossible = |why| Evaluated::Impossible(Box::new(why));
+        let drawn = draw(study.program, study.over(), settings, *seed).map_err(impossible)?;
+        let found = study.teller.accuracy(way, &drawn, &self.candidate.figures).map_err(impossible)?;
+        if found.is_finite() { Ok(found) } else { Err(Evaluated::impossible("its accuracy is no number".to_owned())) }
     }
 }
 
@@ -209,12 +227,13 @@ impl Counts {
 }
 
 impl Figures {
-    /// The value of `measure`, or none where it was not computed or this release can't tell it.
+    /// The value of `measure`, or none where it was not computed.
     #[must_use]
     pub fn value(&self, measure: Measure) -> Option<f64> {
         let counts = &self.counts;
         let count = match measure {
-            Measure::Accuracy | Measure::Energy => return None,
+            Measure::Energy => return self.placed?.energy,
+            Measure::Accuracy => return self.accuracy,
             Measure::ConcurrencyScore => return self.score.as_ref().map(|score| score.cs),
             Measure::Latency => return self.placed.map(|placed| placed.latency),
             Measure::Memory => self.placed?.memory,

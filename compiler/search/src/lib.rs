@@ -16,8 +16,10 @@ pub mod record;
 pub mod run;
 pub mod strategy;
 pub mod study;
+pub mod teller;
 
 pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};
 pub use record::{Fate, Guest, Record};
 pub use run::{Done, Job, Run};
 pub use study::{Looked, Outcome, Study};
+pub use teller::{Silent, Teller};

@@ -2,7 +2,7 @@
 
 use crate::candidate::{Candidate, Figures};
 use crate::study::Study;
-use cnasc_ir::program::{Constraint, Cost, Objective};
+use cnasc_ir::program::{Accuracy, Constraint, Cost, Measure, Objective};
 
 /// One way of judging candidates.
 #[derive(Debug, Clone)]
@@ -11,9 +11,11 @@ pub struct Look<'a> {
     pub objectives: &'a [Objective],
     /// What must hold, as far as it is known at this cost.
     pub constraints: Vec<&'a Constraint>,
+    /// What tells accuracy in it.
+    pub accuracy: Option<&'a Accuracy>,
     /// That of the dearest figure that is computed.
     pub cost: Cost,
-    /// How many candidates pass at most; the last look has no bound.
+    /// How many candidates pass at most, where the search says; the last look has no bound.
     pub keep: Option<u64>,
     /// Whether all figures are computed, asked for or not.
     whole: bool,
@@ -25,18 +27,22 @@ impl<'a> Look<'a> {
         let search = study.search;
         let fidelity = search.fidelities.iter().map(|fidelity| {
             let cost = fidelity.cost();
-            let early = search.constraints.iter().filter(|constraint| constraint.measure.cost() <= cost);
+            // Limits of the search's accuracy say nothing of another one.
+            let other = |measure| measure == Measure::Accuracy && fidelity.accuracy.is_some();
+            let early = search.constraints.iter().filter(|of| of.measure.cost() <= cost && !other(of.measure));
             Self {
                 objectives: &fidelity.objectives,
                 constraints: fidelity.constraints.iter().chain(early).collect(),
+                accuracy: fidelity.accuracy.as_ref().or(search.accuracy.as_ref()),
                 cost,
-                keep: Some(fidelity.keep),
+                keep: fidelity.keep,
                 whole: false,
             }
         });
         let last = Self {
             objectives: &search.objectives,
             constraints: search.constraints.iter().collect(),
+            accuracy: search.accuracy.as_ref(),
             cost: search.cost(),
             keep: None,
             whole: false,
@@ -44,9 +50,9 @@ impl<'a> Look<'a> {
         fidelity.chain([last]).collect()
     }
 
-    /// Every figure, whatever it says.
+    /// Every figure that the compiler computes, whatever it says.
     pub(crate) fn whole() -> Look<'static> {
-        Look { objectives: &[], constraints: Vec::new(), cost: Cost::Plan, keep: None, whole: true }
+        Look { objectives: &[], constraints: Vec::new(), accuracy: None, cost: Cost::Plan, keep: None, whole: true }
     }
 
     /// Whether figures of this cost count in it.

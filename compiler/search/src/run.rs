@@ -7,16 +7,19 @@
 //! figures are completed. A strategy that learns is told after each batch how the first look judged it, a network that was drawn before as
 //! it was then. Candidates that an earlier run has recorded take the same way, but for the work.
 
+mod brackets;
 mod guests;
 mod job;
+mod pass;
 mod share;
 
 use crate::candidate::{Candidate, Drawn, Evaluated, Figures, Proposal};
 use crate::look::Look;
-use crate::pareto::{self, Front};
+use crate::pareto::Front;
 use crate::record::{Fate, Guest, Record};
 use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
+use brackets::Brackets;
 use cnasc_base::Seed;
 use cnasc_expand::space;
 use cnasc_ir::program::Objective;
@@ -24,6 +27,7 @@ use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
 use guests::Guests;
 use job::Task;
+use pass::share_unit;
 use std::collections::BTreeMap;
 
 pub use job::{Done, Job};
@@ -52,6 +56,14 @@ enum Judging {
 }
 
 impl Held {
+    /// Its number.
+    fn index(&self) -> u64 {
+        match self {
+            Self::New(drawn) => drawn.candidate.proposal.index,
+            Self::Recorded(index, _) => *index,
+        }
+    }
+
     /// Adds the job of judging it, where it is one.
     fn judge<'a>(self, guests: &Guests, look: &Look<'a>, tasks: &mut Vec<Task<'a>>) -> Judging {
         match self {
@@ -88,6 +100,7 @@ enum Stage {
 pub struct Run<'a> {
     study: Study<'a>,
     looks: Vec<Look<'a>>,
+    brackets: Brackets,
     limit: u64,
     enough: usize,
     stage: Stage,
@@ -125,9 +138,11 @@ impl<'a> Run<'a> {
     /// Begins to look at `limit` candidates; `enough` is how many ranked ones the caller wants to have all figures of.
     #[must_use]
     pub fn new(study: &Study<'a>, limit: u64, enough: usize) -> Self {
+        let looks = Look::all(study);
         Self {
             study: *study,
-            looks: Look::all(study),
+            brackets: Brackets::new(&study.search.strategy, looks.len()),
+            looks,
             limit,
             enough,
             stage: Stage::Draw,
@@ -264,10 +279,13 @@ impl<'a> Run<'a> {
                     tasks
                 }
                 Stage::Judge => {
-                    let look = &self.looks[0];
                     let mut tasks = Vec::new();
-                    let guests = &self.guests;
-                    self.judging = self.held.drain(..).map(|held| held.judge(guests, look, &mut tasks)).collect();
+                    let held = std::mem::take(&mut self.held);
+                    let judge = |held: Held| {
+                        let look = self.first_look(held.index());
+                        held.judge(&self.guests, look, &mut tasks)
+                    };
+                    self.judging = held.into_iter().map(judge).collect();
                     if tasks.is_empty() && !self.judging.is_empty() {
                         self.tell(Vec::new());
                         continue;
@@ -276,7 +294,11 @@ impl<'a> Run<'a> {
                 }
                 Stage::Look(place) => {
                     let look = &self.looks[place];
-                    self.passed.drain(..).map(|candidate| Task::Again(Box::new(candidate), look.clone())).collect()
+                    let before = |candidate: &Candidate| self.brackets.of(candidate.proposal.index).start < place;
+                    let (again, stay): (Vec<_>, Vec<_>) =
+                        std::mem::take(&mut self.passed).into_iter().partition(before);
+                    self.passed = stay;
+                    again.into_iter().map(|candidate| Task::Again(Box::new(candidate), look.clone())).collect()
                 }
                 Stage::Whole => {
                     let best = self.outcome.ranked.iter();
@@ -317,7 +339,7 @@ impl<'a> Run<'a> {
                 self.next();
             }
             Stage::Look(_) => {
-                self.looked().judged += done.len() as u64;
+                self.count_judged(self.place(), done.len() as u64);
                 done.into_iter().for_each(|done| self.take_in(done.verdict()));
                 self.next();
             }
@@ -406,7 +428,6 @@ impl<'a> Run<'a> {
     /// Takes in how this batch was judged: what was recorded, and in its places what is new.
     fn take_judged(&mut self, done: Vec<Done>) {
         let judging = std::mem::take(&mut self.judging);
-        self.looked().judged += judging.len() as u64;
         let mut done = done.into_iter();
         let mut verdicts = Vec::with_capacity(judging.len());
         for judging in judging {
@@ -423,6 +444,9 @@ impl<'a> Run<'a> {
             }
         }
         self.records.sort_by_key(|record| record.proposal.index);
+        for (index, _) in &verdicts {
+            self.count_judged(self.brackets.of(*index).start, 1);
+        }
         self.note(&verdicts);
         verdicts.into_iter().for_each(|(_, verdict)| self.take_in(verdict));
     }
@@ -440,7 +464,10 @@ impl<'a> Run<'a> {
             let verdict = match verdict {
                 Evaluated::Feasible(candidate) => {
                     let values = self.looks[0].values(&rated(&candidate.figures, self.unit));
-                    self.front.insert(values.clone());
+                    // Those that begin at a later look have other objectives.
+                    if self.brackets.of(*index).start == 0 {
+                        self.front.insert(values.clone());
+                    }
                     Verdict::Kept(values)
                 }
                 Evaluated::Infeasible { violation, broken } => {
@@ -472,12 +499,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The figures of the look that is being taken.
-    fn looked(&mut self) -> &mut Looked {
-        let place = match self.stage {
+    /// The look that a candidate begins at.
+    fn first_look(&self, index: u64) -> &Look<'a> {
+        &self.looks[self.brackets.of(index).start]
+    }
+
+    /// The look that is being taken.
+    fn place(&self) -> usize {
+        match self.stage {
             Stage::Look(place) => place,
             _ => 0,
-        };
+        }
+    }
+
+    fn count_judged(&mut self, place: usize, count: u64) {
+        self.looked(place).judged += count;
+    }
+
+    /// The figures of a look.
+    fn looked(&mut self, place: usize) -> &mut Looked {
         if self.outcome.looks.len() <= place {
             self.outcome.looks.resize(place + 1, Looked::default());
         }
@@ -500,31 +540,6 @@ impl<'a> Run<'a> {
             Stage::Done => Stage::Done,
         };
     }
-
-    /// Ends the look at `place`: its best pass on.
-    fn close(&mut self, place: usize) -> Stage {
-        let passed = self.passed.len() as u64;
-        self.looked().feasible = passed;
-        share_unit(&mut self.passed);
-        let look = &self.looks[place];
-        let values: Vec<Vec<f64>> = self.passed.iter().map(|candidate| look.objectives(candidate)).collect();
-        let mut candidates: Vec<Option<Candidate>> = self.passed.drain(..).map(Some).collect();
-        let mut take = |order: Vec<usize>| order.into_iter().filter_map(|at| candidates[at].take()).collect();
-        match look.keep {
-            Some(keep) => {
-                let mut best = pareto::best(&values, usize::try_from(keep).unwrap_or(usize::MAX));
-                best.sort_unstable();
-                self.passed = take(best);
-                Stage::Look(place + 1)
-            }
-            None => {
-                self.outcome.feasible = passed;
-                self.outcome.front = pareto::front(&values).len();
-                self.outcome.ranked = take(pareto::ranking(&values, self.enough.max(self.outcome.front)));
-                Stage::Whole
-            }
-        }
-    }
 }
 
 /// Figures with their score relative to `unit`.
@@ -534,16 +549,4 @@ fn rated(figures: &Figures, unit: Option<u64>) -> Figures {
         *score = with_unit(score, unit, Exponents::PAPER);
     }
     figures
-}
-
-/// Rates all scores relative to the smallest communication of any edge among these networks; gives that.
-fn share_unit(candidates: &mut [Candidate]) -> u64 {
-    let scores = candidates.iter().filter_map(|candidate| candidate.figures.score.as_ref());
-    let unit = scores.map(|score| score.unit).min().unwrap_or(0);
-    for candidate in candidates {
-        if let Some(score) = &mut candidate.figures.score {
-            *score = with_unit(score, unit, Exponents::PAPER);
-        }
-    }
-    unit
 }

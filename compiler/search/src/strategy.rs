@@ -72,7 +72,7 @@ impl Proposer {
         let method = match strategy {
             // Where a variable has no values, drawing says so candidate by candidate.
             _ if !genes.can_be_drawn() => Method::Random,
-            Strategy::Random | Strategy::Later { .. } => Method::Random,
+            Strategy::Random | Strategy::SuccessiveHalving { .. } | Strategy::Hyperband { .. } => Method::Random,
             Strategy::Grid { points, draws } => Method::Grid(grid::Grid::new(&genes, *points, *draws)),
             Strategy::Evolution { population, sample } => {
                 Method::Evolution(evolution::Evolution::new(*population, *sample, stream))

@@ -1,20 +1,21 @@
 //! A search with its seed: what may be asked of it, and what came of all its candidates.
 
 use crate::candidate::Candidate;
-use cnasc_base::{Code, Diagnostic, Diagnostics};
+use crate::teller::{Silent, Teller};
+use cnasc_base::{Code, Diagnostic, Diagnostics, Location};
 use cnasc_ir::Fleet;
-use cnasc_ir::program::{Cost, Make, Measure, Program, Search, Strategy};
+use cnasc_ir::program::{Constraint, Cost, Make, Measure, Objective, Program, Search};
 use std::collections::BTreeMap;
 
 /// The code of a network that does not fit the fleet.
 pub const PLACE: Code = Code("E0608");
-/// The code of a search strategy that is checked, but not run by this release.
-pub const STRATEGY_LATER: Code = Code("E0910");
-/// The code of a measure that is checked, but not computed by this release.
-pub const MEASURE_LATER: Code = Code("E0911");
+/// The code of accuracy that is asked for while nothing tells it.
+pub const UNTOLD: Code = Code("E0616");
+/// The code of energy that is asked for on devices of unknown power.
+pub const POWERLESS: Code = Code("E0617");
 
 /// All of the above.
-pub const CODES: &[Code] = &[PLACE, STRATEGY_LATER, MEASURE_LATER];
+pub const CODES: &[Code] = &[PLACE, UNTOLD, POWERLESS];
 
 /// A search that can be run.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ pub struct Study<'a> {
     pub(crate) program: &'a Program,
     pub(crate) search: &'a Search,
     pub(crate) seed: u64,
+    pub(crate) teller: &'a dyn Teller,
 }
 
 /// What was found.
@@ -53,39 +55,47 @@ pub struct Looked {
     pub judged: u64,
     /// How many of them keep its constraints.
     pub feasible: u64,
+    /// How many of these pass on to the next look; of the last one none.
+    pub passed: u64,
 }
 
 impl<'a> Study<'a> {
     /// The study of `search` with `seed`.
     ///
     /// # Errors
-    /// Names each part of it that this release checks but can't run yet.
+    /// Where it asks for accuracy that nothing tells, or for energy on devices of unknown power.
     pub fn new(program: &'a Program, search: &'a Search, seed: u64) -> Result<Self, Diagnostics> {
-        let mut later = Diagnostics::default();
-        if let Strategy::Later { name, location, .. } = &search.strategy {
-            let found = Diagnostic::error(STRATEGY_LATER, format!("the strategy `{name}` is not there yet"));
-            later.push(
-                found
-                    .label(*location, "checked, but not run by this release")
-                    .note("`fidelity` sections say which candidates dear looks are spent on, under any strategy"),
-            );
+        let mut wrong = Diagnostics::default();
+        let asks = |objectives: &[Objective], constraints: &[Constraint], measure: Measure| {
+            let objectives = objectives.iter().map(|of| (of.measure, of.location));
+            let constraints = constraints.iter().map(|of| (of.measure, of.location));
+            objectives.chain(constraints).find(|(asked, _)| *asked == measure).map(|(_, location)| location)
+        };
+        let own = (&search.objectives[..], &search.constraints[..], search.accuracy.as_ref());
+        let looks = search
+            .fidelities
+            .iter()
+            .map(|of| (&of.objectives[..], &of.constraints[..], of.accuracy.as_ref().or(search.accuracy.as_ref())));
+        let looks: Vec<_> = looks.chain([own]).collect();
+        let untold = looks.iter().filter(|(.., accuracy)| accuracy.is_none());
+        if let Some(location) = untold.into_iter().find_map(|(a, b, _)| asks(a, b, Measure::Accuracy)) {
+            wrong.push(untold_accuracy(location));
         }
-        let objectives = search.objectives.iter().map(|objective| (objective.measure, objective.location));
-        let constraints = search.constraints.iter().map(|constraint| (constraint.measure, constraint.location));
-        let fidelities = search.fidelities.iter().flat_map(|fidelity| {
-            let objectives = fidelity.objectives.iter().map(|objective| (objective.measure, objective.location));
-            objectives.chain(fidelity.constraints.iter().map(|constraint| (constraint.measure, constraint.location)))
-        });
-        for (measure, location) in objectives.chain(constraints).chain(fidelities) {
-            let (word, why) = match measure {
-                Measure::Accuracy => ("accuracy", "needs training"),
-                Measure::Energy => ("energy", "needs the power of devices"),
-                _ => continue,
-            };
-            let found = Diagnostic::error(MEASURE_LATER, format!("`{word}` can't be measured yet"));
-            later.push(found.label(location, format!("{why}, which is not there yet")));
+        let fleet = &program.fleets[search.on.index()];
+        if let Some(location) = looks.iter().find_map(|(a, b, _)| asks(a, b, Measure::Energy))
+            && let Some(device) = fleet.devices.iter().find(|device| device.power.is_none())
+        {
+            let found = Diagnostic::error(POWERLESS, format!("the power of device `{}` is not declared", device.name));
+            let found = found.label(location, "needs the power of each device");
+            wrong.push(found.note("a `device` says it by `power 5 W`, which it takes while it computes"));
         }
-        if later.has_errors() { Err(later) } else { Ok(Self { program, search, seed }) }
+        if wrong.has_errors() { Err(wrong) } else { Ok(Self { program, search, seed, teller: &Silent }) }
+    }
+
+    /// The same with somebody who tells accuracy.
+    #[must_use]
+    pub fn told_by(self, teller: &'a dyn Teller) -> Self {
+        Self { teller, ..self }
     }
 
     /// The program that the search belongs to.
@@ -117,4 +127,10 @@ impl<'a> Study<'a> {
     pub(crate) fn devices(&self) -> u32 {
         u32::try_from(self.fleet().devices.len()).expect("a fleet has at most 256 devices")
     }
+}
+
+fn untold_accuracy(location: Location) -> Diagnostic {
+    let found =
+        Diagnostic::error(UNTOLD, "nothing tells the accuracy of a candidate").label(location, "asked for here");
+    found.note("`accuracy trained(NAME)` trains each as that training says, `accuracy proxy(synflow)` looks at the untrained network, and `accuracy command(\"PROGRAM\")` asks a program of yours")
 }

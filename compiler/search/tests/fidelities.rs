@@ -1,10 +1,13 @@
 //! What a search with fidelities finds is what judging everything and choosing afterwards would, at the cost of few.
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
+use cnasc_base::Diagnostic;
 use cnasc_base::Sources;
 use cnasc_ir::Program;
+use cnasc_ir::program::Accuracy;
 use cnasc_ir::program::{Measure, Objective};
-use cnasc_search::{Candidate, Done, Job, Outcome, Run, Study, pareto};
+use cnasc_search::{Candidate, Done, Draw, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
+use std::sync::Mutex;
 
 const LIMIT: u64 = 300;
 
@@ -27,7 +30,12 @@ fn program(memory: &str, entries: &str) -> Program {
 
 /// Runs it, the jobs of each request in an order of the caller's.
 fn outcome(program: &Program, order: impl Fn(Vec<Job<'_>>) -> Vec<Done>) -> Outcome {
-    let study = Study::new(program, &program.searches[0], 5).expect("a search that can be run");
+    told(program, &Silent, order)
+}
+
+/// The same with somebody who tells accuracy.
+fn told(program: &Program, teller: &dyn Teller, order: impl Fn(Vec<Job<'_>>) -> Vec<Done>) -> Outcome {
+    let study = Study::new(program, &program.searches[0], 5).expect("a search that can be run").told_by(teller);
     let mut run = Run::new(&study, LIMIT, 3);
     loop {
         let jobs = run.ask();
@@ -107,12 +115,17 @@ fn a_fidelity_keeps_what_choosing_afterwards_would() {
 fn the_order_of_jobs_and_the_number_of_threads_do_not_matter() {
     let three = "fidelity {\n minimize depth\n maximize width\n where nodes >= 7\n keep 60\n}\n\
         fidelity {\n minimize concurrency_score\n keep 12\n}\nminimize latency\nminimize params";
-    for entries in [TWO_LOOKS, three, "minimize latency\nmaximize flops\nwhere params <= 5 K"] {
+    let halved =
+        "fidelity {\n minimize depth\n}\nfidelity {\n minimize concurrency_score\n}\nminimize latency\nstrategy ";
+    let [halving, bands] = ["successive_halving", "hyperband(reduction: 4)"].map(|way| format!("{halved}{way}"));
+    for entries in [TWO_LOOKS, three, &halving, &bands, "minimize latency\nmaximize flops\nwhere params <= 5 K"] {
         let program = program("1 GiB", entries);
         let once = outcome(&program, in_turn);
         assert_eq!(once, outcome(&program, from_behind));
         assert!(once.front > 0 && once.looks[0].judged > 100, "{:?}", once.looks);
-        assert!(once.looks.windows(2).all(|pair| pair[1].judged < pair[0].judged));
+        // A bracket that begins later has candidates of its own.
+        let later = entries.contains("hyperband");
+        assert!(later || once.looks.windows(2).all(|pair| pair[1].judged < pair[0].judged));
     }
 }
 
@@ -144,4 +157,95 @@ fn the_best_have_all_their_figures() {
     let found = outcome(&program("1 GiB", "minimize params"), in_turn);
     assert!(found.ranked.len() >= 3 && found.unit > 0);
     assert!(found.ranked.iter().all(|best| best.figures.score.is_some() && best.figures.placed.is_some()));
+}
+
+/// One in three of 300, and one in three of those.
+#[test]
+fn successive_halving_keeps_its_share_of_each_look() {
+    let looks = |keep: [&str; 2]| {
+        format!(
+            "fidelity {{\n minimize depth\n maximize width\n{}}}\nfidelity {{\n minimize concurrency_score\n{}}}\nminimize latency\n",
+            keep[0], keep[1]
+        )
+    };
+    let halved = outcome(&program("1 GiB", &format!("{}strategy successive_halving", looks(["", ""]))), in_turn);
+    let kept = outcome(&program("1 GiB", &looks([" keep 100\n", " keep 33\n"])), in_turn);
+    assert_eq!(halved, kept);
+    assert_eq!((halved.looks[0].passed, halved.looks[1].passed), (100, 33));
+}
+
+/// With two looks and a reduction of 3: three candidates of which one passes, two that begin at the second look, and so on.
+#[test]
+fn hyperband_begins_brackets_at_each_look() {
+    let found =
+        outcome(&program("1 GiB", "fidelity {\n minimize params\n}\nminimize latency\nstrategy hyperband"), in_turn);
+    let judged: Vec<u64> = found.looks.iter().map(|look| look.judged).collect();
+    // 300 candidates are 60 rounds of five; those that were drawn before are judged where they were first.
+    assert_eq!(judged[0] + judged[1] - found.looks[0].passed + found.duplicates, LIMIT);
+    assert!(found.looks[0].passed <= 60 && found.looks[0].passed > 50, "{:?}", found.looks);
+    assert!(judged[0] <= 180 && judged[0] > 140, "{judged:?}");
+    let begun_late = found.ranked.iter().filter(|best| best.proposal.index % 5 >= 3).count();
+    assert!(begun_late > 0, "some of the best were never looked at cheaply");
+}
+
+/// Tells shares of a number of parameters, and remembers who asked.
+#[derive(Debug, Default)]
+struct Counting(Mutex<Vec<(&'static str, u64)>>);
+
+impl Teller for Counting {
+    fn accuracy(&self, way: &Accuracy, network: &Draw, known: &Figures) -> Result<f64, Diagnostic> {
+        assert_eq!(
+            network.architecture.nodes.len() as u64,
+            known.counts.nodes + 3,
+            "the network is at hand: image, stem and head"
+        );
+        let params = known.counts.params;
+        let (who, value) = match way {
+            Accuracy::Proxy { name, .. } => (*name, -(params as f64)),
+            Accuracy::Command { words, .. } => {
+                assert_eq!(words, &["judge", "--well"]);
+                ("command", 1.0 / params as f64)
+            }
+            Accuracy::Trained { .. } => ("trained", 0.0),
+        };
+        self.0.lock().expect("nobody panics while holding it").push((who, params));
+        if params % 7 == 0 {
+            Err(Diagnostic::error(cnasc_search::study::PLACE, "it does not learn"))
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+#[test]
+fn accuracy_is_what_the_teller_of_a_look_says() {
+    let entries = "where params <= 4 K\nfidelity {\n maximize accuracy\n accuracy proxy(zen)\n keep 9\n}\n\
+        maximize accuracy\naccuracy command(\"judge\", \"--well\", within: 1 min)\nwhere accuracy >= 0.0";
+    let program = program("1 GiB", entries);
+    let teller = Counting::default();
+    let found = told(&program, &teller, in_turn);
+    assert_eq!(found, told(&program, &Counting::default(), from_behind));
+    let asked = teller.0.into_inner().expect("nobody panicked");
+    let (proxies, commands): (Vec<_>, Vec<_>) = asked.iter().partition(|(who, _)| *who == "zen");
+    assert!(asked.iter().all(|(_, params)| *params <= 4000), "a limit of what is counted spares the dear look");
+    assert_eq!(commands.len(), 9);
+    let mut least: Vec<u64> = proxies.iter().map(|(_, params)| *params).filter(|params| params % 7 != 0).collect();
+    least.sort_unstable();
+    let best = &found.ranked[0];
+    assert_eq!(best.figures.counts.params, least[0]);
+    assert_eq!(best.figures.accuracy, Some(1.0 / least[0] as f64), "of the last look");
+    let failed = proxies.iter().filter(|(_, params)| params % 7 == 0).count() as u64;
+    assert_eq!(found.impossible.get("it does not learn"), (failed > 0).then_some(&failed));
+}
+
+#[test]
+fn what_nobody_can_tell_is_refused() {
+    let refused = |entries: &str| {
+        let program = program("1 GiB", entries);
+        let found = Study::new(&program, &program.searches[0], 1).expect_err("it asks for too much");
+        found.iter().map(|found| found.code.0).collect::<Vec<_>>()
+    };
+    assert_eq!(refused("maximize accuracy"), ["E0616"]);
+    assert_eq!(refused("minimize latency\nwhere accuracy >= 0.5"), ["E0616"]);
+    assert_eq!(refused("minimize energy"), ["E0617"]);
 }

@@ -110,8 +110,15 @@ pub fn pixels(seed: &Seed) -> Vec<f32> {
 /// Equal devices, each joined to each other.
 #[must_use]
 pub fn fleet(devices: usize, backend: Backend) -> Fleet {
-    let device =
-        Device { name: "edge".to_owned(), kind: "edge".to_owned(), compute: 1e9, memory: 1e9, cores: 1, backend };
+    let device = Device {
+        name: "edge".to_owned(),
+        kind: "edge".to_owned(),
+        compute: 1e9,
+        memory: 1e9,
+        cores: 1,
+        backend,
+        power: None,
+    };
     Fleet::uniform("sample", devices, &device, Link { rate: 1e8, latency: 1e-3 })
 }
 

@@ -173,7 +173,7 @@ impl Profile {
     fn declared_device(&self) -> Device {
         let memory = self.memory.unwrap_or(MEMORY) as f64;
         let (name, kind) = (self.device.clone(), self.device.clone());
-        Device { name, kind, compute: self.compute, memory, cores: 1, backend: Backend::Jit }
+        Device { name, kind, compute: self.compute, memory, cores: 1, backend: Backend::Jit, power: None }
     }
 
     /// Predicts and measures the `check_` networks: on one device, and on two where there are two cores.

@@ -1,7 +1,7 @@
 //! `cnasc score FILE…`: the concurrency score of networks and everything it is made of.
 
 mod detail;
-mod proxy;
+pub mod proxy;
 
 use crate::Session;
 use crate::cli::ScoreArgs;

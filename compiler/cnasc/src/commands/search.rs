@@ -18,6 +18,7 @@ mod finish;
 mod progress;
 mod shared;
 mod show;
+mod tell;
 mod watch;
 
 pub use show::word;
@@ -31,6 +32,8 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
         return watch::run(session, args, search, seed);
     }
     let study = Study::new(&program, search, seed)?;
+    let tellers = tell::Tellers::find(args, &program, search)?;
+    let study = study.told_by(&tellers);
     pipeline::has_backends(study.fleet())?;
     let images = finish::Images::find(args, &study)?;
     let mut kept = Kept::open(session, args, &study, search, seed)?;

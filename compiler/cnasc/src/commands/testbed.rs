@@ -161,6 +161,7 @@ mod tests {
             memory: 1e9,
             cores: 1,
             backend: Backend::Jit,
+            power: None,
         };
         let fleet = Fleet::uniform("pis", 2, &device, Link { rate: 1e9, latency: 2e-4 });
         let args = |more: &[&str]| {

@@ -3,11 +3,11 @@
 #[cfg(feature = "train")]
 mod events;
 #[cfg(feature = "train")]
-mod learn;
+pub mod learn;
 #[cfg(feature = "train")]
 mod metrics;
 #[cfg(feature = "train")]
-mod recipe;
+pub mod recipe;
 
 use crate::Session;
 use crate::cli::TrainArgs;

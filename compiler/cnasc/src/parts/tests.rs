@@ -14,7 +14,7 @@ use cnasc_place::verify;
 
 fn fleet(count: usize, link: Link) -> Fleet {
     let (name, kind) = ("pi".to_owned(), "pi".to_owned());
-    let device = Device { name, kind, compute: 1e9, memory: 1e9, cores: 1, backend: Backend::Jit };
+    let device = Device { name, kind, compute: 1e9, memory: 1e9, cores: 1, backend: Backend::Jit, power: None };
     Fleet::uniform("boards", count, &device, link)
 }
 

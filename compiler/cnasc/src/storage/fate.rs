@@ -74,13 +74,14 @@ pub fn read(
     })
 }
 
-/// Parameters, FLOPs, multiply-adds, nodes, depth, width; latency, memory and bytes sent, or `-`; the score and what was tried for it, or `-`.
+/// Parameters, FLOPs, multiply-adds, nodes, depth, width; latency, memory, bytes sent and energy, or `-`; the score and what was tried for it, or
+/// `-`; accuracy, or `-`. Energy may be `-` too.
 pub fn figures(figures: &Figures) -> String {
     let Counts { params, flops, macs, nodes, depth, width } = figures.counts;
     let mut text = format!("{params} {flops} {macs} {nodes} {depth} {width}");
     match &figures.placed {
-        Some(Placed { latency, memory, communication }) => {
-            text.push_str(&format!(" {latency} {memory} {communication}"));
+        Some(Placed { latency, memory, communication, energy }) => {
+            text.push_str(&format!(" {latency} {memory} {communication} {}", perhaps(*energy)));
         }
         None => text.push_str(" -"),
     }
@@ -97,7 +98,16 @@ pub fn figures(figures: &Figures) -> String {
         }
         None => text.push_str(" -"),
     }
-    text
+    format!("{text} {}", perhaps(figures.accuracy))
+}
+
+/// A figure, or `-` where there is none.
+fn perhaps(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string())
+}
+
+fn read_perhaps(word: &str) -> Option<Option<f64>> {
+    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
 fn read_figures(text: &str) -> Option<Figures> {
@@ -112,13 +122,19 @@ fn read_figures(text: &str) -> Option<Figures> {
     };
     let placed = match words.next()? {
         "-" => None,
-        latency => Some(Placed { latency: latency.parse().ok()?, memory: next(words)?, communication: next(words)? }),
+        latency => Some(Placed {
+            latency: latency.parse().ok()?,
+            memory: next(words)?,
+            communication: next(words)?,
+            energy: read_perhaps(words.next()?)?,
+        }),
     };
     let score = match words.next()? {
         "-" => None,
         devices => Some(read_score(devices.parse().ok()?, words)?),
     };
-    words.next().is_none().then_some(Figures { counts, score, placed })
+    let accuracy = read_perhaps(words.next()?)?;
+    words.next().is_none().then_some(Figures { counts, score, placed, accuracy })
 }
 
 fn read_score(devices: u32, words: &mut SplitAsciiWhitespace<'_>) -> Option<Score> {
@@ -171,12 +187,16 @@ mod tests {
             epsilon: 0.03,
             tried,
         };
-        let placed = Placed { latency: third * 1e-5, memory: 11, communication: 12 };
+        let placed = Placed { latency: third * 1e-5, memory: 11, communication: 12, energy: None };
+        let powered = Placed { energy: Some(third), ..placed };
         let proposal = Proposal { index: 7, seed: 8, settings: BTreeMap::new() };
-        for (score, placed) in
-            [(None, None), (Some(score.clone()), None), (None, Some(placed)), (Some(score), Some(placed))]
-        {
-            let figures_of = Figures { counts, score, placed };
+        for (score, placed, accuracy) in [
+            (None, None, None),
+            (Some(score.clone()), None, Some(third)),
+            (None, Some(placed), None),
+            (Some(score), Some(powered), Some(1.0)),
+        ] {
+            let figures_of = Figures { counts, score, placed, accuracy };
             assert_eq!(read_figures(&figures(&figures_of)).as_ref(), Some(&figures_of));
             let candidate = Candidate {
                 proposal: proposal.clone(),

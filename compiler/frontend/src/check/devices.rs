@@ -3,7 +3,7 @@
 use super::entries::{Body, Slot};
 use super::{Checker, Scope};
 use crate::constant::Value;
-use crate::units::{self, COMPUTE, DATA};
+use crate::units::{self, COMPUTE, DATA, POWER};
 use crate::{codes, limits};
 use cnasc_base::Diagnostic;
 use cnasc_grammar::tree::{self, EntryKind};
@@ -18,6 +18,7 @@ impl<'a> Checker<'a> {
         let (mut compute, mut memory): (Slot<Option<f64>>, Slot<Option<f64>>) = (None, None);
         let mut cores: Slot<Option<i64>> = None;
         let mut backend: Slot<Option<Backend>> = None;
+        let mut power: Slot<Option<f64>> = None;
         let declaration = body.declaration;
         for entry in &declaration.entries {
             let location = body.scope.at(entry.span);
@@ -38,6 +39,10 @@ impl<'a> Checker<'a> {
                     let count = self.count(value, &body.scope, limits::CORES, "`cores`");
                     self.once(&mut cores, count, "cores", location);
                 }
+                "power" => {
+                    let figure = self.figure(value, &body.scope, POWER, "`power`");
+                    self.once(&mut power, figure, "power", location);
+                }
                 "backend" => {
                     let checked = self.backend(value, &body.scope);
                     self.once(&mut backend, checked, "backend", location);
@@ -56,6 +61,7 @@ impl<'a> Checker<'a> {
             memory: memory / BITS,
             cores: u32::try_from(cores).ok()?,
             backend: backend.map_or(Some(Backend::Jit), |backend| backend.0)?,
+            power: power.map_or(Some(None), |power| power.0.map(Some))?,
         })
     }
 

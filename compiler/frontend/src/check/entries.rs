@@ -39,12 +39,14 @@ pub(super) type Slot<T> = Option<(T, Location)>;
 /// The words that the entries of a kind of declaration begin with.
 fn words_of(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Device => &["compute", "memory", "cores", "backend"],
+        Kind::Device => &["compute", "memory", "cores", "power", "backend"],
         Kind::Fleet => &["node", "link", "transfer"],
         Kind::Generator => &["nodes", "edge", "attach", "lattice", "graph", "each", "order"],
         Kind::Staging => &["policy", "channels", "shrink"],
         Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],
-        Kind::Search => &["over", "on", "where", "maximize", "minimize", "fidelity", "strategy", "budget", "seed"],
+        Kind::Search => {
+            &["over", "on", "where", "maximize", "minimize", "accuracy", "fidelity", "strategy", "budget", "seed"]
+        }
         Kind::Training => &super::training::WORDS,
         Kind::Test => &["sample", "expect"],
         Kind::Block | Kind::Link => &[],

@@ -7,10 +7,10 @@ use crate::resolve::listed;
 use crate::{codes, limits, nearest};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{Entry, EntryKind, Name};
-use cnasc_ir::program::{Budget, Constraint, Cost, Fidelity, Measure, Objective, Search};
+use cnasc_ir::program::{Accuracy, Budget, Constraint, Cost, Fidelity, Measure, Objective, Search};
 
 /// The words that its entries begin with.
-const WORDS: [&str; 4] = ["where", "maximize", "minimize", "keep"];
+const WORDS: [&str; 5] = ["where", "maximize", "minimize", "accuracy", "keep"];
 /// Words of a search that are said once for all its fidelities.
 const OUTSIDE: [&str; 6] = ["over", "on", "strategy", "budget", "seed", "fidelity"];
 
@@ -19,6 +19,7 @@ impl Checker<'_> {
         let mut constraints: Vec<Option<Constraint>> = Vec::new();
         let mut objectives: Vec<Option<Objective>> = Vec::new();
         let mut keep: Slot<Option<i64>> = None;
+        let mut accuracy: Slot<Option<Accuracy>> = None;
         let mut broken = false;
         for entry in entries {
             let here = scope.at(entry.span);
@@ -33,6 +34,10 @@ impl Checker<'_> {
                     let objective = self.objective(word == "maximize", value, scope, here, &objectives);
                     objectives.push(objective);
                 }
+                "accuracy" => {
+                    let way = self.accuracy(value, scope);
+                    self.once(&mut accuracy, way, "accuracy", here);
+                }
                 "keep" => {
                     let count = self.count(value, scope, limits::KEEP, "how many candidates a fidelity keeps");
                     self.once(&mut keep, count, "keep", here);
@@ -46,8 +51,8 @@ impl Checker<'_> {
         if !broken && objectives.is_empty() {
             self.lacking("maximize` or `minimize", "minimize params", location);
         }
-        if !broken && keep.is_none() {
-            self.lacking("keep", "keep 32", location);
+        if broken {
+            return None;
         }
         Some(Fidelity {
             constraints: constraints.into_iter().collect::<Option<_>>()?,
@@ -55,7 +60,11 @@ impl Checker<'_> {
                 .into_iter()
                 .collect::<Option<Vec<_>>>()
                 .filter(|objectives| !objectives.is_empty())?,
-            keep: u64::try_from(keep?.0?).ok()?,
+            accuracy: accuracy.map_or(Some(None), |accuracy| accuracy.0.map(Some))?,
+            keep: match keep {
+                Some((count, _)) => Some(u64::try_from(count?).ok()?),
+                None => None,
+            },
             location,
         })
     }
@@ -112,6 +121,36 @@ impl Checker<'_> {
         });
     }
 
+    /// Reports fidelities that say, or do not say, how many pass where the strategy does not, or does.
+    pub(super) fn kept(&mut self, search: &Search) {
+        let halves = search.strategy.reduction().is_some();
+        if halves && search.fidelities.is_empty() {
+            let found = Diagnostic::error(
+                codes::FIDELITY,
+                "the strategy passes candidates from look to look, and there is one look",
+            );
+            self.push(
+                found
+                    .label(search.location, "has no `fidelity`")
+                    .note("a `fidelity` is a cheaper look, of which the best pass on"),
+            );
+        }
+        for fidelity in &search.fidelities {
+            if halves && fidelity.keep.is_some() {
+                let found = Diagnostic::error(
+                    codes::FIDELITY,
+                    "this fidelity keeps a number of candidates, and the strategy another",
+                );
+                let found = found.label(fidelity.location, "leave `keep` out");
+                self.push(
+                    found.note("under `successive_halving` and `hyperband` one of `reduction` candidates passes"),
+                );
+            } else if !halves && fidelity.keep.is_none() {
+                self.lacking("keep", "keep 32", fidelity.location);
+            }
+        }
+    }
+
     /// Reports fidelities that spare nothing.
     pub(super) fn cheaper(&mut self, search: &Search) {
         let mut before: Option<(u64, String)> = match search.budget {
@@ -120,18 +159,21 @@ impl Checker<'_> {
         };
         let mut cheapest = Cost::Count;
         for fidelity in &search.fidelities {
-            let keep = fidelity.keep;
-            if let Some((most, why)) = before.filter(|(most, _)| keep >= *most) {
-                self.push(
-                    Diagnostic::error(
-                        codes::FIDELITY,
-                        format!("this fidelity keeps {keep} of {most}, which spares none"),
-                    )
-                    .label(fidelity.location, format!("{why}: keep fewer")),
-                );
+            if let Some(keep) = fidelity.keep {
+                if let Some((most, why)) = before.filter(|(most, _)| keep >= *most) {
+                    self.push(
+                        Diagnostic::error(
+                            codes::FIDELITY,
+                            format!("this fidelity keeps {keep} of {most}, which spares none"),
+                        )
+                        .label(fidelity.location, format!("{why}: keep fewer")),
+                    );
+                }
+                before = Some((keep, format!("the fidelity before it keeps {keep}")));
             }
-            before = Some((keep, format!("the fidelity before it keeps {keep}")));
-            if fidelity.cost() >= search.cost() {
+            // Of two ways to know accuracy the user knows which is dearer.
+            let other = fidelity.accuracy.is_some() && fidelity.accuracy != search.accuracy;
+            if fidelity.cost() >= search.cost() && !(other && fidelity.cost() == Cost::Training) {
                 self.push(no_cheaper(fidelity, search));
             } else if fidelity.cost() < cheapest {
                 self.push(
@@ -154,7 +196,7 @@ fn no_cheaper(fidelity: &Fidelity, search: &Search) -> Diagnostic {
     Diagnostic::error(codes::FIDELITY, "this fidelity is no cheaper than the search itself")
         .label(location, format!("`{}` {}", measure_word(measure), needs(measure.cost())))
         .label(search.location, "measures nothing dearer")
-        .note("cheap are params, flops, macs, depth, width and nodes; dearer is concurrency_score; then latency, memory and communication")
+        .note("cheap are params, flops, macs, depth, width and nodes; dearer is concurrency_score; then latency, memory and communication; then accuracy, unless it is told another way")
 }
 
 fn needs(cost: Cost) -> &'static str {
@@ -162,6 +204,6 @@ fn needs(cost: Cost) -> &'static str {
         Cost::Count => "is counted in the drawn network",
         Cost::Score => "needs a partition",
         Cost::Plan => "needs a placement",
-        Cost::Training => "needs training",
+        Cost::Training => "is told the same way",
     }
 }

@@ -11,8 +11,8 @@ use crate::{codes, nearest, types};
 use cnasc_base::{Diagnostic, Location};
 use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
 use cnasc_ir::program::{
-    BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, Fidelity, FleetId, Make, Measure, Objective, Search,
-    Strategy, Type,
+    Accuracy, BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, Fidelity, FleetId, Make, Measure, Objective,
+    Search, Strategy, Type,
 };
 
 /// Words, measures and their dimensions.
@@ -39,8 +39,8 @@ const STRATEGIES: [(&str, &[&str]); 7] = [
     ("nsga2", &["population"]),
     ("tpe", &["startup", "candidates"]),
     ("grid", &["points", "draws"]),
-    ("successive_halving", &["reduction", "rungs"]),
-    ("hyperband", &["reduction", "brackets"]),
+    ("successive_halving", &["reduction"]),
+    ("hyperband", &["reduction"]),
 ];
 
 /// The word for a measure.
@@ -57,6 +57,7 @@ fn measure_names() -> impl Iterator<Item = &'static str> + Clone {
 struct Read {
     over: Slot<Option<Make>>,
     on: Slot<Option<FleetId>>,
+    accuracy: Slot<Option<Accuracy>>,
     strategy: Slot<Option<Strategy>>,
     budget: Slot<Option<Budget>>,
     seed: Slot<Option<i64>>,
@@ -79,7 +80,7 @@ impl<'a> Checker<'a> {
                 _ => self.stranger(body, entry),
             }
         }
-        let Read { over, on, strategy, budget, seed, constraints, objectives, fidelities } = read;
+        let Read { over, on, accuracy, strategy, budget, seed, constraints, objectives, fidelities } = read;
         let over = self.required(over, body, "over", &self.over_example(body));
         let on = self.required(on, body, "on", &format!("on {}", self.some(body, Kind::Fleet).unwrap_or("shelf")));
         let budget = self.required(budget, body, "budget", "budget 200 candidates");
@@ -93,12 +94,14 @@ impl<'a> Checker<'a> {
             on: on?.0?,
             constraints: constraints.into_iter().collect::<Option<_>>()?,
             objectives: objectives.into_iter().collect::<Option<_>>()?,
+            accuracy: accuracy.map_or(Some(None), |accuracy| accuracy.0.map(Some))?,
             fidelities: fidelities.into_iter().collect::<Option<_>>()?,
             strategy: strategy.map_or(Some(Strategy::Random), |strategy| strategy.0)?,
             budget: budget?.0?,
             seed: u64::try_from(seed).ok()?,
             location: body.name_location(),
         };
+        self.kept(&search);
         self.cheaper(&search);
         Some(search)
     }
@@ -127,6 +130,10 @@ impl<'a> Checker<'a> {
             "maximize" | "minimize" => {
                 let objective = self.objective(word == "maximize", value, &body.scope, location, &read.objectives);
                 read.objectives.push(objective);
+            }
+            "accuracy" => {
+                let way = self.accuracy(value, &body.scope);
+                self.once(&mut read.accuracy, way, word, location);
             }
             "strategy" => {
                 let checked = self.strategy(value, &body.scope, location);
@@ -330,7 +337,20 @@ impl<'a> Checker<'a> {
             "evolution" => Strategy::Evolution { population: setting("population", 64), sample: setting("sample", 16) },
             "nsga2" => Strategy::Nsga2 { population: setting("population", 48) },
             "tpe" => Strategy::Tpe { startup: setting("startup", 16), candidates: setting("candidates", 24) },
-            word => Strategy::Later { name: word.to_owned(), settings, location },
+            _ => {
+                let reduction = setting("reduction", 3);
+                if reduction < 2 {
+                    let message =
+                        format!("`reduction` of `{word}` must be at least 2: of so many candidates one passes");
+                    self.push(Diagnostic::error(codes::LIMIT, message).label(location, "spares none"));
+                    return None;
+                }
+                if *word == "hyperband" {
+                    Strategy::Hyperband { reduction }
+                } else {
+                    Strategy::SuccessiveHalving { reduction }
+                }
+            }
         })
     }
 

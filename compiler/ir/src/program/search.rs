@@ -1,6 +1,6 @@
 //! What a search asks for: the space, the fleet, limits, objectives, strategy and budget.
 
-use super::{BinaryOp, FleetId, Make};
+use super::{Accuracy, BinaryOp, FleetId, Make};
 use cnasc_base::Location;
 
 /// A search for good networks of a family.
@@ -17,6 +17,8 @@ pub struct Search {
     pub constraints: Vec<Constraint>,
     /// What is better; at least one.
     pub objectives: Vec<Objective>,
+    /// What tells the accuracy of candidates, where it is asked for.
+    pub accuracy: Option<Accuracy>,
     /// Cheaper looks before the full one, in the order in which they are taken; may be empty.
     pub fidelities: Vec<Fidelity>,
     /// How candidates are proposed.
@@ -52,7 +54,7 @@ pub enum Measure {
     Nodes,
     /// Bytes sent by the plan.
     Communication,
-    /// Share of right answers after training.
+    /// Share of right answers after training, or what else [`Accuracy`] says.
     Accuracy,
     /// Joules of an inference.
     Energy,
@@ -67,7 +69,7 @@ pub enum Cost {
     Score,
     /// Needs a placement on the fleet.
     Plan,
-    /// Needs training.
+    /// Needs training, or something else outside the compiler.
     Training,
 }
 
@@ -91,8 +93,10 @@ pub struct Fidelity {
     pub constraints: Vec<Constraint>,
     /// What is better here; at least one.
     pub objectives: Vec<Objective>,
-    /// How many pass at most.
-    pub keep: u64,
+    /// What tells accuracy here; that of the search where absent.
+    pub accuracy: Option<Accuracy>,
+    /// How many pass at most; absent where the strategy says.
+    pub keep: Option<u64>,
     /// Where it was written.
     pub location: Location,
 }
@@ -174,15 +178,27 @@ pub enum Strategy {
         /// How many draws a proposal is the most promising of.
         candidates: u64,
     },
-    /// A strategy with its whole-number settings that this release checks but does not run yet.
-    Later {
-        /// Its name.
-        name: String,
-        /// Its settings.
-        settings: Vec<(String, i64)>,
-        /// Where it was written.
-        location: Location,
+    /// Each independently; of each look the best share passes on to the next.
+    SuccessiveHalving {
+        /// One of so many passes; at least 2.
+        reduction: u64,
     },
+    /// Brackets of these, each of fewer candidates that begin at a dearer look.
+    Hyperband {
+        /// One of so many passes; at least 2.
+        reduction: u64,
+    },
+}
+
+impl Strategy {
+    /// Of how many candidates one passes a look, where the strategy says.
+    #[must_use]
+    pub fn reduction(&self) -> Option<u64> {
+        match *self {
+            Self::SuccessiveHalving { reduction } | Self::Hyperband { reduction } => Some(reduction),
+            Self::Random | Self::Grid { .. } | Self::Evolution { .. } | Self::Nsga2 { .. } | Self::Tpe { .. } => None,
+        }
+    }
 }
 
 /// When a search ends.

@@ -14,6 +14,7 @@ fn fleet(count: usize) -> Fleet {
         memory: 1e9,
         cores: 4,
         backend: Backend::Jit,
+        power: None,
     };
     Fleet::uniform("shelf", count, &device, Link { rate: 1e9, latency: 2e-4 })
 }

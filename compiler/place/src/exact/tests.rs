@@ -16,6 +16,7 @@ fn fleet(count: usize, equal: bool, rng: &mut Rng) -> Fleet {
         memory: 1e12,
         cores: 1,
         backend: Backend::Jit,
+        power: None,
     };
     let mut fleet = Fleet::uniform("fleet", count, &device, Link { rate: 8.0, latency: 0.25 });
     if !equal {

@@ -20,6 +20,7 @@ fn fleet(count: usize) -> Fleet {
         memory: 1e12,
         cores: 1,
         backend: Backend::Jit,
+        power: None,
     };
     Fleet::uniform("fleet", count, &device, Link { rate: 8.0, latency: 0.5 })
 }

@@ -186,6 +186,7 @@ mod tests {
             memory: 1e9,
             cores: 1,
             backend: Backend::Jit,
+            power: None,
         };
         let fleet = Fleet::uniform("fleet", count, &device, Link { rate: 1e6, latency: 1e-3 });
         place(workload, &fleet).device_of.into_iter().map(|device| device.0).collect()

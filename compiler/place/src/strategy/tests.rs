@@ -14,6 +14,7 @@ fn fleet(count: usize, seed: u64) -> Fleet {
         memory: 1e9,
         cores: 4,
         backend: Backend::Jit,
+        power: None,
     };
     let mut fleet = Fleet::uniform("shelf", count, &device, Link { rate: 1e9, latency: 2e-4 });
     let mut rng = Seed::new(seed).child("fleet").rng();

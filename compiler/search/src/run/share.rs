@@ -98,8 +98,11 @@ impl<'a> Run<'a> {
     fn settle(&mut self) {
         self.tell(Vec::new());
         let held = std::mem::take(&mut self.held);
-        let (guests, look) = (&self.guests, &self.looks[0]);
-        self.judging = held.into_iter().map(|held: Held| held.judge(guests, look, &mut Vec::new())).collect();
+        let judge = |held: Held| {
+            let look = self.first_look(held.index());
+            held.judge(&self.guests, look, &mut Vec::new())
+        };
+        self.judging = held.into_iter().map(judge).collect();
         self.tell(Vec::new());
     }
 }
@@ -121,7 +124,7 @@ impl<'a> Share<'_, 'a> {
                     if first.is_none() {
                         here.insert(key.clone(), index);
                         self.judging.push(self.records.len());
-                        let look: Look<'a> = self.run.looks[0].clone();
+                        let look: Look<'a> = self.run.first_look(index).clone();
                         jobs.push(Job { study: self.run.study, task: Task::Judge(drawn, look) });
                     }
                     let fate = Fate::Duplicate(first.unwrap_or(index));

@@ -83,7 +83,15 @@ pub fn fleet(session: &mut Session, coordinator: &mut Coordinator, name: &str, m
         };
         let compute = rate(coordinator, node, networks).map_err(failed)?;
         let kind = "measured".to_owned();
-        devices.push(Device { name: node.clone(), kind, compute, memory: MEMORY, cores, backend: Backend::Jit });
+        devices.push(Device {
+            name: node.clone(),
+            kind,
+            compute,
+            memory: MEMORY,
+            cores,
+            backend: Backend::Jit,
+            power: None,
+        });
     }
     let probes = declared(session, "<links>", LINKS)?;
     let links = links(coordinator, &probes, &nodes)?;

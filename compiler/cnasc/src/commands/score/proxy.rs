@@ -28,12 +28,13 @@ mod with {
     use cnasc_train::data::Images;
     use cnasc_train::proxy::{Batch, Proxy};
     use cnasc_train::{initial_weights, prepared};
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     /// Images that networks are looked at with.
     const LOOKED_AT: usize = 64;
 
     /// A proxy with the images that it looks at.
+    #[derive(Debug)]
     pub struct Looker {
         proxy: Proxy,
         images: Images,
@@ -48,10 +49,17 @@ mod with {
         /// Where there are no images.
         pub fn new(args: &ProxyArgs) -> Result<Option<Self>, Failure> {
             let Some(given) = args.proxy else { return Ok(None) };
-            let train = sets::read(&args.data)?.train;
+            Self::of(given.map_or_else(Proxy::default, proxy), &args.data).map(Some)
+        }
+
+        /// A proxy and the images of a folder.
+        ///
+        /// # Errors
+        /// Where there are none.
+        pub fn of(proxy: Proxy, data: &Path) -> Result<Self, Failure> {
+            let train = sets::read(data)?.train;
             let (preprocess, images) = (train.statistics(), train.first(LOOKED_AT));
-            let proxy = given.map_or_else(Proxy::default, proxy);
-            Ok(Some(Self { proxy, images, preprocess, data: args.data.clone() }))
+            Ok(Self { proxy, images, preprocess, data: data.to_owned() })
         }
 
         /// What it says.

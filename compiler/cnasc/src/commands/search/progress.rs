@@ -42,7 +42,11 @@ pub fn figure(measure: Measure, value: f64) -> String {
         Measure::Params | Measure::Flops | Measure::Macs | Measure::Depth | Measure::Width | Measure::Nodes => {
             count(value as u64)
         }
-        Measure::ConcurrencyScore | Measure::Accuracy | Measure::Energy => format!("{value:.3}"),
+        Measure::ConcurrencyScore => format!("{value:.3}"),
+        // Of a share its hundredths of a percent; a proxy may have any size.
+        Measure::Accuracy if value.abs() <= 1.0 => format!("{value:.4}"),
+        Measure::Accuracy => format!("{value:.4e}"),
+        Measure::Energy => format!("{:.3} mJ", value * 1e3),
     }
 }
 

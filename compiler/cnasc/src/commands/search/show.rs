@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::finish::Measured;
+use super::progress::figure;
 use crate::commands::score::tell;
 use crate::output::{count, milliseconds, table};
 use cnasc_ir::program::{Measure, Objective};
@@ -53,7 +54,8 @@ struct LookRow {
     measures: Vec<&'static str>,
     judged: u64,
     feasible: u64,
-    keep: Option<u64>,
+    /// How many pass on to the next look.
+    passed: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,6 +141,8 @@ fn front_row(candidate: &Candidate) -> Row<'_> {
         Measure::Width,
         Measure::Nodes,
         Measure::Communication,
+        Measure::Energy,
+        Measure::Accuracy,
     ];
     let values = measures.iter().filter_map(|&measure| Some((word(measure), candidate.figures.value(measure)?)));
     Row { hash: &candidate.hash, seed: candidate.proposal.seed, values: values.collect(), params: &candidate.arguments }
@@ -196,10 +200,10 @@ fn looks(found: &Found<'_>) -> String {
     let mut text = String::new();
     for (place, look) in looked(found).into_iter().enumerate() {
         let by = look.measures.join(", ");
-        let name = if look.keep.is_some() { format!("fidelity {}", place + 1) } else { "in full".to_owned() };
+        let name = if look.passed.is_some() { format!("fidelity {}", place + 1) } else { "in full".to_owned() };
         text.push_str(&format!("  {name}: {} judged by {by}, {} keep its constraints", look.judged, look.feasible));
-        if let Some(keep) = look.keep {
-            text.push_str(&format!(", {} go on", keep.min(look.feasible)));
+        if let Some(passed) = look.passed {
+            text.push_str(&format!(", {passed} go on"));
         }
         text.push('\n');
     }
@@ -210,17 +214,27 @@ fn looks(found: &Found<'_>) -> String {
 fn looked(found: &Found<'_>) -> Vec<LookRow> {
     let search = found.search;
     let words = |objectives: &[Objective]| objectives.iter().map(|objective| word(objective.measure)).collect();
-    let fidelities = search.fidelities.iter().map(|fidelity| (words(&fidelity.objectives), Some(fidelity.keep)));
-    let all = fidelities.chain([(words(&search.objectives), None)]);
+    let fidelities = search.fidelities.iter().map(|fidelity| (words(&fidelity.objectives), true));
+    let all = fidelities.chain([(words(&search.objectives), false)]);
     let seen = found.outcome.looks.iter().copied().chain(std::iter::repeat(Looked::default()));
     all.zip(seen)
-        .map(|((measures, keep), Looked { judged, feasible })| LookRow { measures, judged, feasible, keep })
+        .map(|((measures, goes_on), Looked { judged, feasible, passed })| LookRow {
+            measures,
+            judged,
+            feasible,
+            passed: goes_on.then_some(passed),
+        })
         .collect()
 }
 
 fn best(found: &Found<'_>, measured: &Measured) -> String {
-    let headings =
-        ["rank", "CS", "δ_w", "Λ′", "η", "alone", "(meas)", "spread", "(meas)", "best", "params", "FLOPs", "seed"];
+    let mut headings =
+        vec!["rank", "CS", "δ_w", "Λ′", "η", "alone", "(meas)", "spread", "(meas)", "best", "params", "FLOPs", "seed"];
+    let told = [Measure::Accuracy, Measure::Energy]
+        .into_iter()
+        .filter(|&measure| found.outcome.ranked.iter().any(|candidate| candidate.figures.value(measure).is_some()));
+    let told: Vec<Measure> = told.collect();
+    headings.extend(told.iter().map(|&measure| word(measure)));
     let rows: Vec<Vec<String>> = found
         .outcome
         .ranked
@@ -229,7 +243,7 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
         .enumerate()
         .map(|(rank, (candidate, row))| {
             let [cs, delta_w, lambda, eta] = score_columns(candidate);
-            vec![
+            let mut cells = vec![
                 (rank + 1).to_string(),
                 cs,
                 delta_w,
@@ -243,7 +257,12 @@ fn best(found: &Found<'_>, measured: &Measured) -> String {
                 count(candidate.figures.counts.params),
                 count(candidate.figures.counts.flops),
                 candidate.proposal.seed.to_string(),
-            ]
+            ];
+            let value = |&measure: &Measure| candidate.figures.value(measure);
+            cells.extend(
+                told.iter().map(|measure| value(measure).map_or_else(String::new, |value| figure(*measure, value))),
+            );
+            cells
         })
         .collect();
     table(&headings, &[], &rows)

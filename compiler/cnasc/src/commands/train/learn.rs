@@ -78,7 +78,7 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
     }
     let (graph, _) = pipeline::analyse(&architecture)?;
     let network = Network::new(&graph, threads(args)).map_err(|error| failure(&architecture, &error))?;
-    let (train, held, test) = images(&recipe, &network)?;
+    let (train, held, test) = images(&recipe, &sets::read(&recipe.data)?, &network)?;
     if architecture.preprocess == Preprocess::default() {
         architecture.preprocess = train.statistics();
     }
@@ -111,6 +111,35 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
     let found = run.evaluate(&state, &test);
     report(session, &architecture, &graph, &files, (&rows, &train, &test), &found);
     Ok(Exit::Done)
+}
+
+/// The share of right answers of a network that learns on one thread as the recipe says: among the images that it holds out, or else the test images.
+///
+/// # Errors
+/// Where the images are not the network's, it can't be trained, or does not learn.
+pub fn accuracy(architecture: &Architecture, recipe: &Recipe, sets: &Sets) -> Result<f64, Failure> {
+    let failed = |error: TrainError| failure(architecture, &error);
+    let (graph, _) = pipeline::analyse(architecture)?;
+    let network = Network::new(&graph, 1).map_err(failed)?;
+    let (train, held, test) = images(recipe, sets, &network)?;
+    let judges = if held.is_empty() { &test } else { &held };
+    let preprocess = if architecture.preprocess == Preprocess::default() {
+        train.statistics()
+    } else {
+        architecture.preprocess.clone()
+    };
+    let trainer = Trainer::new(&network, &recipe.settings, &preprocess, &train).map_err(failed)?;
+    let mut state = trainer.begin(initial_weights(&graph, recipe.settings.seed));
+    let judge = |state: &State| evaluate(&network, state.result(), &preprocess, judges, JUDGED_AT_ONCE).accuracy;
+    while !trainer.is_done(&state) {
+        trainer.epoch(&mut state, &mut |_| ()).map_err(failed)?;
+        // Nobody ends early who is not judged on the way.
+        if recipe.settings.patience.is_some() {
+            let found = judge(&state);
+            state.judge(found);
+        }
+    }
+    Ok(judge(&state).into())
 }
 
 /// Why a run ends early.
@@ -208,14 +237,14 @@ impl Run<'_> {
 }
 
 /// Images to learn from, held out, and to test with, as the network takes them.
-fn images(recipe: &Recipe, network: &Network) -> Result<(Images, Images, Images), Failure> {
-    let Sets { train, test } = sets::read(&recipe.data)?;
+fn images(recipe: &Recipe, sets: &Sets, network: &Network) -> Result<(Images, Images, Images), Failure> {
+    let Sets { train, test } = sets;
     let fit = |images: &Images| {
         let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", recipe.data.display()));
         images.fit(network.input()).map_err(unfit)
     };
     let train = recipe.limit.map_or_else(|| train.clone(), |limit| train.first(limit));
-    let (train, test) = (fit(&train)?, fit(&test)?);
+    let (train, test) = (fit(&train)?, fit(test)?);
     if recipe.hold_out >= train.len() {
         let message = format!("--hold-out {} leaves none of {} images to learn from", recipe.hold_out, train.len());
         return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));

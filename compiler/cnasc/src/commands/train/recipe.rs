@@ -9,7 +9,7 @@ use cnasc_train::{Augment, Noise, Optimizer, Schedule, Settings};
 use std::path::{Path, PathBuf};
 
 /// Where images are where nothing is said.
-const DATA: &str = "/usr/share/datasets/fashion-mnist";
+pub const DATA: &str = "/usr/share/datasets/fashion-mnist";
 
 /// All that decides a run, but for the network.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,16 @@ impl Recipe {
     /// Where `--training` names none, or is missing where there are several.
     pub fn of(args: &TrainArgs, program: Option<&Program>) -> Result<Self, Failure> {
         let trainings = program.map_or([].as_slice(), |program| program.trainings.as_slice());
-        let training = chosen(trainings, args.training.as_deref(), &args.file)?;
+        Ok(Self::with(args, chosen(trainings, args.training.as_deref(), &args.file)?))
+    }
+
+    /// That of a declaration of the file `source`.
+    #[must_use]
+    pub fn said(training: &Training, source: &Path) -> Self {
+        Self::with(&TrainArgs { file: source.to_owned(), ..TrainArgs::default() }, Some(training))
+    }
+
+    fn with(args: &TrainArgs, training: Option<&Training>) -> Self {
         let said = &training.map(|training| training.says.clone()).unwrap_or_default();
         let number = |given: Option<u32>, said: Option<u64>, usual: u32| {
             given.or_else(|| said.and_then(|said| u32::try_from(said).ok())).unwrap_or(usual)
@@ -69,13 +78,13 @@ impl Recipe {
         // A folder that the source names is relative to the source.
         let beside = |folder: &String| args.file.parent().unwrap_or(Path::new("")).join(folder);
         let data = args.data.clone().or_else(|| said.data.as_ref().map(beside));
-        Ok(Self {
+        Self {
             name: training.map(|training| training.name.clone()),
             settings,
             data: data.unwrap_or_else(|| PathBuf::from(DATA)),
             hold_out: size(args.hold_out, said.hold_out).unwrap_or(0),
             limit: size(args.limit, said.limit),
-        })
+        }
     }
 }
 
