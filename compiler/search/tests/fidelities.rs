@@ -209,7 +209,7 @@ impl Teller for Counting {
             Accuracy::Trained { .. } => ("trained", 0.0),
         };
         self.0.lock().expect("nobody panics while holding it").push((who, params));
-        if params % 7 == 0 {
+        if params.is_multiple_of(7) {
             Err(Diagnostic::error(cnasc_search::study::PLACE, "it does not learn"))
         } else {
             Ok(value)
@@ -229,12 +229,13 @@ fn accuracy_is_what_the_teller_of_a_look_says() {
     let (proxies, commands): (Vec<_>, Vec<_>) = asked.iter().partition(|(who, _)| *who == "zen");
     assert!(asked.iter().all(|(_, params)| *params <= 4000), "a limit of what is counted spares the dear look");
     assert_eq!(commands.len(), 9);
-    let mut least: Vec<u64> = proxies.iter().map(|(_, params)| *params).filter(|params| params % 7 != 0).collect();
+    let mut least: Vec<u64> =
+        proxies.iter().map(|(_, params)| *params).filter(|params| !params.is_multiple_of(7)).collect();
     least.sort_unstable();
     let best = &found.ranked[0];
     assert_eq!(best.figures.counts.params, least[0]);
     assert_eq!(best.figures.accuracy, Some(1.0 / least[0] as f64), "of the last look");
-    let failed = proxies.iter().filter(|(_, params)| params % 7 == 0).count() as u64;
+    let failed = proxies.iter().filter(|(_, params)| params.is_multiple_of(7)).count() as u64;
     assert_eq!(found.impossible.get("it does not learn"), (failed > 0).then_some(&failed));
 }
 
