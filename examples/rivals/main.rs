@@ -2,13 +2,14 @@
 //!
 //! `cargo run --release --example rivals -- docs/rivals.md` needs the Python environment that `cnasc explain E0642` makes,
 //! and a machine with nothing else to do, for a quarter of an hour. Words after the file choose the networks that have one of them in
-//! their names; `runs=N` counts N inferences of each engine.
+//! their names; `runs=N` counts N inferences of each engine. `alone WORDS`, with the words of `cnasc bench`, is how it calls itself to learn what
+//! ours takes in a process of its own.
 
 use clap::Parser;
 use cnasc::cli::{Cli, Command, Engine};
-use cnasc::failure::Failure;
+use cnasc::failure::{Failure, codes};
 use cnasc::output::{Output, write_file};
-use cnasc::rivals::{self, Match, Row};
+use cnasc::rivals::{self, Match, Preparation, Row};
 use cnasc::{Session, model};
 use cnasc_base::{Sources, render};
 use std::collections::BTreeMap;
@@ -39,7 +40,12 @@ struct Entry {
 fn main() -> ExitCode {
     let cli = Cli::parse_from(["cnasc", "check", "unused"]);
     let mut session = Session { sources: Sources::default(), output: Output::new(&cli.output) };
-    match run(&mut session) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.split_first() {
+        Some((first, words)) if first == "alone" => alone(&mut session, words),
+        _ => run(&mut session, words),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprint!("{}", render::human(&session.sources, &failure.diagnostics, false));
@@ -48,8 +54,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(session: &mut Session) -> Result<(), Failure> {
-    let (options, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.contains('='));
+/// Prints what ours takes for the network.
+fn alone(session: &mut Session, words: &[String]) -> Result<(), Failure> {
+    let cli = bench(words);
+    let Command::Bench(args) = &cli.command else { unreachable!("the words are of `bench`") };
+    let found = rivals::prepare_alone(session, args)?;
+    session.output.text(&serde_json::to_string(&found).expect("numbers can be written"));
+    Ok(())
+}
+
+/// The same from a process of its own, which ends with it.
+fn prepared(entry: &Entry) -> Result<Preparation, Failure> {
+    let failed = |why: String| Failure::running(codes::RUN, format!("`{}` in a process of its own: {why}", entry.name));
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let output = std::process::Command::new(program).arg("alone").args(&entry.words).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| failed(format!("{error}: {}", String::from_utf8_lossy(&output.stderr))))
+}
+
+/// The command line of `cnasc bench` with these words.
+fn bench(words: &[String]) -> Cli {
+    Cli::parse_from(["cnasc", "bench"].iter().copied().chain(words.iter().map(String::as_str)))
+}
+
+fn run(session: &mut Session, words: Vec<String>) -> Result<(), Failure> {
+    let (options, words): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| word.contains('='));
     let runs = options.iter().find_map(|word| word.strip_prefix("runs=")?.parse().ok()).unwrap_or(RUNS);
     let (file, chosen) = words.split_first().map_or((None, &[][..]), |(file, rest)| (Some(PathBuf::from(file)), rest));
     let mut found = Vec::new();
@@ -71,22 +101,25 @@ fn run(session: &mut Session) -> Result<(), Failure> {
 }
 
 fn measure(session: &mut Session, entry: &Entry, runs: u32) -> Result<Vec<Row>, Failure> {
-    let cli = Cli::parse_from(["cnasc", "bench"].iter().copied().chain(entry.words.iter().map(String::as_str)));
+    let cli = bench(&entry.words);
     let Command::Bench(args) = &cli.command else { unreachable!("the words are of `bench`") };
     let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
     let mut rows = Vec::new();
+    let Preparation { ready_ms, memory_mib } = prepared(entry)?;
     for threads in THREADS {
         let given = Match { architecture: &architecture, weights: None, against: &AGAINST, threads, runs };
         // The peak is measured each time: what a busy machine takes from it, it takes from the engines.
         rows.extend(rivals::compare(session, given, rivals::peak())?);
     }
+    // The first row is ours on one thread.
+    (rows[0].ready_ms, rows[0].memory_mib) = (ready_ms, memory_mib);
     Ok(rows)
 }
 
 fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for (family, shown) in [("er", "ER"), ("ba", "BA"), ("ws", "WS"), ("distance", "distance")] {
-        for (item, width) in [("small", 78), ("regular", 109), ("regular", 154), ("tiny", 32)] {
+        for (item, width) in [("small", 78), ("small", 80), ("regular", 109), ("regular", 154), ("tiny", 32)] {
             let size = if item == "tiny" { ", 32×32" } else { "" };
             let words = [NETWORKS, "--item", &format!("{item}_{family}"), "--set", &format!("width={width}")];
             let words = words.map(str::to_owned).to_vec();
@@ -121,6 +154,7 @@ fn page(found: &[(Entry, Vec<Row>)], runs: u32) -> String {
         let title = if threads == 1 { "One thread".to_owned() } else { format!("{threads} threads") };
         write!(text, "\n## {title}\n\n{}", table(found, threads)).expect("a string takes any text");
     }
+    text.push_str(&preparations(found));
     let missing: Vec<String> = entries()
         .into_iter()
         .map(|entry| entry.name)
@@ -156,6 +190,33 @@ fn of_threads(rows: &[Row], threads: u32) -> (Option<&Row>, Vec<&Row>) {
     let rows = rows.iter().filter(|row| row.threads == threads);
     let (ours, others): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.backend == "jit");
     (ours.first().copied(), others)
+}
+
+/// What all take to be ready, and in memory.
+fn preparations(found: &[(Entry, Vec<Row>)]) -> String {
+    let engines: Vec<&str> = AGAINST.iter().map(|&engine| rivals::name(engine)).collect();
+    let mut text = format!(
+        "\n## Ready to run, and memory\n\n\
+         On one thread. *ms*: ours from the source, which is checked and drawn, to machine code with weights in their places; the others from their model's file, once their library is loaded. \
+         ncnn's conversion by pnnx is not counted. *MiB*: what the process grew by at most, from before it read the network to the end of its first inferences; code that an engine \
+         loads only then is among it, Python and what it imports is not.\n\n\
+         | network | ours ms | MiB |{}\n| --- | --: | --: |{}\n",
+        engines.iter().map(|engine| format!(" {engine} ms | MiB |")).collect::<String>(),
+        " --: | --: |".repeat(engines.len())
+    );
+    let cells = |row: &Row| {
+        let memory = row.memory_mib.map_or_else(String::new, |memory| format!("{memory:.0}"));
+        format!("{:.0} | {memory} |", row.ready_ms)
+    };
+    for (entry, rows) in found {
+        let (Some(ours), others) = of_threads(rows, 1) else { continue };
+        let of = |engine: &&str| others.iter().find(|row| row.backend == **engine).map(|row| cells(row));
+        let others: Vec<String> =
+            engines.iter().map(|engine| of(engine).unwrap_or_else(|| " | |".to_owned())).collect();
+        let line = format!("| {} | {} {}\n", entry.name, cells(ours), others.join(" "));
+        text.push_str(&line);
+    }
+    text
 }
 
 fn best<'a>(others: &[&'a Row]) -> Option<&'a Row> {

@@ -10,7 +10,7 @@ use cnasc_bundle::file::MAGIC;
 use cnasc_fleet::Local;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Fleet, Program, TensorGraph, Weights};
-use cnasc_lower::{fold, lower, random_weights};
+use cnasc_lower::{fold_in_place, lower, random_weights};
 use cnasc_place::{Strategy, Workload};
 use std::path::{Component, Path, PathBuf};
 
@@ -139,9 +139,9 @@ pub fn compile(
     // Before placing, because a network that can't be run need not be placed.
     let weights = weights(architecture, &graph, file)?;
     let placed = parts::place(architecture, &workload, fleet, way.into())?;
-    let (graph, weights) = placed.valued(graph, weights);
-    let (folded, weights) = fold(&graph, &weights);
-    let bundle = Bundle::new(placed.architecture(architecture), folded, weights, placed.plan.clone(), fleet.clone());
+    let (mut graph, mut weights) = placed.valued(graph, weights);
+    fold_in_place(&mut graph, &mut weights);
+    let bundle = Bundle::new(placed.architecture(architecture), graph, weights, placed.plan.clone(), fleet.clone());
     let mut bundle = bundle.map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
     // In parts it is the same network still.
     architecture.hash().clone_into(&mut bundle.hash);

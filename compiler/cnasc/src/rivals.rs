@@ -5,7 +5,7 @@
 
 mod python;
 
-use crate::cli::Engine;
+use crate::cli::{BenchArgs, Engine};
 use crate::commands::run::start;
 use crate::exchange::Valued;
 use crate::failure::{Failure, codes};
@@ -14,10 +14,10 @@ use crate::output::{milliseconds, table, write_file};
 use crate::{Session, model, pipeline};
 use cnasc_fleet::measure::Latency;
 use cnasc_fleet::{FleetError, Local};
-use cnasc_ir::Architecture;
+use cnasc_ir::{Architecture, Shape};
 use cnasc_place::Strategy;
 use python::Python;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,12 +44,26 @@ pub struct Row {
     pub ratio: f64,
     /// The largest difference to our answer, relative to our largest output.
     pub difference: f64,
+    /// Until it was ready to run: ours from the architecture, with the weights made or read; the others from their file.
+    pub ready_ms: f64,
+    /// What the engine's process grew by at most, from before it read the model, in MiB; absent where it was not measured.
+    pub memory_mib: Option<f64>,
+}
+
+/// What an engine takes before its first inference, and the memory of both.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// Until it is ready to run.
+    pub ready_ms: f64,
+    /// What its process grew by at most, the first inferences among it, in MiB; absent where the system does not tell.
+    pub memory_mib: Option<f64>,
 }
 
 /// Something that runs the network again and again.
 trait Runner {
     fn name(&self) -> &str;
     fn version(&self) -> &str;
+    fn preparation(&self) -> Preparation;
     /// The output for the image, of which there is one.
     fn answer(&mut self) -> Result<Vec<f32>, Failure>;
     /// Seconds of `runs` inferences, after `warm` that are not counted.
@@ -97,13 +111,17 @@ pub fn peak() -> Option<f64> {
 pub fn compare(session: &mut Session, given: Match<'_>, peak: Option<f64>) -> Result<Vec<Row>, Failure> {
     let mut fleet = model::local_fleet(session, 1)?;
     fleet.devices[0].cores = given.threads;
+    let began = Instant::now();
     let bundle = pipeline::compile(given.architecture, &fleet, Strategy::Best, given.weights)?;
+    let running = start(&bundle)?;
+    let ready_ms = began.elapsed().as_secs_f64() * 1e3;
     let input = Input::noise(bundle.input(), 0);
     let image = pipeline::prepare(&bundle, &input)?;
-    let mut ours = Ours { fleet: start(&bundle)?, image };
+    // This process holds more than this network.
+    let mut ours = Ours { fleet: running, image, preparation: Preparation { ready_ms, memory_mib: None } };
     let wanted = ours.answer()?;
     let folder = tempfile::tempdir().map_err(|error| Failure::unwritable(&std::env::temp_dir(), &error))?;
-    let files = Files::write(folder.path(), given, &input)?;
+    let files = Files::write(folder.path(), given, bundle.input(), &input)?;
     let mut runners: Vec<Box<dyn Runner>> = vec![Box::new(ours)];
     for &engine in given.against {
         match Python::start(name(engine), &files, given.threads)? {
@@ -118,6 +136,7 @@ pub fn compare(session: &mut Session, given: Match<'_>, peak: Option<f64>) -> Re
     let mut rows = Vec::new();
     for (runner, found) in runners.iter_mut().zip(&times) {
         let gflops = flops / found.median / 1e9;
+        let Preparation { ready_ms, memory_mib } = runner.preparation();
         rows.push(Row {
             model: model.clone(),
             backend: runner.name().to_owned(),
@@ -129,6 +148,8 @@ pub fn compare(session: &mut Session, given: Match<'_>, peak: Option<f64>) -> Re
             share_of_peak: peak.map(|peak| gflops / peak / f64::from(given.threads)),
             ratio: found.median / ours,
             difference: difference(&wanted, &runner.answer()?),
+            ready_ms,
+            memory_mib,
         });
     }
     Ok(rows)
@@ -149,11 +170,61 @@ pub fn for_people(rows: &[Row]) -> String {
             row.share_of_peak.map_or_else(String::new, |share| format!("{:.0} %", share * 1e2)),
             format!("{:.2}", row.ratio),
             format!("{:.0e}", row.difference),
+            milliseconds(row.ready_ms / 1e3),
         ]
     };
-    let headings =
-        ["model", "engine", "version", "threads", "median ms", "min ms", "GFLOP/s", "of peak", "of ours", "off ours"];
+    let headings = [
+        "model",
+        "engine",
+        "version",
+        "threads",
+        "median ms",
+        "min ms",
+        "GFLOP/s",
+        "of peak",
+        "of ours",
+        "off ours",
+        "ready ms",
+    ];
     table(&headings, &[0, 1, 2], &rows.iter().map(line).collect::<Vec<_>>())
+}
+
+/// What ours takes from the file to ready-to-run and in memory; of use only in a process that does nothing else.
+///
+/// # Errors
+/// Where it can't be drawn, compiled or run.
+pub fn prepare_alone(session: &mut Session, args: &BenchArgs) -> Result<Preparation, Failure> {
+    let before = resident();
+    let began = Instant::now();
+    let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let mut fleet = model::local_fleet(session, 1)?;
+    fleet.devices[0].cores = args.threads[0];
+    let bundle = pipeline::compile(&architecture, &fleet, Strategy::Best, args.weights.file())?;
+    let mut running = start(&bundle)?;
+    let ready_ms = began.elapsed().as_secs_f64() * 1e3;
+    let image = pipeline::prepare(&bundle, &Input::noise(bundle.input(), 0))?;
+    for _ in 0..COUNTED {
+        running.infer(&image).map_err(failed)?;
+    }
+    let memory_mib = before.zip(most_resident()).map(|(before, most)| most - before);
+    Ok(Preparation { ready_ms, memory_mib })
+}
+
+/// MiB that this process has in memory, where the system tells.
+fn resident() -> Option<f64> {
+    of_status("VmRSS:")
+}
+
+/// The most that it ever had.
+fn most_resident() -> Option<f64> {
+    of_status("VmHWM:")
+}
+
+fn of_status(field: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib: f64 =
+        status.lines().find_map(|line| line.strip_prefix(field))?.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 /// Inferences of all, some of each at a time.
@@ -190,12 +261,15 @@ struct Files {
     folder: PathBuf,
     model: PathBuf,
     input: PathBuf,
+    /// Channels, height and width of the input.
+    extents: [u32; 3],
 }
 
 impl Files {
-    fn write(folder: &Path, given: Match<'_>, input: &Input) -> Result<Self, Failure> {
-        let files =
-            Self { folder: folder.to_owned(), model: folder.join("model.onnx"), input: folder.join("input.f32") };
+    fn write(folder: &Path, given: Match<'_>, shape: Shape, input: &Input) -> Result<Self, Failure> {
+        let extents = [shape.channels, shape.height, shape.width];
+        let (model, values) = (folder.join("model.onnx"), folder.join("input.f32"));
+        let files = Self { folder: folder.to_owned(), model, input: values, extents };
         write_file(&files.model, &Valued::of(given.architecture, given.weights, true)?.onnx()?)?;
         let bytes: Vec<u8> = input.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         write_file(&files.input, &bytes)?;
@@ -218,6 +292,7 @@ pub fn name(engine: Engine) -> &'static str {
 struct Ours {
     fleet: Local,
     image: Vec<f32>,
+    preparation: Preparation,
 }
 
 impl Runner for Ours {
@@ -227,6 +302,10 @@ impl Runner for Ours {
 
     fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    fn preparation(&self) -> Preparation {
+        self.preparation
     }
 
     fn answer(&mut self) -> Result<Vec<f32>, Failure> {
@@ -269,6 +348,10 @@ mod tests {
             "0"
         }
 
+        fn preparation(&self) -> Preparation {
+            Preparation { ready_ms: 0.0, memory_mib: None }
+        }
+
         fn answer(&mut self) -> Result<Vec<f32>, Failure> {
             Ok(Vec::new())
         }
@@ -288,6 +371,18 @@ mod tests {
             assert_eq!(times[0].runs.len(), runs as usize);
             assert!((times[0].median - f64::from(runs + 1) / 2.0).abs() < 1e-12, "{runs}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_is_told_in_mebibytes() {
+        let before = resident().expect("Linux tells");
+        let held = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let most = most_resident().expect("Linux tells");
+        drop(held);
+        // Other tests of the process have memory as well, and give some back.
+        assert!(before > 1.0 && most >= 64.0 && most < 4096.0, "{before} MiB, then {most}");
+        assert_eq!(of_status("VmNothing:"), None);
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn latencies_keep_the_contract() {
     for (row, threads) in rows.iter().zip([1, 2]) {
         assert_eq!(row["threads"], threads);
         assert_eq!(row["backend"], "jit");
-        for field in ["median_ms", "min_ms", "gflops"] {
+        for field in ["median_ms", "min_ms", "gflops", "ready_ms"] {
             assert!(row[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {row}");
         }
         assert!(row["model"].is_string());

@@ -44,14 +44,22 @@ pub const PASSES: &[Pass] = &[
 /// Where the graph is not a verified one or the weights do not fit it ([`TensorGraph::verify`], [`Weights::fits`]).
 #[must_use]
 pub fn fold(graph: &TensorGraph, weights: &Weights) -> (TensorGraph, Weights) {
-    assert!(weights.fits(graph), "weights are checked against their graph where they are read");
     let (mut graph, mut weights) = (graph.clone(), weights.clone());
+    fold_in_place(&mut graph, &mut weights);
+    (graph, weights)
+}
+
+/// The same where nobody needs what was there before: weights are most of what a program holds.
+///
+/// # Panics
+/// As [`fold`].
+pub fn fold_in_place(graph: &mut TensorGraph, weights: &mut Weights) {
+    assert!(weights.fits(graph), "weights are checked against their graph where they are read");
     for pass in PASSES {
-        (pass.run)(&mut graph, &mut weights);
+        (pass.run)(graph, weights);
         if cfg!(any(test, debug_assertions)) {
             graph.verify().expect("a pass keeps the invariants of the graph");
-            assert!(weights.fits(&graph), "{} keeps the weights beside the graph", pass.name);
+            assert!(weights.fits(graph), "{} keeps the weights beside the graph", pass.name);
         }
     }
-    (graph, weights)
 }

@@ -13,7 +13,7 @@ mod split;
 
 pub mod export;
 
-pub use fold::{PASSES, Pass, fold};
+pub use fold::{PASSES, Pass, fold, fold_in_place};
 pub use init::random_weights;
 pub use lower::lower;
 pub use split::{cut_weights, split};

@@ -15,6 +15,7 @@ use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::measure::{Latency, latency};
 use serde::Serialize;
+use std::time::{Duration, Instant};
 
 /// One measurement; the fields are the command line's contract.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,8 @@ struct Row {
     gflops: f64,
     strategy: String,
     images_per_second: f64,
+    /// From the file to a fleet that takes images.
+    ready_ms: f64,
 }
 
 /// The most inferences before counting starts.
@@ -54,18 +57,20 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for &word in &args.backend {
         if pipeline::is_bundle(&args.file) {
+            let began = Instant::now();
             let mut bundle = pipeline::read_bundle(&args.file)?;
             let used = bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
             let used = used.max(bundle.plan.replicas.len());
             let threads = u32::try_from(used).expect("a fleet has at most 256 devices");
-            rows.push(measure(args, &mut bundle, word, threads)?);
+            rows.push(measure(args, &mut bundle, word, threads, began)?);
             continue;
         }
         for &threads in &args.threads {
+            let began = Instant::now();
             let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
             let fleet = model::local_fleet(session, threads)?;
             let mut bundle = pipeline::compile(&architecture, &fleet, way, args.weights.file())?;
-            rows.push(measure(args, &mut bundle, word, threads)?);
+            rows.push(measure(args, &mut bundle, word, threads, began)?);
         }
     }
     if session.output.is_json() {
@@ -83,10 +88,11 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
                 milliseconds(row.min_ms / 1e3),
                 format!("{:.2}", row.gflops),
                 format!("{:.1}", row.images_per_second),
+                milliseconds(row.ready_ms / 1e3),
             ]
         })
         .collect();
-    let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s", "images/s"];
+    let headings = ["model", "backend", "threads", "median ms", "min ms", "GFLOP/s", "images/s", "ready ms"];
     session.output.text(&table(&headings, &[0, 1], &cells));
     Ok(Exit::Done)
 }
@@ -117,9 +123,16 @@ fn beside_others(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32) -> Result<Row, Failure> {
+/// `began` is when the file was opened.
+fn measure(
+    args: &BenchArgs,
+    bundle: &mut Bundle,
+    word: BackendArg,
+    threads: u32,
+    began: Instant,
+) -> Result<Row, Failure> {
     bundle.fleet.devices.iter_mut().for_each(|device| device.backend = word.into());
-    let (found, images_per_second) = time(args, bundle)?;
+    let Times { found, images_per_second, ready } = time(args, bundle, began)?;
     Ok(Row {
         model: format!("{}-{}", bundle.name, &bundle.hash[..12]),
         backend: match word {
@@ -133,22 +146,36 @@ fn measure(args: &BenchArgs, bundle: &mut Bundle, word: BackendArg, threads: u32
         gflops: bundle.graph.total_flops() as f64 / found.median / 1e9,
         strategy: bundle.plan.strategy.clone(),
         images_per_second,
+        ready_ms: ready.as_secs_f64() * 1e3,
     })
 }
 
-/// Latencies of single inferences, and images a second: one image after the other, or as many at a time as the plan has replicas.
-fn time(args: &BenchArgs, bundle: &Bundle) -> Result<(Latency, f64), Failure> {
+/// What a fleet was timed at.
+struct Times {
+    /// Of single inferences.
+    found: Latency,
+    /// One image after the other, or as many at a time as the plan has replicas.
+    images_per_second: f64,
+    /// From the file to a fleet that takes images.
+    ready: Duration,
+}
+
+fn time(args: &BenchArgs, bundle: &Bundle, began: Instant) -> Result<Times, Failure> {
     let failed = |error: cnasc_fleet::FleetError| Failure::running(codes::RUN, error.to_string());
     let image = pipeline::prepare(bundle, &Input::noise(bundle.input(), 0))?;
     let (warmup, runs) = (warmup(args.runs) as usize, args.runs as usize);
     if bundle.plan.replicas.is_empty() {
-        let found = latency(&mut start(bundle)?, &image, warmup, runs).map_err(failed)?;
+        let mut fleet = start(bundle)?;
+        let ready = began.elapsed();
+        let found = latency(&mut fleet, &image, warmup, runs).map_err(failed)?;
         let total: f64 = found.runs.iter().sum();
         let rate = found.runs.len() as f64 / total.max(f64::MIN_POSITIVE);
-        return Ok((found, rate));
+        return Ok(Times { found, images_per_second: rate, ready });
     }
     let mut replicas = start_replicas(bundle)?;
+    let ready = began.elapsed();
     replicas.infer(&vec![image.clone(); warmup]).map_err(failed)?;
     let batch = replicas.infer(&vec![image; runs]).map_err(failed)?;
-    Ok((Latency::of(batch.answers.iter().map(|answer| answer.seconds).collect()), batch.throughput()))
+    let found = Latency::of(batch.answers.iter().map(|answer| answer.seconds).collect());
+    Ok(Times { found, images_per_second: batch.throughput(), ready })
 }

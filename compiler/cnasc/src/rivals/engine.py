@@ -1,7 +1,8 @@
 """One engine that runs one ONNX model: the other end of `rivals/python.rs`.
 
-Arguments: ENGINE MODEL INPUT OUTPUT THREADS, where INPUT holds the input's floats, little-endian, and OUTPUT gets the answer's.
-First a line `{"version": …}` is printed, once the model is ready and has answered. Then for each line `WARM RUNS` on standard input
+Arguments: ENGINE MODEL INPUT OUTPUT THREADS CHANNELS HEIGHT WIDTH, where INPUT holds the input's floats, little-endian, and OUTPUT gets
+the answer's. First a line `{"version": …, "ready_ms": …, "memory_mib": …}` is printed, once the model is ready and has answered: the time from
+the file to ready-to-run, and what the process grew by at most from before it read the file, or null where the system does not tell. Then for each line `WARM RUNS` on standard input
 the seconds of RUNS inferences as a list, after WARM that are not counted. Ends with standard input.
 """
 import gc
@@ -13,14 +14,40 @@ import time
 import numpy as np
 
 
-def onnxruntime(model, threads):
+class Meter:
+    """What getting ready takes: started once an engine is imported, so that Python and the engine's code don't count."""
+
+    def start(self):
+        self.before = status("VmRSS:")
+        self.began = time.perf_counter()
+
+    def stop(self):
+        self.ready_ms = 1e3 * (time.perf_counter() - self.began)
+
+    def memory(self):
+        most = status("VmHWM:")
+        return None if most is None or self.before is None else most - self.before
+
+
+def status(field):
+    """MiB of a field of what Linux says of this process."""
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+    except (OSError, StopIteration):
+        return None
+
+
+def onnxruntime(model, threads, meter):
     import onnxruntime as ort
 
+    meter.start()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    meter.stop()
     name = session.get_inputs()[0].name
     out = session.get_outputs()[0].name
     binding = session.io_binding()
@@ -35,11 +62,13 @@ def onnxruntime(model, threads):
     return ort.__version__, give, lambda: session.run_with_iobinding(binding), answer
 
 
-def openvino(model, threads):
+def openvino(model, threads, meter):
     import openvino as ov
 
+    meter.start()
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+    meter.stop()
     kept = []
 
     def give(x):
@@ -53,7 +82,7 @@ def openvino(model, threads):
     return ov.__version__, give, step, lambda: request.get_output_tensor().data
 
 
-def ncnn(model, threads):
+def ncnn(model, threads, meter):
     import importlib.util
     import subprocess
 
@@ -65,6 +94,8 @@ def ncnn(model, threads):
     param, weights = os.path.join(folder, "ncnn.param"), os.path.join(folder, "ncnn.bin")
     command = [converter, model, "fp16=0", f"ncnnparam={param}", f"ncnnbin={weights}"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    # Converting is done once and elsewhere.
+    meter.start()
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
@@ -72,6 +103,7 @@ def ncnn(model, threads):
         setattr(net.opt, f"use_{name}", False)
     if net.load_param(param) != 0 or net.load_model(weights) != 0:
         raise RuntimeError("ncnn does not load what pnnx made of the model")
+    meter.stop()
     state = {}
 
     def give(x):
@@ -87,12 +119,14 @@ def ncnn(model, threads):
     return ncnn.__version__, give, step, lambda: np.array(state["y"])
 
 
-def tract(model, threads):
+def tract(model, threads, meter):
     import tract
 
     if threads > 1:
         raise RuntimeError("tract computes on one thread")
+    meter.start()
     runnable = tract.runtime_for_name("default").prepare(tract.onnx().load(model).into_model())
+    meter.stop()
     state = {}
 
     def give(x):
@@ -104,25 +138,20 @@ def tract(model, threads):
     return tract.version(), give, step, lambda: state["y"][0].to_numpy()
 
 
-def shape_of(model):
-    import onnx
-
-    proto = onnx.load(model)
-    return [extent.dim_value for extent in proto.graph.input[0].type.tensor_type.shape.dim]
-
-
 def main():
     # What libraries print goes to standard error; the protocol has standard output for itself.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    engine, model, given, answered, threads = sys.argv[1:]
-    shape = shape_of(model)
+    engine, model, given, answered, threads, *extents = sys.argv[1:]
+    shape = [1, *map(int, extents)]
+    meter = Meter()
     engines = {"onnxruntime": onnxruntime, "openvino": openvino, "ncnn": ncnn, "tract": tract}
-    version, give, step, answer = engines[engine](model, int(threads))
+    version, give, step, answer = engines[engine](model, int(threads), meter)
     give(np.fromfile(given, dtype="<f4").reshape(shape))
     step()
     np.ascontiguousarray(answer(), dtype="<f4").tofile(answered)
-    print(json.dumps({"version": version}), file=out, flush=True)
+    ready = {"version": version, "ready_ms": meter.ready_ms, "memory_mib": meter.memory()}
+    print(json.dumps(ready), file=out, flush=True)
     gc.disable()
     for line in sys.stdin:
         warm, runs = map(int, line.split())

@@ -1,6 +1,6 @@
 //! Engines that are Python packages, each in a process of its own: a fault or the threads of one do not reach the others.
 
-use super::{Files, Runner};
+use super::{Files, Preparation, Runner};
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 use serde::Deserialize;
@@ -20,6 +20,7 @@ const USUAL: &str = "target/peers";
 pub(super) struct Python {
     name: &'static str,
     version: String,
+    preparation: Preparation,
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -31,6 +32,8 @@ pub(super) struct Python {
 #[derive(Debug, Deserialize)]
 struct Ready {
     version: String,
+    #[serde(flatten)]
+    preparation: Preparation,
 }
 
 impl Python {
@@ -42,6 +45,7 @@ impl Python {
         let log = File::create(&complaints).map_err(|error| Failure::unwritable(&complaints, &error))?;
         let mut command = Command::new(&python);
         command.args(["-c", SCRIPT, name]).args([&files.model, &files.input, &answer]).arg(threads.to_string());
+        command.args(files.extents.map(|extent| extent.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().map_err(|error| {
             let note = "the variable `CNASC_PEERS` or the folder `target/peers` says where Python is";
@@ -49,10 +53,12 @@ impl Python {
         })?;
         let pipes = child.stdin.take().zip(child.stdout.take()).expect("both were asked for as pipes");
         let (requests, answers) = (pipes.0, BufReader::new(pipes.1));
-        let mut engine = Self { name, version: String::new(), child, requests, answers, answer, complaints };
+        let preparation = Preparation { ready_ms: 0.0, memory_mib: None };
+        let version = String::new();
+        let mut engine = Self { name, version, preparation, child, requests, answers, answer, complaints };
         Ok(match engine.line().map(|line| serde_json::from_str::<Ready>(&line).map_err(|error| error.to_string())) {
             Ok(Ok(ready)) => {
-                engine.version = ready.version;
+                (engine.version, engine.preparation) = (ready.version, ready.preparation);
                 Ok(engine)
             }
             Ok(Err(problem)) | Err(problem) => Err(problem),
@@ -81,6 +87,10 @@ impl Runner for Python {
 
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn preparation(&self) -> Preparation {
+        self.preparation
     }
 
     fn answer(&mut self) -> Result<Vec<f32>, Failure> {

@@ -31,7 +31,7 @@ proptest! {
 
     #[test]
     fn convolutions(
-        image in shapes(24), kernel in prop::sample::select(vec![1_u32, 2, 3, 5]), stride in 1..=3_u32,
+        image in shapes(40), kernel in prop::sample::select(vec![1_u32, 2, 3, 5, 7]), stride in 1..=3_u32,
         padding in 0..=3_u32, channels in 1..=70_u32, bias: bool, relu: bool,
     ) {
         let mut net = Net::new(image, 1);
@@ -67,10 +67,12 @@ proptest! {
 
     #[test]
     fn grouped_convolutions(
-        groups in 1..=12_u32, inputs in 1..=12_u32, outputs in 1..=12_u32, size in 1..=12_u32, kernel in 1..=3_u32,
-        stride in 1..=2_u32,
+        groups in 1..=12_u32, inputs in 1..=12_u32, outputs in 1..=12_u32, height in 1..=40_u32, width in 1..=40_u32,
+        kernel in prop::sample::select(vec![1_u32, 2, 3, 5, 7]), stride in 1..=2_u32,
     ) {
-        let mut net = Net::new(Shape::new(groups * inputs, size, size + 1), 4);
+        // As many groups as leave 70 channels at most.
+        let groups = groups.min(70 / inputs).min(70 / outputs);
+        let mut net = Net::new(Shape::new(groups * inputs, height, width), 4);
         let op = Op::Conv { window: Window::same(kernel, stride), groups, channels: groups * outputs, bias: true };
         let Some(_) = net.try_add(op, &[IMAGE]) else { return Ok(()) };
         check(&net)?;
@@ -114,7 +116,7 @@ proptest! {
 
     /// Sums of many tensors, made from the image so that they differ.
     #[test]
-    fn sums(image in shapes(16), degree in 1..=20_usize, kind in 0..5_usize, relu: bool) {
+    fn sums(image in shapes(40), degree in 1..=20_usize, kind in 0..5_usize, relu: bool) {
         let mut net = Net::new(image, 7);
         let inputs: Vec<TensorId> = (0..degree).map(|_| net.add(depthwise(3, image.channels), &[IMAGE])).collect();
         let op = [
@@ -128,6 +130,23 @@ proptest! {
         if relu {
             net.add(Op::Relu, &[out]);
         }
+        check(&net)?;
+    }
+
+    /// A node of a randomly wired network: what some nodes before it have made, and itself where it is fused into one pass over rows.
+    #[test]
+    fn nodes(
+        image in shapes(40), degree in 1..=12_usize, kernel in prop::sample::select(vec![1_u32, 3, 5, 7]), stride in 1..=2_u32,
+        channels in 1..=70_u32,
+    ) {
+        let mut net = Net::new(image, 11);
+        let inputs: Vec<TensorId> = (0..degree).map(|_| net.add(depthwise(3, image.channels), &[IMAGE])).collect();
+        let sum = net.add(Op::WeightedSum { gate: Gate::Plain }, &inputs);
+        let relu = net.add(Op::Relu, &[sum]);
+        let groups = image.channels;
+        let window = Window::same(kernel, stride);
+        let spread = net.add(Op::Conv { window, groups, channels: groups, bias: false }, &[relu]);
+        net.add(conv(1, channels), &[spread]);
         check(&net)?;
     }
 
