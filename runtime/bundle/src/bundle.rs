@@ -167,9 +167,14 @@ impl Bundle {
             return Err("the weights are not those of the graph's parameters".to_owned());
         }
         let mut tensors = self.weights.tensors.iter().zip(&self.graph.params);
-        match tensors.find(|(values, _)| !values.iter().all(|value| value.is_finite())) {
+        match tensors.find(|(values, _)| !are_finite(values)) {
             None => Ok(()),
             Some((_, spec)) => Err(format!("`{}` has a value that is not a finite number", spec.name)),
         }
     }
+}
+
+/// Looks at some together, which a CPU does several of at a time; one after the other would be a twentieth of getting a network ready.
+fn are_finite(values: &[f32]) -> bool {
+    values.chunks(1024).all(|some| some.iter().fold(true, |all, value| all & value.is_finite()))
 }

@@ -15,6 +15,7 @@ pub(super) const PASS: Pass = Pass {
 fn run(graph: &mut TensorGraph, weights: &mut Weights) {
     let readers = rewrite::readers(graph);
     let mut kept = vec![true; graph.steps.len()];
+    let shared = shared(graph);
     for index in 0..graph.steps.len() {
         let step = &graph.steps[index];
         let (Op::BatchNorm, &[input]) = (&step.op, step.inputs.as_slice()) else { continue };
@@ -23,7 +24,7 @@ fn run(graph: &mut TensorGraph, weights: &mut Weights) {
             continue;
         }
         let Some(op) = with_bias(&graph.step(input).op) else { continue };
-        let params = fold_params(graph, weights, index, input.index());
+        let params = fold_params(graph, weights, &shared, [index, input.index()]);
         // Takes the place of the batch norm, because that one may be the output of the node.
         let Step { inputs, .. } = graph.step(input).clone();
         let step = &mut graph.steps[index];
@@ -41,21 +42,45 @@ fn with_bias(op: &Op) -> Option<Op> {
     }
 }
 
-/// The weight and bias that the layer at `layer` has with the batch norm at `norm` in it.
-fn fold_params(graph: &mut TensorGraph, weights: &mut Weights, norm: usize, layer: usize) -> Vec<ParamId> {
+/// By parameter, whether several steps read it.
+fn shared(graph: &TensorGraph) -> Vec<bool> {
+    let (mut read, mut shared) = (vec![false; graph.params.len()], vec![false; graph.params.len()]);
+    for id in graph.steps.iter().flat_map(|step| &step.params) {
+        shared[id.index()] = read[id.index()];
+        read[id.index()] = true;
+    }
+    shared
+}
+
+/// The weight and bias that the layer at the second place has with the batch norm at the first in it.
+fn fold_params(
+    graph: &mut TensorGraph,
+    weights: &mut Weights,
+    shared: &[bool],
+    [norm, layer]: [usize; 2],
+) -> Vec<ParamId> {
     let affine = affine(weights, &graph.steps[norm].params);
     let old = graph.steps[layer].params.clone();
     let spec = graph.params[old[0].index()].clone();
-    let values = weights.of(old[0]);
-    let row = values.len() / affine.len();
-    let scaled = |(row, map): (&[f32], &Affine)| -> Vec<f32> {
-        row.iter().map(|&weight| (f64::from(weight) * map.factor) as f32).collect()
-    };
-    let weight = values.chunks(row).zip(&affine).flat_map(scaled).collect();
+    let mut weight = values(graph, weights, old[0], shared[old[0].index()]);
+    let row = weight.len() / affine.len();
+    for (row, map) in weight.chunks_mut(row).zip(&affine) {
+        row.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * map.factor) as f32);
+    }
     let before = |channel: usize| old.get(1).map_or(0.0, |&bias| f64::from(weights.of(bias)[channel]));
     let bias = affine.iter().enumerate().map(|(channel, map)| map.of(before(channel)) as f32).collect();
     let bias_spec = bias_spec(&spec);
     vec![rewrite::add(graph, weights, spec, weight), rewrite::add(graph, weights, bias_spec, bias)]
+}
+
+/// The values of a parameter; of one that nobody else reads they are taken, since weights are most of what a program holds, and a single
+/// number stands for them until the parameter goes.
+fn values(graph: &mut TensorGraph, weights: &mut Weights, id: ParamId, shared: bool) -> Vec<f32> {
+    if shared {
+        return weights.of(id).to_vec();
+    }
+    graph.params[id.index()].extents = vec![1];
+    std::mem::replace(&mut weights.tensors[id.index()], vec![0.0])
 }
 
 /// The bias that stands beside a weight of these extents.

@@ -103,7 +103,7 @@ impl Conv {
         rows.flat_map(move |row| {
             (0..self.output.width()).flat_map(move |column| {
                 let (down, right) = self.strides();
-                let from = row * down * row_pitch + column * right * View::PIXEL;
+                let from = row * down * row_pitch + column * right * self.input.pixel();
                 [from, row * self.output.row_pitch() + column * View::PIXEL]
             })
         })
@@ -242,7 +242,7 @@ impl Conv {
         let row = lanes.tap / columns * u64::from(self.window.rows.dilation);
         let column = lanes.tap % columns * u64::from(self.window.columns.dilation);
         let block = lanes.channel / View::PIXEL * self.input.block_pitch() + lanes.channel % View::PIXEL;
-        row * self.input.row_pitch() + column * View::PIXEL + block
+        row * self.input.row_pitch() + column * self.input.pixel() + block
     }
 
     fn tiles_of_pass(&self, size: u64) -> u64 {

@@ -11,7 +11,7 @@ pub struct Copy {
     pub input: View,
     pub output: View,
     /// The output channel that the first input channel becomes. Lanes behind the last one are zeroed to the end of its block, so
-    /// that pieces are copied in the order of their channels.
+    /// that pieces are copied in the order of their channels; a narrow output takes all from the first channel on.
     pub channel: u32,
     /// Rows that are copied, from the first to before the second.
     pub rows: (u32, u32),
@@ -51,7 +51,7 @@ impl Copy {
     fn block(&self, emit: &mut Emitter<'_>, input: Value, output: Value, shift: u64, lanes: u64) {
         let pitch = self.output.block_pitch();
         let place = move |lane: u64| (shift + lane) / View::PIXEL * pitch + (shift + lane) % View::PIXEL;
-        emit.each(self.input.width(), &[(input, View::PIXEL), (output, View::PIXEL)], |emit, pixel| {
+        emit.each(self.input.width(), &[(input, View::PIXEL), (output, self.output.pixel())], |emit, pixel| {
             let vectors = shift.is_multiple_of(VECTOR);
             // The last vector of a tensor takes its zeros along; single lanes leave them out.
             let (step, end) = if vectors { (VECTOR, lanes.next_multiple_of(VECTOR)) } else { (1, lanes) };
@@ -61,7 +61,7 @@ impl Copy {
             }
             let zero = if vectors { emit.splat(0.0) } else { emit.scalar(0.0) };
             let used = (shift + end) % View::PIXEL;
-            if used > 0 {
+            if used > 0 && !self.output.narrow {
                 for lane in (end..end + View::PIXEL - used).step_by(step as usize) {
                     emit.store(zero, pixel[1], place(lane));
                 }
@@ -81,13 +81,13 @@ impl Clear {
     pub fn emit(&self, emit: &mut Emitter<'_>, arguments: &Arguments) {
         let view = &self.view;
         let border = u64::from(view.border);
-        let (side, outer) = (border * View::PIXEL, border * view.row_pitch());
+        let (side, outer) = (border * view.pixel(), border * view.row_pitch());
         clear(emit, arguments.output, outer);
         let rows = emit.offset(arguments.output, outer);
         emit.each(view.height(), &[(rows, view.row_pitch())], |emit, row| {
             emit.each(view.blocks(), &[(row[0], view.block_pitch())], |emit, block| {
                 clear(emit, block[0], side);
-                let right = emit.offset(block[0], side + view.width() * View::PIXEL);
+                let right = emit.offset(block[0], side + view.width() * view.pixel());
                 clear(emit, right, side);
             });
         });
@@ -98,6 +98,13 @@ impl Clear {
 
 /// Zeros so many floats, whole pixels.
 fn clear(emit: &mut Emitter<'_>, start: Value, floats: u64) {
+    if !floats.is_multiple_of(View::PIXEL) {
+        let vectors = floats / VECTOR;
+        return emit.each(vectors, &[(start, VECTOR)], |emit, vector| {
+            let zero = emit.splat(0.0);
+            emit.store(zero, vector[0], 0);
+        });
+    }
     emit.each(floats / View::PIXEL, &[(start, View::PIXEL)], |emit, pixel| {
         let zero = emit.splat(0.0);
         for quad in 0..QUADS {

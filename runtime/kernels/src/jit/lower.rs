@@ -345,7 +345,10 @@ impl<'a> Lowering<'a> {
 
     fn conv(&mut self, step: &Step, output: TensorId, activation: Activation) -> Result<(), CompileError> {
         let Op::Conv { window, groups, .. } = step.op else { return Ok(()) };
-        let input = self.read_padded(step.inputs[0], window.padding().into_iter().max().unwrap_or(0))?;
+        let padding = window.padding().into_iter().max().unwrap_or(0);
+        // The microkernels read single lanes, wherever those lie.
+        let few = self.isa.is_some() && u64::from(self.graph.step(step.inputs[0]).shape.channels) <= View::NARROW;
+        let input = self.read_padded(step.inputs[0], padding, few && groups == 1)?;
         let target = self.make(output)?;
         let weights = self.weights.of(step.params[0]).into();
         let bias = step.params.get(1).map(|&param| self.weights.of(param));
@@ -429,17 +432,18 @@ impl<'a> Lowering<'a> {
         buffer
     }
 
-    /// The same with a border of at least `padding`, copied where the tensor's own buffer has none.
-    fn read_padded(&mut self, tensor: TensorId, padding: u32) -> Result<usize, CompileError> {
+    /// The same with a border of at least `padding`, copied where the tensor's own buffer has none; if `narrow`, the copy is so.
+    fn read_padded(&mut self, tensor: TensorId, padding: u32, narrow: bool) -> Result<usize, CompileError> {
         let buffer = self.read(tensor);
         if self.program.buffers[buffer].border >= padding {
             return Ok(buffer);
         }
-        if let Some(padded) = self.padded[tensor.index()] {
+        let made = self.padded[tensor.index()];
+        if let Some(padded) = made.filter(|&padded| self.program.buffers[padded].narrow == narrow) {
             self.program.timeline.touch(padded);
             return Ok(padded);
         }
-        let view = View { border: self.uses.padding[tensor.index()], ..self.program.buffers[buffer] };
+        let view = View { border: self.uses.padding[tensor.index()], narrow, ..self.program.buffers[buffer] };
         let padded = self.add(view)?;
         self.padded[tensor.index()] = Some(padded);
         self.clear(padded);

@@ -2,7 +2,7 @@
 //!
 //! A tensor that padded convolutions read is stored `[H + 2b][C/16][W + 2b][16]`, its outermost `b` rows and columns zero, so that
 //! no kernel has to ask whether a tap lies on the image. What leaves the device has no border. What is concatenated is written where it is to be: as some
-//! blocks of a longer tensor.
+//! blocks of a longer tensor. An image of few channels that gets a border by being copied is copied without most of its empty lanes.
 
 use cnasc_bundle::layout::{self, LANES};
 use cnasc_ir::Shape;
@@ -17,12 +17,14 @@ pub struct View {
     pub border: u32,
     /// Where it is some channels of a longer tensor: the tensor's blocks, and the block at which these start.
     pub within: Option<(u32, u32)>,
+    /// Whether pixels have [`NARROW`](Self::NARROW) lanes only, which hold all channels; what few kernels read and write.
+    pub narrow: bool,
 }
 
 impl View {
     /// Without a border: the bytes that are exchanged.
     pub fn plain(shape: Shape) -> Self {
-        Self { shape, border: 0, within: None }
+        Self { shape, border: 0, within: None, narrow: false }
     }
 
     /// So many channels of this one from that block on, in the same buffer.
@@ -30,7 +32,7 @@ impl View {
         let blocks = self.within.map_or_else(|| layout::blocks(self.shape) as u32, |(blocks, _)| blocks);
         let first = self.within.map_or(0, |(_, first)| first);
         let shape = Shape { channels, ..self.shape };
-        Self { shape, border: self.border, within: Some((blocks, first + block)) }
+        Self { shape, border: self.border, within: Some((blocks, first + block)), narrow: false }
     }
 
     /// Whether two views of one buffer have no float in common.
@@ -55,12 +57,20 @@ impl View {
         u64::from(self.shape.width)
     }
 
-    /// From a pixel to the next in its row.
+    /// From a pixel to the next in its row, unless it is narrow.
     pub const PIXEL: u64 = LANES as u64;
+
+    /// The same of a narrow one.
+    pub const NARROW: u64 = 4;
+
+    /// From a pixel to the next in its row.
+    pub fn pixel(&self) -> u64 {
+        if self.narrow { Self::NARROW } else { Self::PIXEL }
+    }
 
     /// From a block of channels to the next.
     pub fn block_pitch(&self) -> u64 {
-        (self.width() + 2 * u64::from(self.border)) * Self::PIXEL
+        (self.width() + 2 * u64::from(self.border)) * self.pixel()
     }
 
     /// From a row to the next.
@@ -70,13 +80,13 @@ impl View {
 
     /// Of the first lane of the tensor's top left pixel.
     pub fn origin(&self) -> u64 {
-        u64::from(self.border) * (self.row_pitch() + Self::PIXEL) + self.start()
+        u64::from(self.border) * (self.row_pitch() + self.pixel()) + self.start()
     }
 
     /// Of the first lane of the first pixel that a window with this padding sees; the border must hold the padding.
     pub fn corner(&self, window: &Window) -> u64 {
         let (top, left) = (self.border - window.rows.before, self.border - window.columns.before);
-        u64::from(top) * self.row_pitch() + u64::from(left) * Self::PIXEL + self.start()
+        u64::from(top) * self.row_pitch() + u64::from(left) * self.pixel() + self.start()
     }
 
     /// Of the first block in its row.

@@ -213,8 +213,10 @@ unsafe fn tiles<V: Vector, const PX: usize, const N: usize>(
         unsafe {
             let pixels = pixels.add(2 * PX * tile);
             let (first, last) = (*pixels as usize, *pixels.add(2 * (PX - 1)) as usize);
-            // Places grow by a pixel at least, so that this distance means one pixel beside the other.
-            if last - first == (PX - 1) * 16 {
+            let second = *pixels.add(if PX > 1 { 2 } else { 0 }) as usize;
+            // Places grow by one distance within a row and by another from row to row: where the first and all together are so many pixels,
+            // each is one.
+            if last - first == (PX - 1) * 16 && (PX == 1 || second - first == 16) {
                 one_tile::<V, PX, N, _>(context, weights, pixels, Beside(context.input.add(first)));
             } else {
                 let mut from = [context.input; PX];

@@ -43,6 +43,24 @@ proptest! {
         check(&net)?;
     }
 
+    /// Their pixels may lie closer together than those of others, at some strides as far apart as those lie.
+    #[test]
+    fn images_of_few_channels(
+        channels in 1..=4_u32, height in 1..=40_u32, width in 1..=40_u32, kernel in prop::sample::select(vec![2_u32, 3, 5, 7]),
+        stride in 1..=5_u32, padding in 1..=3_u32, outputs in 1..=40_u32, twice: bool,
+    ) {
+        let mut net = Net::new(Shape::new(channels, height, width), 12);
+        let op = Op::Conv { window: Window::square(kernel, stride, padding), groups: 1, channels: outputs, bias: true };
+        let Some(first) = net.try_add(op.clone(), &[IMAGE]) else { return Ok(()) };
+        if twice {
+            // Another reader of the image, one that takes pixels as they are.
+            let other = net.add(depthwise(3, channels), &[IMAGE]);
+            let other = net.add(op, &[other]);
+            net.add(Op::Concat { axis: Axis::Channels }, &[first, other]);
+        }
+        check(&net)?;
+    }
+
     #[test]
     fn pointwise(image in shapes(40), stride in 1..=2_u32, channels in 1..=70_u32) {
         let mut net = Net::new(image, 2);
