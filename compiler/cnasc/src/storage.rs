@@ -27,7 +27,7 @@ use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Candidate, Fate, Record, Study};
-use database::{Database, Error, PATIENCE, Value, values};
+use database::{Database, Error, Held, PATIENCE, Value, values};
 use guests::Waiting;
 use place::Place;
 use read::Log;
@@ -75,7 +75,7 @@ impl Storage {
         let objectives = first_objectives(search);
         let opened = || -> Result<_, Error> {
             let mut database = Database::open(&place, true)?;
-            let found = database.whole(None, |database| {
+            let found = database.whole(Held::Tables, |database| {
                 tables::make(database)?;
                 tables::check(database)?;
                 find(database, &name, &objectives, origin)
@@ -92,8 +92,8 @@ impl Storage {
         let variables = space::variables(study.program(), study.over());
         let mut log = Log { study: id, variables, trials: BTreeMap::new(), looked: 0 };
         let mut enter = || -> Result<_, Error> {
-            let (worker, last) =
-                database.whole(Some(id), |database| Ok((Worker::enter(database, id)?, read::last(database)?)))?;
+            let (worker, last) = database
+                .whole(Held::Study(id), |database| Ok((Worker::enter(database, id)?, read::last(database)?)))?;
             // Those of a long study take a while, in which others need not wait.
             Ok((worker, log.up_to(&mut database, last)?))
         };
@@ -118,21 +118,23 @@ impl Storage {
     }
 
     fn write_all(&mut self, records: &[Record]) -> Result<(), Error> {
-        let Self { database, log, objectives, unit, worker, .. } = self;
+        let Self { database, log, objectives, unit, polled, worker, .. } = self;
         let study = log.study;
-        let (new, scale, last) = database.whole(Some(study), |database| {
-            let alone = read::last(database)? == log.looked;
+        let (new, scale, last) = database.whole(Held::Study(study), |database| {
+            polled.extend(log.poll(database)?);
             let mine = claims::settle(database, study, worker.id, records)?;
+            // A claim may be lost with a crash of the server, and then others may have done it.
+            let free = |index: &u64| mine.contains(index) && !log.trials.contains_key(index);
+            let mine: Vec<&Record> = records.iter().filter(|record| free(&record.proposal.index)).collect();
             let scale = match *unit {
                 Some(unit) => Some(unit),
                 None => settle_unit(database, study, records)?,
             };
-            let mine: Vec<&Record> = records.iter().filter(|record| mine.contains(&record.proposal.index)).collect();
             let writer = Writer { database, study, variables: &log.variables, objectives, unit: scale };
             let new = writer.write(&mine, &log.trials)?;
-            // What this process wrote it need not read.
-            Ok((new, scale, if alone { read::last(database)? } else { log.looked }))
+            Ok((new, scale, read::last(database)?))
         })?;
+        // What this process wrote it need not read.
         log.trials.extend(new);
         (log.looked, *unit) = (last, scale);
         Ok(())

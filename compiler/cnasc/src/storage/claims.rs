@@ -4,12 +4,11 @@
 //! What comes next at a candidate that begins a batch, a trial that waits or what the strategy proposes, is decided once for all processes, by
 //! the first claim.
 
-use super::database::{Database, Error, Value, values};
+use super::database::{Database, Error, Held, Value, values};
 use super::{Storage, guests, workers};
 use crate::failure::Failure;
 use cnasc_search::{Guest, Proposal, Record};
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 /// The candidates that are to be done, as a process sees them.
 #[derive(Debug, Default)]
@@ -35,7 +34,7 @@ impl Storage {
 
     fn decide(&mut self, next: u64, more: bool) -> Result<Option<Guest>, Error> {
         let Self { database, log, polled, waiting, worker, .. } = self;
-        let guest = database.whole(Some(log.study), |database| {
+        let guest = database.whole(Held::Claims(log.study), |database| {
             polled.extend(log.poll(database)?);
             let recorded = polled.iter().find(|record| record.proposal.index == next);
             let guest = match (recorded, claims(database, log.study, next, next)?.get(&next)) {
@@ -74,7 +73,7 @@ impl Storage {
     ) -> Result<Option<Vec<Proposal>>, Error> {
         let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(Some(Vec::new())) };
         let Self { database, log, polled, worker, .. } = self;
-        database.whole(Some(log.study), |database| {
+        database.whole(Held::Claims(log.study), |database| {
             polled.extend(log.poll(database)?);
             // The trial of a guest is older than what is new.
             if let Some(trial) = guest {
@@ -127,16 +126,15 @@ fn claim(
     database.fill(CLAIM, "(?, ?, ?, ?)", &rows, |_| Ok(()))
 }
 
-/// Those of the records that are claimed by this process still. A claim on a candidate goes when that is written; one on a waiting trial stays,
-/// so that others see what it was.
-pub fn settle(database: &mut Database, study: i64, worker: i64, records: &[Record]) -> Result<BTreeSet<u64>, Error> {
+/// Gives up this process's claims on what it records; gives those of the records that are claimed by nobody else. A claim on a waiting
+/// trial stays, so that others see what it was.
+pub fn settle(database: &mut Database, study: i64, worker: i64, records: &[Record]) -> Result<Vec<u64>, Error> {
     let indices = || records.iter().map(|record| record.proposal.index);
-    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(BTreeSet::new()) };
+    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(Vec::new()) };
     let claims = claims(database, study, first, last)?;
     let delete = "DELETE FROM cnasc_claims WHERE study_id = ?1 AND worker = ?2 AND guest IS NULL AND candidate BETWEEN ?3 AND ?4";
     database.run(delete, &values![study, worker, first as i64, last as i64])?;
-    let mine = claims.into_iter().filter(|(_, (other, _))| *other == worker).map(|(index, _)| index);
-    Ok(mine.collect())
+    Ok(indices().filter(|index| claims.get(index).is_none_or(|(other, _)| *other == worker)).collect())
 }
 
 /// The workers and guests of the claims on these candidates.

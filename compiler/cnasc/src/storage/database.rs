@@ -20,6 +20,17 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How many rows are written by one statement at most; a power of two, so that few different statements do for any number of them.
 const ROWS: usize = 128;
 
+/// What a transaction has for itself.
+#[derive(Debug, Clone, Copy)]
+pub enum Held {
+    /// The making of tables and studies.
+    Tables,
+    /// A study.
+    Study(i64),
+    /// The same, to write what may be lost when the server crashes.
+    Claims(i64),
+}
+
 /// Why a database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -198,16 +209,13 @@ impl Database {
         if matches!(self, Self::Sqlite(_)) { sql.into() } else { sql.replace('?', "$").into() }
     }
 
-    /// Does `work` whole, or not at all where it fails. Nobody else does so meanwhile: in the whole file, or at this study on a server.
-    pub fn whole<T>(
-        &mut self,
-        study: Option<i64>,
-        work: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        match (&*self, study) {
+    /// Does `work` whole, or not at all where it fails; nobody else has `held` meanwhile.
+    pub fn whole<T>(&mut self, held: Held, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        match (&*self, held) {
+            // It holds the whole file.
             (Self::Sqlite(_), _) => self.script("BEGIN IMMEDIATE")?,
             #[cfg(feature = "postgres")]
-            (Self::Server(_), study) => self.script(&server::begin(study))?,
+            (Self::Server(_), held) => self.script(&server::begin(held))?,
         }
         let done = work(self).and_then(|value| self.script("COMMIT").map(|()| value));
         if done.is_err() {

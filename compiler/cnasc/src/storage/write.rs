@@ -12,21 +12,23 @@ use cnasc_search::{Candidate, Fate, Proposal, Record};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const USER_ATTRIBUTES: &str = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES {rows} \
-     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
+const USER_ATTRIBUTES: &str = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES {rows}";
 
-const SYSTEM_ATTRIBUTES: &str = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES {rows} \
-     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
+const SYSTEM_ATTRIBUTES: &str = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES {rows}";
 
-const PARAMETERS: &str = "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES {rows} \
-     ON CONFLICT (trial_id, param_name) DO UPDATE SET param_value = excluded.param_value";
+const PARAMETERS: &str =
+    "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES {rows}";
+
+/// How attributes and parameters that are there already are written over.
+const OVER: &str = " ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
+const OVER_PARAMETERS: &str = " ON CONFLICT (trial_id, param_name) DO UPDATE SET param_value = excluded.param_value";
 
 /// Ends a trial that can't be a candidate.
 pub fn refuse(database: &mut Database, trial: i64, why: &str) -> Result<(), Error> {
     let update = "UPDATE trials SET state = 'FAIL', datetime_complete = {now} WHERE trial_id = ?1";
     database.run(update, &values![trial])?;
     let why = json!(format!("refused: {why}")).to_string();
-    database.fill(USER_ATTRIBUTES, "(?, ?, ?)", &values![trial, "fate", why], |_| Ok(()))
+    database.fill(&format!("{USER_ATTRIBUTES}{OVER}"), "(?, ?, ?)", &values![trial, "fate", why], |_| Ok(()))
 }
 
 /// What trials are written with.
@@ -128,8 +130,9 @@ impl Writer<'_> {
                 system.extend(values![*trial, "constraints", json!([missed]).to_string()]);
             }
         }
-        self.database.fill(USER_ATTRIBUTES, "(?, ?, ?)", &user, |_| Ok(()))?;
-        self.database.fill(SYSTEM_ATTRIBUTES, "(?, ?, ?)", &system, |_| Ok(()))
+        let over = over(written, OVER);
+        self.database.fill(&format!("{USER_ATTRIBUTES}{over}"), "(?, ?, ?)", &user, |_| Ok(()))?;
+        self.database.fill(&format!("{SYSTEM_ATTRIBUTES}{over}"), "(?, ?, ?)", &system, |_| Ok(()))
     }
 
     fn parameters(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
@@ -144,7 +147,8 @@ impl Writer<'_> {
                 rows.extend(values![known.trial, name, number, distribution.as_str()]);
             }
         }
-        self.database.fill(PARAMETERS, "(?, ?, ?, ?)", &rows, |_| Ok(()))
+        let over = over(written, OVER_PARAMETERS);
+        self.database.fill(&format!("{PARAMETERS}{over}"), "(?, ?, ?, ?)", &rows, |_| Ok(()))
     }
 
     fn values(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
@@ -194,6 +198,11 @@ impl Writer<'_> {
              SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id";
         self.database.fill(insert, "(CAST(? AS INTEGER), CAST(? AS INTEGER))", &rows, |_| Ok(()))
     }
+}
+
+/// How a batch is written: only the trial of a guest can hold something, and to look for that costs a third more.
+fn over(written: &[Written<'_>], how: &'static str) -> &'static str {
+    if written.iter().any(|written| written.record.guest.is_some()) { how } else { "" }
 }
 
 /// What has become of the trial of a guest.

@@ -235,6 +235,23 @@ fn python(modules: &str) -> Option<std::path::PathBuf> {
 }
 
 #[test]
+fn a_dashboard_shows_the_front() {
+    let Some(python) = python("optuna_dashboard") else { return };
+    let place = Place::new();
+    dashboard_shows(&place, &python, &place.storage());
+}
+
+fn dashboard_shows(place: &Place, python: &Path, theirs: &str) {
+    let found = place.search(0, &["--storage", &place.storage()]);
+    let front = found["front"].as_array().expect("a list").iter().map(|row| row["hash"].as_str().expect("a hash"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peers/dashboard.py");
+    let mut look = Command::new(python);
+    let output = look.arg(script).arg(theirs).arg("--front").args(front).output().expect("Python starts");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn optuna_reads_a_study() {
     let Some(python) = python("optuna") else { return };
     let place = Place::new();

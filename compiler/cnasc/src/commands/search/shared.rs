@@ -4,13 +4,13 @@ use super::work;
 use crate::failure::{Failure, codes};
 use crate::storage::{Claimed, Storage};
 use cnasc_base::Diagnostic;
-use cnasc_search::Run;
+use cnasc_search::{Proposal, Record, Run};
 use std::time::Duration;
 
 /// How long it waits for what others do before it asks again.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Draws and judges until the budget is spent or it is `over`.
+/// Draws and judges until the budget is spent or it is `over`. What is done is written while the next is being done.
 pub fn draw(
     run: &mut Run<'_>,
     storage: &mut Storage,
@@ -18,6 +18,7 @@ pub fn draw(
     over: impl Fn() -> bool + Sync,
     show: impl Fn(&Run<'_>),
 ) -> Result<(), Failure> {
+    let mut unwritten = Vec::new();
     loop {
         let wanted = run.wanted(|next, more| storage.guest(next, more))?;
         if let Some(candidate) = run.strayed() {
@@ -33,19 +34,33 @@ pub fn draw(
         let guest = wanted.first().and_then(|first| run.guest(first.index));
         // What scores are relative to is the smallest edge of one whole batch.
         let Claimed { known, mine } = storage.claim(&wanted, guest, !run.is_settled())?;
-        let waits = known.is_empty() && mine.is_empty();
+        let waits = known.is_empty() && mine.is_empty() && unwritten.is_empty();
         run.recall(known);
-        if !mine.is_empty() {
-            let (mut share, draws) = run.share(mine);
-            let judges = share.drawn(work(draws, workers, &over));
-            let records = share.judged(work(judges, workers, || false));
-            storage.write(&records)?;
-            run.recall(records);
+        let before = std::mem::take(&mut unwritten);
+        unwritten = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| if before.is_empty() { Ok(()) } else { storage.write(&before) });
+            let records = if mine.is_empty() { Vec::new() } else { judge(run, mine, workers, &over) };
+            // A panic is a bug of ours, already reported.
+            let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            written.map(|()| records)
+        })?;
+        if !unwritten.is_empty() {
+            run.recall(unwritten.clone());
             show(run);
         }
         if waits {
             std::thread::sleep(PAUSE);
         }
     }
+    if !unwritten.is_empty() {
+        storage.write(&unwritten)?;
+    }
     storage.release()
+}
+
+/// The records of candidates that are this process's to do; fewer where it is `over`.
+fn judge(run: &Run<'_>, mine: Vec<Proposal>, workers: usize, over: &(impl Fn() -> bool + Sync)) -> Vec<Record> {
+    let (mut share, draws) = run.share(mine);
+    let judges = share.drawn(work(draws, workers, over));
+    share.judged(work(judges, workers, || false))
 }

@@ -1,6 +1,6 @@
 //! A server of PostgreSQL.
 
-use super::{Error, PATIENCE, Row, Value};
+use super::{Error, Held, PATIENCE, Row, Value};
 use postgres::config::{Host, SslMode};
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
@@ -129,11 +129,14 @@ impl Server {
 
 /// Begins a transaction that sees what others committed before each of its statements; of a study it holds the row, as Optuna does while it
 /// numbers a trial.
-pub fn begin(study: Option<i64>) -> String {
-    let lock = match study {
-        Some(study) => format!("SELECT FROM studies WHERE study_id = {study} FOR UPDATE"),
+pub fn begin(held: Held) -> String {
+    let lock = match held {
+        Held::Study(study) => format!("SELECT FROM studies WHERE study_id = {study} FOR UPDATE"),
+        Held::Claims(study) => {
+            format!("SET LOCAL synchronous_commit = off; SELECT FROM studies WHERE study_id = {study} FOR UPDATE")
+        }
         // Tables can't be made by two at once; the number is this program's own.
-        None => "SELECT pg_advisory_xact_lock(7309453291877687)".to_owned(),
+        Held::Tables => "SELECT pg_advisory_xact_lock(7309453291877687)".to_owned(),
     };
     format!("BEGIN ISOLATION LEVEL READ COMMITTED; {lock}")
 }
