@@ -13,7 +13,7 @@ use cnasc_ir::architecture::NodeId;
 use cnasc_ir::plan::{Replica, Span};
 use cnasc_ir::{Architecture, DeviceId, Fleet, Plan};
 use cnasc_place::hypergraph::hmetis;
-use cnasc_place::{Hypergraph, Strategy};
+use cnasc_place::{Hypergraph, Strategy, energy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ struct Document<'a> {
     bound_ms: f64,
     gap: f64,
     optimal: bool,
+    /// Absent where the power of a device that computes is not declared.
+    energy_mj: Option<f64>,
     connectivity: u64,
     device_of: BTreeMap<&'a str, &'a str>,
     sent_bytes: u64,
@@ -92,6 +94,7 @@ fn document<'a>(architecture: &'a Architecture, fleet: &'a Fleet, found: &'a Pla
         bound_ms: placed.bound * 1e3,
         gap: placed.gap(),
         optimal: placed.is_optimal(),
+        energy_mj: energy(placed, fleet).map(|joules| joules * 1e3),
         connectivity: placed.connectivity,
         device_of: pairs.map(|(node, &device)| (node.name.as_str(), fleet.device(device).name.as_str())).collect(),
         sent_bytes: placed.sent_bytes,
@@ -135,6 +138,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, found: &Placed) -> Str
             if placed.strategy == Strategy::Optimal.name() { "not proved optimal within the limit: " } else { "" };
         format!("{limit}no placement of {scope} is below {bound} ms (gap {gap:.0} %)")
     };
+    let joules = energy(placed, fleet).map_or_else(String::new, |joules| format!(" and {:.1} mJ", joules * 1e3));
     let copies = match placed.copies.len() {
         0 => String::new(),
         count => format!("; computed again rather than sent: {count}"),
@@ -144,7 +148,7 @@ fn for_people(architecture: &Architecture, fleet: &Fleet, found: &Placed) -> Str
         count => format!("; nodes in parts: {count} of {}", architecture.nodes.len()),
     };
     format!(
-        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms; {proof}; {} transfers, {}{copies}{parts}\n{}",
+        "{} ({}) on fleet `{}`, strategy {}\n\n{}\npredicted {} ms{joules}; {proof}; {} transfers, {}{copies}{parts}\n{}",
         architecture.name,
         &architecture.hash()[..12],
         fleet.name,

@@ -13,7 +13,7 @@ use cnasc_base::Seed;
 use cnasc_ir::score::{Exponents, Score};
 use cnasc_ir::{Architecture, Fleet};
 use cnasc_place::score::with_unit;
-use cnasc_place::{ScoreOptions, Strategy, plan, score};
+use cnasc_place::{ScoreOptions, Strategy, energy, plan, score};
 use cnasc_search::Counts;
 use detail::Detail;
 use proxy::{Looker, Told};
@@ -31,6 +31,8 @@ struct Row {
     eta: f64,
     /// Absent where the network does not fit the fleet.
     latency_ms: Option<f64>,
+    /// Absent where the power of a device that computes is not declared, too.
+    energy_mj: Option<f64>,
     params: u64,
     flops: u64,
     macs: u64,
@@ -99,7 +101,8 @@ fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool, looker: Op
         delta_w: scored.delta_w,
         lambda: scored.lambda,
         eta: scored.eta,
-        latency_ms: placed.map(|placed| placed.latency * 1e3),
+        latency_ms: placed.as_ref().map(|placed| placed.latency * 1e3),
+        energy_mj: placed.as_ref().and_then(|placed| energy(placed, fleet)).map(|joules| joules * 1e3),
         params: counts.params,
         flops: counts.flops,
         macs: counts.macs,
