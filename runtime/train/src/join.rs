@@ -10,6 +10,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_backend::{BackendTypes, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use burn_tensor::Tensor;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
@@ -133,20 +134,31 @@ fn scale(gradient: &FlexTensor, weight: f32, threads: &Threads) -> FlexTensor {
 
 /// Σ a·b, by parts that don't depend on the number of threads.
 fn product(a: &[f32], b: &[f32], threads: &Threads) -> f32 {
-    const LANES: usize = 16;
-    let of_part = |(a, b): (&[f32], &[f32])| {
-        vectorised(|| {
-            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-            let mut sums = [0.0_f32; LANES];
-            for (a, b) in a.iter().zip(b) {
-                sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
-            }
-            let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-            f64::from(sums.iter().sum::<f32>() + rest)
-        })
-    };
+    let of_part = |(a, b): (&[f32], &[f32])| Arch::new().dispatch(Product { a, b });
     let parts: Vec<f64> = threads.install(|| a.par_chunks(PART).zip(b.par_chunks(PART)).map(of_part).collect());
     parts.iter().sum::<f64>() as f32
+}
+
+/// Σ a·b. A job and not a closure, so that it is computed on wide vectors.
+struct Product<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        const LANES: usize = 16;
+        let ((a, a_rest), (b, b_rest)) = (self.a.as_chunks::<LANES>(), self.b.as_chunks::<LANES>());
+        let mut sums = [0.0_f32; LANES];
+        for (a, b) in a.iter().zip(b) {
+            sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+        }
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+        f64::from(sums.iter().sum::<f32>() + rest)
+    }
 }
 
 fn like(tensor: &FlexTensor, values: Vec<f32>) -> FlexTensor {

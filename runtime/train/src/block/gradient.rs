@@ -86,7 +86,9 @@ impl Backward<Flex, 5> for Step {
     fn backward(self, ops: Ops<Kept, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let Kept { block, threads, x, params, values } = ops.state;
-        let found = block.backward((numbers(&x), views(&params), &values), numbers(&gradient), &threads);
+        let is_input_wanted = ops.parents[0].is_some();
+        let found =
+            block.backward((numbers(&x), views(&params), &values), numbers(&gradient), is_input_wanted, &threads);
         let shape = x.layout().shape().clone();
         let input = FlexTensor::from_data(TensorData::new(found.input, shape));
         let row = |values: Vec<f32>| {

@@ -159,11 +159,12 @@ impl Block {
         }
     }
 
-    /// Gradients of everything from the output's.
+    /// Gradients of everything from the output's. The input's is of no meaning where it is not wanted.
     pub fn backward(
         &self,
         (x, params, values): (&[f32], Params<'_>, &Values),
         gradient: &[f32],
+        is_input_wanted: bool,
         threads: &Threads,
     ) -> Gradients {
         let [from, to] = self.sizes();
@@ -176,7 +177,7 @@ impl Block {
             let of_part = |(index, (x, to_x)): (usize, (&[f32], &mut [f32]))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
-                self.part_backward((x, params), (before, &gradient[behind], &blends), to_x)
+                self.part_backward((x, params), (before, &gradient[behind], &blends), to_x, is_input_wanted)
             };
             images.enumerate().map(of_part).collect()
         });
@@ -247,9 +248,12 @@ impl Block {
         (x, params): (&[f32], Params<'_>),
         (before, gradient, blends): (&[f32], &[f32], &[[f32; 3]]),
         to_x: &mut [f32],
+        is_input_wanted: bool,
     ) -> [Vec<f32>; 2] {
         let [from_size, to_size] = self.sizes();
         let mut work = self.work();
+        // Of images to learn from nobody wants a gradient; but the window's goes through what lies behind it.
+        let goes_on = is_input_wanted || self.depthwise.is_some();
         let mut blended = vec![0.0; if self.norm { to_size } else { 0 }];
         let mut of_matrix = vec![0.0; work.matrix.len()];
         let mut of_between = vec![0.0; work.between.len()];
@@ -270,15 +274,22 @@ impl Block {
             let [of_depthwise, of_dense] = &mut sums;
             if let Some(dense) = &self.dense {
                 self.first(x, &mut work.between, params, &mut work.scratch);
-                let shape = [dense.outputs, self.channels * dense.patches.taps(), self.plane()];
-                let [outputs, rows, places] = shape;
-                if dense.patches.is_image() {
-                    multiply(of_dense, gradient, &work.between, [outputs, places, rows], Transposed::Right, true);
-                    multiply(&mut of_between, params.dense, gradient, [rows, outputs, places], Transposed::Left, false);
+                let [outputs, rows, places] = [dense.outputs, self.channels * dense.patches.taps(), self.plane()];
+                let columns = if dense.patches.is_image() {
+                    &work.between
                 } else {
                     dense.patches.gather(&work.between, &mut work.matrix);
-                    multiply(of_dense, gradient, &work.matrix, [outputs, places, rows], Transposed::Right, true);
-                    multiply(&mut of_matrix, params.dense, gradient, [rows, outputs, places], Transposed::Left, false);
+                    &work.matrix
+                };
+                multiply(of_dense, gradient, columns, [outputs, places, rows], Transposed::Right, true);
+                if !goes_on {
+                    continue;
+                }
+                let shape = [rows, outputs, places];
+                if dense.patches.is_image() {
+                    multiply(&mut of_between, params.dense, gradient, shape, Transposed::Left, false);
+                } else {
+                    multiply(&mut of_matrix, params.dense, gradient, shape, Transposed::Left, false);
                     of_between.fill(0.0);
                     dense.patches.scatter(&of_matrix, &mut of_between);
                 }

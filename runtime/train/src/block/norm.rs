@@ -1,6 +1,7 @@
 //! Batch norm on planes: statistics of parts that are put together in one order, and its gradient.
 
 use super::vectorised;
+use pulp::{Arch, Simd, WithSimd};
 
 /// How many values there are, their mean, and the sum of their squared distances from it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -16,9 +17,9 @@ impl Moments {
     /// Of some values.
     pub fn of(values: &[f32]) -> Self {
         let count = values.len() as f64;
-        let mean = f64::from(vectorised(|| sum(values, |value| value))) / count;
+        let mean = f64::from(Arch::new().dispatch(Sum { values, of: |value| value })) / count;
         let middle = mean as f32;
-        let squares = vectorised(|| sum(values, |value| (value - middle) * (value - middle)));
+        let squares = Arch::new().dispatch(Sum { values, of: |value| (value - middle) * (value - middle) });
         Self { count, mean, squares: f64::from(squares) }
     }
 
@@ -42,19 +43,44 @@ impl Moments {
     }
 }
 
-#[inline(always)]
-fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, &value)| *sum += of(value));
+/// Σ of(value). Jobs and not closures, so that they are computed on wide vectors.
+struct Sum<'a, F> {
+    values: &'a [f32],
+    of: F,
+}
+
+impl<F: Fn(f32) -> f32> WithSimd for Sum<'_, F> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f32 {
+        let Self { values, of } = self;
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        let mut sums = [0.0_f32; LANES];
+        for chunk in chunks {
+            sums.iter_mut().zip(chunk).for_each(|(sum, &value)| *sum += of(value));
+        }
+        sums.iter().sum::<f32>() + rest.iter().map(|&value| of(value)).sum::<f32>()
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|&value| of(value)).sum::<f32>()
 }
 
 /// Σ gradient, and Σ gradient · (value − mean).
 pub fn sums(values: &[f32], gradients: &[f32], mean: f32) -> [f32; 2] {
-    vectorised(|| {
+    Arch::new().dispatch(Sums { values, gradients, mean })
+}
+
+struct Sums<'a> {
+    values: &'a [f32],
+    gradients: &'a [f32],
+    mean: f32,
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = [f32; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f32; 2] {
+        let Self { values, gradients, mean } = self;
         let mut plain = [0.0_f32; LANES];
         let mut moved = [0.0_f32; LANES];
         let ((values, values_rest), (gradients, rest)) = (values.as_chunks::<LANES>(), gradients.as_chunks::<LANES>());
@@ -68,7 +94,7 @@ pub fn sums(values: &[f32], gradients: &[f32], mean: f32) -> [f32; 2] {
             [plain + gradient, moved + gradient * (value - mean)]
         });
         [plain.iter().sum::<f32>() + rest[0], moved.iter().sum::<f32>() + rest[1]]
-    })
+    }
 }
 
 /// to = value · factor + shift.

@@ -69,9 +69,11 @@ impl Patches {
             self.each_row(index % self.taps(), |row, to_row, columns| {
                 let Some(to_row) = to_row else { return };
                 let from = &from[row * self.to[1]..][columns.first..columns.end];
-                let to =
-                    plane[to_row * width..][..width][columns.start.min(width)..].iter_mut().step_by(columns.stride);
-                to.zip(from).for_each(|(to, &from)| *to += from);
+                let to = plane[to_row * width..][..width][columns.start.min(width)..].iter_mut();
+                match columns.stride {
+                    1 => to.zip(from).for_each(|(to, &from)| *to += from),
+                    stride => to.step_by(stride).zip(from).for_each(|(to, &from)| *to += from),
+                }
             });
         }
     }

@@ -6,6 +6,7 @@
 
 use super::vectorised;
 use cnasc_ir::op::{Slide, Window};
+use pulp::{Arch, Simd, WithSimd};
 
 /// A window on planes of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Plane {
     stride: [usize; 2],
     /// Of each tap, from the output's place in the padded plane.
     distances: Vec<usize>,
+    /// The same backwards, from the place of the input in a plane of gradients with room before them.
+    back: Vec<usize>,
     /// Output places, and what lies between them, that are computed.
     reach: usize,
 }
@@ -42,9 +45,12 @@ impl Plane {
         let places = |axis: usize, extent: usize| (extent - (kernel[axis] - 1) * dilation[axis] - 1) / stride[axis] + 1;
         let to = [places(0, rows), places(1, columns)];
         let taps = (0..kernel[0]).flat_map(|row| (0..kernel[1]).map(move |column| [row, column]));
-        let distances = taps.map(|[row, column]| row * dilation[0] * columns + column * dilation[1]).collect();
+        let distances: Vec<usize> =
+            taps.map(|[row, column]| row * dilation[0] * columns + column * dilation[1]).collect();
+        let most = distances.iter().max().copied().unwrap_or(0);
+        let back = distances.iter().map(|distance| most - distance).collect();
         let reach = (to[0] - 1) * stride[0] * columns + (to[1] - 1) * stride[1] + 1;
-        Self { from: [height, width], to, before, columns, padded: rows * columns, stride, distances, reach }
+        Self { from: [height, width], to, before, columns, padded: rows * columns, stride, distances, back, reach }
     }
 
     /// Taps of the window.
@@ -52,20 +58,26 @@ impl Plane {
         self.distances.len()
     }
 
-    /// Memory to work in.
+    /// The distance of the last tap.
+    fn most(&self) -> usize {
+        self.distances.iter().max().copied().unwrap_or(0)
+    }
+
+    /// Memory to work in, for this window alone. All is computed in whole vectors, for which there is room behind.
     pub fn scratch(&self) -> Scratch {
-        let most = self.distances.iter().max().copied().unwrap_or(0);
+        let most = self.most();
         Scratch {
-            input: vec![0.0; self.padded],
-            output: vec![0.0; self.padded + most],
-            gradient: vec![0.0; self.padded + 2 * most],
+            input: vec![0.0; self.padded + LANES],
+            output: vec![0.0; self.padded + most + LANES],
+            gradient: vec![0.0; self.padded + 2 * most + LANES],
         }
     }
 
     /// `output` becomes the plane's convolution with the kernel; where `relu`, of its positive part.
     pub fn forward(&self, input: &[f32], kernel: &[f32], output: &mut [f32], relu: bool, scratch: &mut Scratch) {
         self.pad(input, relu, &mut scratch.input);
-        correlate(&mut scratch.output[..self.reach], &scratch.input, &self.distances, kernel);
+        let reach = self.reach.next_multiple_of(LANES);
+        correlate(&mut scratch.output[..reach], &scratch.input, &self.distances, kernel);
         let [_, width] = self.to;
         for (row, to) in output.chunks_exact_mut(width).enumerate() {
             let from = &scratch.output[row * self.stride[0] * self.columns..];
@@ -85,10 +97,9 @@ impl Plane {
         scratch: &mut Scratch,
     ) {
         self.pad(input, relu, &mut scratch.input);
-        let most = self.distances.iter().max().copied().unwrap_or(0);
-        // The gradient at the output's places, with zeros between, before and behind.
+        let most = self.most();
+        // The gradient at the output's places. The zeros between, before and behind are never written over.
         let spread = &mut scratch.gradient;
-        spread.fill(0.0);
         let [_, width] = self.to;
         for (row, from) in gradient.chunks_exact(width).enumerate() {
             let to = &mut spread[most + row * self.stride[0] * self.columns..];
@@ -97,9 +108,10 @@ impl Plane {
                 stride => to.iter_mut().step_by(stride).zip(from).for_each(|(to, &from)| *to = from),
             }
         }
-        products(to_kernel, &spread[most..][..self.reach], &scratch.input, &self.distances);
-        let distances: Vec<usize> = self.distances.iter().map(|distance| most - distance).collect();
-        correlate(&mut scratch.output[..self.padded], spread, &distances, kernel);
+        let reach = self.reach.next_multiple_of(LANES);
+        products(to_kernel, &spread[most..][..reach], &scratch.input, &self.distances);
+        let padded = self.padded.next_multiple_of(LANES);
+        correlate(&mut scratch.output[..padded], spread, &self.back, kernel);
         let [_, width] = self.from;
         for (row, to) in to_input.chunks_exact_mut(width).enumerate() {
             let start = (row + self.before[0]) * self.columns + self.before[1];
@@ -128,10 +140,10 @@ pub struct Scratch {
     gradient: Vec<f32>,
 }
 
-/// to[i] = Σ kernel[t] · from[i + distances[t]].
+/// to[i] = Σ kernel[t] · from[i + distances[t]]. `to.len()` is a multiple of [`LANES`].
 fn correlate(to: &mut [f32], from: &[f32], distances: &[usize], kernel: &[f32]) {
     match (<[usize; 9]>::try_from(distances), <[f32; 9]>::try_from(kernel)) {
-        (Ok(distances), Ok(kernel)) => vectorised(|| correlate_all(to, from, &distances, &kernel)),
+        (Ok(distances), Ok(kernel)) => Arch::new().dispatch(Correlate { to, from, distances, kernel }),
         _ => {
             to.fill(0.0);
             for (&distance, &weight) in distances.iter().zip(kernel) {
@@ -141,42 +153,67 @@ fn correlate(to: &mut [f32], from: &[f32], distances: &[usize], kernel: &[f32]) 
     }
 }
 
-#[inline(always)]
-fn correlate_all<const N: usize>(to: &mut [f32], from: &[f32], distances: &[usize; N], kernel: &[f32; N]) {
-    let len = to.len();
-    let rows: [&[f32]; N] = distances.map(|distance| &from[distance..][..len]);
-    for (index, to) in to.iter_mut().enumerate() {
-        *to = kernel.iter().zip(&rows).fold(0.0, |sum, (weight, row)| sum + weight * row[index]);
+/// The same for as many taps as are known when it is compiled. As a job and not a closure: the compiler does not put long closures into what
+/// it compiles for wide vectors, and computes them on narrow ones or none.
+struct Correlate<'a, const N: usize> {
+    to: &'a mut [f32],
+    from: &'a [f32],
+    distances: [usize; N],
+    kernel: [f32; N],
+}
+
+impl<const N: usize> WithSimd for Correlate<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { to, from, distances, kernel } = self;
+        let rows: [&[[f32; LANES]]; N] = distances.map(|distance| from[distance..][..to.len()].as_chunks().0);
+        for (index, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let mut sums = [0.0_f32; LANES];
+            for (weight, row) in kernel.iter().zip(&rows) {
+                sums.iter_mut().zip(&row[index]).for_each(|(sum, value)| *sum += weight * value);
+            }
+            *to = sums;
+        }
     }
 }
 
-/// to[t] += Σ gradient[i] · from[i + distances[t]].
+/// to[t] += Σ gradient[i] · from[i + distances[t]]. `gradient.len()` is a multiple of [`LANES`].
 fn products(to: &mut [f32], gradient: &[f32], from: &[f32], distances: &[usize]) {
     if let Ok(distances) = <[usize; 9]>::try_from(distances) {
-        vectorised(|| products_all(to, gradient, from, &distances));
+        Arch::new().dispatch(Products { to, gradient, from, distances });
         return;
     }
     for (to, &distance) in to.iter_mut().zip(distances) {
-        vectorised(|| products_all(std::slice::from_mut(to), gradient, from, &[distance]));
+        Arch::new().dispatch(Products { to: std::slice::from_mut(to), gradient, from, distances: [distance] });
     }
 }
 
-#[inline(always)]
-fn products_all<const N: usize>(to: &mut [f32], gradient: &[f32], from: &[f32], distances: &[usize; N]) {
-    let len = gradient.len();
-    let rows: [&[f32]; N] = distances.map(|distance| &from[distance..][..len]);
-    let mut sums = [[0.0_f32; LANES]; N];
-    let (chunks, rest) = gradient.as_chunks::<LANES>();
-    for (index, gradient) in chunks.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(&rows) {
-            let row = &row[index * LANES..][..LANES];
-            let lanes = sums.iter_mut().zip(gradient).zip(row);
-            lanes.for_each(|((sum, gradient), value)| *sum += gradient * value);
+/// The same for as many taps as are known when it is compiled.
+struct Products<'a, const N: usize> {
+    to: &'a mut [f32],
+    gradient: &'a [f32],
+    from: &'a [f32],
+    distances: [usize; N],
+}
+
+impl<const N: usize> WithSimd for Products<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { to, gradient, from, distances } = self;
+        let rows: [&[[f32; LANES]]; N] = distances.map(|distance| from[distance..][..gradient.len()].as_chunks().0);
+        let mut sums = [[0.0_f32; LANES]; N];
+        for (index, gradient) in gradient.as_chunks::<LANES>().0.iter().enumerate() {
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                let pairs = gradient.iter().zip(&row[index]);
+                sums.iter_mut().zip(pairs).for_each(|(sum, (gradient, value))| *sum += gradient * value);
+            }
         }
-    }
-    let done = len - rest.len();
-    for ((to, sums), row) in to.iter_mut().zip(&sums).zip(&rows) {
-        let rest = rest.iter().zip(&row[done..]).fold(0.0, |sum, (gradient, value)| sum + gradient * value);
-        *to += sums.iter().sum::<f32>() + rest;
+        for (to, sums) in to.iter_mut().zip(&sums) {
+            *to += sums.iter().sum::<f32>();
+        }
     }
 }
