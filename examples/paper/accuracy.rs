@@ -8,7 +8,7 @@ mod report;
 use crate::study::search;
 use cnasc::failure::{Failure, codes};
 use cnasc::output::{make_folder, write_file};
-use cnasc::sets;
+use cnasc::sets::{self, Wanted};
 use cnasc_base::{Diagnostic, Seed, Sources};
 use cnasc_ir::Architecture;
 use cnasc_ir::score::Score;
@@ -137,8 +137,8 @@ pub fn study(sources: &mut Sources, extent: &Extent, folder: &Path) -> Result<()
 
 /// Images to learn from and to test with, as the networks take them.
 fn images(jobs: &[Job], extent: &Extent) -> Result<(Images, Images), Failure> {
-    let sets = sets::read(&extent.data)?;
     let shape = lower(&jobs[0].architecture).steps[0].shape;
+    let sets = sets::read(&extent.data, Wanted { shape, seed: 1 })?;
     let fit = |images: &Images| {
         let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", extent.data.display()));
         images.fit(shape).map_err(unfit)

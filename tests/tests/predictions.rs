@@ -13,7 +13,9 @@ use cnasc_lower::{fold, lower};
 use cnasc_place::{Pin, Workload, plan_pinned};
 use cnasc_tests::program::{drawn, searching};
 use cnasc_train::data::Images;
-use cnasc_train::{Augment, Network, Noise, Optimizer, Schedule, Settings, Trainer, evaluate, initial_weights};
+use cnasc_train::{
+    Augment, Network, Noise, Optimizer, Schedule, Settings, Trainer, evaluate, initial_weights, prepared,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -46,15 +48,6 @@ fn train(network: &Network, train: &Images, preprocess: &Preprocess) -> Weights 
     let mut state = trainer.begin(initial_weights(network.graph(), 1));
     trainer.epoch(&mut state, &mut |_| ()).expect("it does not diverge");
     state.weights
-}
-
-/// Every image as networks take it.
-fn prepared(images: &Images, preprocess: &Preprocess) -> Vec<f32> {
-    images
-        .pixels
-        .iter()
-        .map(|&pixel| (f32::from(pixel) / 255.0 - preprocess.mean[0]) / preprocess.deviation[0])
-        .collect()
 }
 
 fn largest(values: &[f32]) -> usize {
@@ -122,30 +115,65 @@ fn by_onnx_runtime(
     Some(std::fs::read(answer).expect("it was written").into_iter().map(usize::from).collect())
 }
 
+/// Holds the classes of all test images by everything that can run the network against those by training; gives the accuracy.
+fn same_everywhere(
+    architecture: &Architecture,
+    (network, weights): (&Network, &Weights),
+    preprocess: &Preprocess,
+    test: &Images,
+) -> f32 {
+    let graph = network.graph();
+    let found = evaluate(network, weights, preprocess, test, 100);
+    println!("{}: accuracy {:.2} %", architecture.name, 100.0 * found.accuracy);
+    let all = prepared(preprocess, test);
+    let by_burn = Network::new(graph, 1).expect("it was trained").by_burn();
+    let mut answers = vec![
+        ("burn alone", evaluate(&by_burn, weights, preprocess, test, 100).classes),
+        ("one device", compiled(architecture, graph, weights, 1, &all)),
+        ("four devices", compiled(architecture, graph, weights, 4, &all)),
+    ];
+    answers.extend(by_onnx_runtime(architecture, graph, weights, &all).map(|classes| ("ONNX Runtime", classes)));
+    for (name, classes) in &answers {
+        let other = classes.iter().zip(&found.classes).filter(|(a, b)| a != b).count();
+        println!("{name}: {other} of {} images otherwise", classes.len());
+    }
+    for (name, classes) in answers {
+        assert!(classes == found.classes, "{name} answers otherwise");
+    }
+    found.accuracy
+}
+
 #[test]
 #[ignore = "a minute, and needs dataset-fashion-mnist: cargo test --release -p cnasc-tests --test predictions -- --ignored --nocapture"]
 fn a_trained_network_predicts_the_same_everywhere() {
-    let Sets { train: images, test } = sets::read(Path::new(FOLDER)).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let Sets { train: images, test } =
+        sets::read(Path::new(FOLDER), sets::GLANCE).unwrap_or_else(|failure| panic!("{failure:?}"));
     let architecture = network();
-    let graph = lower(&architecture);
-    let network = Network::new(&graph, 2).expect("it can be trained");
+    let network = Network::new(&lower(&architecture), 2).expect("it can be trained");
     let images = images.first(6_000);
     let preprocess = images.statistics();
     let weights = train(&network, &images, &preprocess);
-    let found = evaluate(&network, &weights, &preprocess, &test, 100);
-    assert!(found.accuracy > 0.3, "it has learnt: {}", found.accuracy);
-    let all = prepared(&test, &preprocess);
-    let burn = evaluate(&network.by_burn(), &weights, &preprocess, &test, 100).classes;
-    let one = compiled(&architecture, &graph, &weights, 1, &all);
-    let four = compiled(&architecture, &graph, &weights, 4, &all);
-    let onnx = by_onnx_runtime(&architecture, &graph, &weights, &all);
-    println!("accuracy {:.2} %", 100.0 * found.accuracy);
-    let mut answers = vec![("burn alone", burn), ("one device", one), ("four devices", four)];
-    answers.extend(onnx.map(|classes| ("ONNX Runtime", classes)));
-    for (name, classes) in answers {
-        let other = classes.iter().zip(&found.classes).filter(|(a, b)| a != b).count();
-        println!("{name}: {other} of {} images otherwise", classes.len());
-        assert_eq!(classes.len(), test.len());
-        assert_eq!(other, 0, "{name}");
+    let accuracy = same_everywhere(&architecture, (&network, &weights), &preprocess, &test);
+    assert!(accuracy > 0.3, "it has learnt: {accuracy}");
+}
+
+/// The networks that `cnasc train` wrote into the folders of `CNASC_TRAINED`, which are separated as in `PATH`.
+#[test]
+#[ignore = "needs dataset-fashion-mnist and trained networks: CNASC_TRAINED=FOLDER:FOLDER"]
+fn well_trained_networks_predict_the_same_everywhere() {
+    let folders =
+        std::env::var_os("CNASC_TRAINED").expect("CNASC_TRAINED names folders that `cnasc train` has written");
+    let test = sets::read(Path::new(FOLDER), sets::GLANCE).unwrap_or_else(|failure| panic!("{failure:?}")).test;
+    for folder in std::env::split_paths(&folders) {
+        let files = std::fs::read_dir(&folder).expect("the folder is there").flatten().map(|file| file.path());
+        let architecture = files.into_iter().find(|path| path.to_string_lossy().ends_with(".arch.json"));
+        let text = std::fs::read_to_string(architecture.expect("it has an architecture")).expect("it can be read");
+        let architecture = Architecture::from_json(&text).expect("it is an architecture");
+        let graph = lower(&architecture);
+        let weights = std::fs::read(folder.join(format!("{}.safetensors", architecture.name))).expect("it has weights");
+        let weights = cnasc_onnx::weights::read(&weights, &graph).expect("they are the network's");
+        let network = Network::new(&graph, 2).expect("it was trained");
+        let accuracy = same_everywhere(&architecture, (&network, &weights), &architecture.preprocess, &test);
+        assert!(accuracy >= 0.91, "{} reaches {accuracy}", architecture.name);
     }
 }

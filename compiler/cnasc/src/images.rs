@@ -120,7 +120,7 @@ fn read_npy(path: &Path, shape: Shape) -> Result<Input, Failure> {
 }
 
 /// Whether the product of the extents in the header is one that a tensor may have: the reader multiplies them unchecked.
-fn npy_is_bounded(bytes: &[u8]) -> bool {
+pub(crate) fn npy_is_bounded(bytes: &[u8]) -> bool {
     let header = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]);
     let Some(shape) = header.split("'shape':").nth(1).and_then(|rest| rest.split(['(', ')']).nth(1)) else {
         return false;

@@ -143,6 +143,125 @@ fn what_is_missing_or_damaged_is_said() {
     assert_eq!(first_code(&train(".")), "E0650");
 }
 
+/// A picture of one colour.
+fn picture(colour: [u8; 3]) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = image::RgbImage::from_pixel(12, 10, image::Rgb(colour));
+    picture.write_to(&mut bytes, image::ImageFormat::Png).expect("memory takes it");
+    bytes.into_inner()
+}
+
+/// The images of both sets, where the folder can be learnt from.
+fn learnt(at: &Path, data: &str) -> (Value, Value) {
+    let _ = std::fs::remove_dir_all(at.join("out"));
+    let report = cnasc(0, at, &["train", "colours.cnas", "--data", data, "-o", "out", "--epochs", "1", "--batch", "4"]);
+    (report["train_images"].clone(), report["test_images"].clone())
+}
+
+fn colours() -> tempfile::TempDir {
+    let folder = workplace();
+    let network = NETWORK.replace("image(1, 8, 8)", "image(3, 32, 32)").replace("linear(4)", "linear(102)");
+    std::fs::write(folder.path().join("colours.cnas"), network).expect("it can be written");
+    folder
+}
+
+#[test]
+fn pictures_are_learnt_from_by_their_folders() {
+    let folder = colours();
+    let at = folder.path();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = at.join(path);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("it can be written");
+    };
+    for index in 0..10 {
+        put(&format!("all/red/{index}.png"), &picture([255, index, 0]));
+        put(&format!("all/blue/{index}.png"), &picture([0, index, 255]));
+    }
+    assert_eq!(learnt(at, "all"), (16.into(), 4.into()), "a fifth is to be judged by");
+    for class in ["red", "blue"] {
+        put(&format!("two/train/{class}/1.png"), &picture([255, 0, 0]));
+        put(&format!("two/val/{class}/1.png"), &picture([255, 0, 0]));
+    }
+    assert_eq!(learnt(at, "two"), (2.into(), 2.into()));
+    put("two/val/green/1.png", &picture([0, 255, 0]));
+    let refused = |data: &str| cnasc(1, at, &["train", "colours.cnas", "--data", data, "-o", "out"]);
+    let found = refused("two");
+    assert!(first_code(&found) == "E0650" && found.to_string().contains("green"), "{found}");
+    let whole = picture([255, 0, 0]);
+    put("all/red/3.png", &whole[..whole.len() / 2]);
+    let found = refused("all");
+    assert!(first_code(&found) == "E0650" && found.to_string().contains("3.png"), "{found}");
+}
+
+#[test]
+fn flowers_are_learnt_from_their_folder_or_archive() {
+    /// A row of MATLAB's, as its version 5 writes it unpacked.
+    fn row(name: &str, values: &[u8]) -> Vec<u8> {
+        let element = |kind: u32, body: &[u8]| {
+            let mut bytes = [kind.to_le_bytes(), (body.len() as u32).to_le_bytes()].concat();
+            bytes.extend(body);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            bytes
+        };
+        let extents = [1, 0, 0, 0, values.len() as u8, 0, 0, 0];
+        let parts = [element(6, &[9, 0, 0, 0, 0, 0, 0, 0]), element(5, &extents), element(1, name.as_bytes())];
+        element(14, &[parts.concat(), element(2, values)].concat())
+    }
+    let file = |rows: &[Vec<u8>]| [[b' '; 124].as_slice(), b"\x00\x01IM", &rows.concat()].concat();
+    let folder = colours();
+    let at = folder.path();
+    let put = |path: &str, bytes: &[u8]| std::fs::write(at.join(path), bytes).expect("it can be written");
+    put("setid.mat", &file(&[row("trnid", &[1, 3]), row("valid", &[2]), row("tstid", &[4])]));
+    put("imagelabels.mat", &file(&[row("labels", &[1, 102, 2, 7])]));
+    for name in ["train", "t10k"] {
+        std::fs::remove_file(at.join(format!("{name}-images-idx3-ubyte"))).expect("it was there");
+    }
+    let refused = || cnasc(1, at, &["train", "colours.cnas", "--data", ".", "-o", "out"]);
+    assert!(refused().to_string().contains("102flowers.tgz"), "{}", refused());
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut archive = tar::Builder::new(packer);
+    for index in 1..=4 {
+        let bytes = picture([index, 0, 0]);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        let name = format!("jpg/image_{index:05}.jpg");
+        archive.append_data(&mut header, name, bytes.as_slice()).expect("memory takes it");
+    }
+    let packed = archive.into_inner().and_then(flate2::write::GzEncoder::finish).expect("memory takes it");
+    put("102flowers.tgz", &packed);
+    assert_eq!(learnt(at, "."), (3.into(), 1.into()));
+    put("102flowers.tgz", &packed[..packed.len() / 2]);
+    assert_eq!(first_code(&refused()), "E0650", "cut off");
+    std::fs::create_dir(at.join("jpg")).expect("a folder");
+    (1..=4).for_each(|index| put(&format!("jpg/image_{index:05}.jpg"), &picture([index, 0, 0])));
+    assert_eq!(learnt(at, "."), (3.into(), 1.into()));
+    put("imagelabels.mat", &file(&[row("labels", &[1, 103, 2, 7])]));
+    assert!(refused().to_string().contains("picture 2"), "{}", refused());
+}
+
+#[test]
+fn cifar_is_learnt_from_its_archive() {
+    let folder = colours();
+    let at = folder.path();
+    std::fs::create_dir(at.join("cifar")).expect("a folder");
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut archive = tar::Builder::new(packer);
+    for name in ["test.bin", "train.bin"] {
+        let bytes = [[0, 99].as_slice(), &[5; 3072], &[1, 0], &[250; 3072]].concat();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, format!("cifar-100-binary/{name}"), bytes.as_slice()).expect("memory");
+    }
+    let packed = archive.into_inner().and_then(flate2::write::GzEncoder::finish).expect("memory takes it");
+    let path = at.join("cifar/cifar-100-binary.tar.gz");
+    std::fs::write(&path, &packed).expect("it can be written");
+    assert_eq!(learnt(at, "cifar"), (2.into(), 2.into()));
+    std::fs::write(&path, &packed[..40]).expect("it can be written");
+    let refused = cnasc(1, at, &["train", "colours.cnas", "--data", "cifar", "-o", "out"]);
+    assert_eq!(first_code(&refused), "E0650");
+}
+
 #[test]
 fn what_does_not_fit_is_said() {
     let folder = workplace();

@@ -4,9 +4,12 @@
 
 mod cifar;
 mod idx;
+mod mat;
+mod pickle;
 
-pub use cifar::{Cifar, cifar};
+pub use cifar::{Cifar, cifar, cifar_pickled};
 pub use idx::idx;
+pub use mat::mat;
 
 use cnasc_ir::Shape;
 use cnasc_ir::architecture::Preprocess;

@@ -57,7 +57,7 @@ mod with {
         /// # Errors
         /// Where there are none.
         pub fn of(proxy: Proxy, data: &Path) -> Result<Self, Failure> {
-            let train = sets::read(data)?.train;
+            let train = sets::read(data, sets::GLANCE)?.train;
             let (preprocess, images) = (train.statistics(), train.first(LOOKED_AT));
             Ok(Self { proxy, images, preprocess, data: data.to_owned() })
         }

@@ -14,6 +14,8 @@ use cnasc_ir::Program;
 use cnasc_ir::program::{Accuracy, Search};
 use cnasc_search::{Draw, Figures, Teller};
 use command::Command;
+#[cfg(feature = "train")]
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// All ways to tell accuracy that a search has, made ready.
@@ -38,21 +40,29 @@ impl Tellers {
                     let folder = args.file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
                     found.commands.push((way.clone(), Command::find(words, *within, folder)?));
                 }
-                Accuracy::Trained { .. } | Accuracy::Proxy { .. } => found.learn(way, args, program)?,
+                Accuracy::Trained { .. } | Accuracy::Proxy { .. } => found.learn(way, args, (program, search))?,
             }
         }
         Ok(found)
     }
 
     #[cfg(feature = "train")]
-    fn learn(&mut self, way: &Accuracy, args: &SearchArgs, program: &Program) -> Result<(), Failure> {
-        self.learnt.ready(way, &args.file, program)
+    fn learn(
+        &mut self,
+        way: &Accuracy,
+        args: &SearchArgs,
+        (program, search): (&Program, &Search),
+    ) -> Result<(), Failure> {
+        // The image of a family seldom depends on its variables; one that does not fit a candidate is told when that is trained.
+        let first = (0..20).find_map(|seed| cnasc_search::draw(program, &search.over, &BTreeMap::new(), seed).ok());
+        let shape = first.map_or(crate::sets::GLANCE.shape, |draw| draw.architecture.input());
+        self.learnt.ready(way, &args.file, program, shape)
     }
 
     /// Says that this program can't.
     #[cfg(not(feature = "train"))]
     #[allow(clippy::unused_self, reason = "as with training")]
-    fn learn(&mut self, _: &Accuracy, _: &SearchArgs, _: &Program) -> Result<(), Failure> {
+    fn learn(&mut self, _: &Accuracy, _: &SearchArgs, _: (&Program, &Search)) -> Result<(), Failure> {
         use crate::failure::codes;
         let message = "this program was built without training, which the search's `accuracy` takes";
         let note = "build it with the cargo feature `train`: `cargo build --release --features train`";

@@ -8,7 +8,7 @@ use crate::cli::TrainArgs;
 use crate::exchange::read_weights;
 use crate::failure::{Exit, Failure, codes};
 use crate::output::{make_folder, write_file};
-use crate::sets::{self, Sets};
+use crate::sets::{self, Sets, Wanted};
 use crate::{model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_ir::architecture::Preprocess;
@@ -78,7 +78,8 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
     }
     let (graph, _) = pipeline::analyse(&architecture)?;
     let network = Network::new(&graph, threads(args)).map_err(|error| failure(&architecture, &error))?;
-    let (train, held, test) = images(&recipe, &sets::read(&recipe.data)?, &network)?;
+    let wanted = Wanted { shape: network.input(), seed: recipe.settings.seed };
+    let (train, held, test) = images(&recipe, &sets::read(&recipe.data, wanted)?, &network)?;
     if architecture.preprocess == Preprocess::default() {
         architecture.preprocess = train.statistics();
     }

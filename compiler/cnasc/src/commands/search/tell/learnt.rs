@@ -5,10 +5,10 @@ use crate::commands::train::learn::accuracy;
 use crate::commands::train::recipe::{DATA, Recipe};
 use crate::failure::{Failure, codes};
 use crate::pipeline;
-use crate::sets::{self, Sets};
+use crate::sets::{self, Sets, Wanted};
 use cnasc_base::Diagnostic;
-use cnasc_ir::Program;
 use cnasc_ir::program::Accuracy;
+use cnasc_ir::{Program, Shape};
 use cnasc_search::Draw;
 use cnasc_train::proxy::Proxy;
 use std::collections::BTreeMap;
@@ -28,11 +28,11 @@ enum Way {
 }
 
 impl Learnt {
-    /// Reads the images that a way takes.
+    /// Reads the images that a way takes, for networks whose image has this shape.
     ///
     /// # Errors
     /// Where there are none.
-    pub fn ready(&mut self, way: &Accuracy, source: &Path, program: &Program) -> Result<(), Failure> {
+    pub fn ready(&mut self, way: &Accuracy, source: &Path, program: &Program, shape: Shape) -> Result<(), Failure> {
         let made = match way {
             Accuracy::Trained { by, epochs } => {
                 let mut recipe = Recipe::said(&program.trainings[by.index()], source);
@@ -40,7 +40,8 @@ impl Learnt {
                     recipe.settings.epochs = u32::try_from(*epochs).unwrap_or(u32::MAX);
                 }
                 if !self.sets.contains_key(&recipe.data) {
-                    self.sets.insert(recipe.data.clone(), sets::read(&recipe.data)?);
+                    let wanted = Wanted { shape, seed: recipe.settings.seed };
+                    self.sets.insert(recipe.data.clone(), sets::read(&recipe.data, wanted)?);
                 }
                 Way::Trained(Box::new(recipe))
             }
