@@ -3,16 +3,27 @@
 
 use super::{Observed, Verdict};
 use crate::pareto;
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 /// The `count` best as indices: those that keep the constraints as [`pareto::best`] has them, then those that miss them by the
 /// least, then what is no network. The second figure is the rank for tournaments: place in this order.
 pub(super) fn best(all: &[Observed], count: usize) -> Vec<usize> {
-    let kept: Vec<usize> = (0..all.len()).filter(|&at| matches!(all[at].verdict, Verdict::Kept(_))).collect();
-    let values: Vec<Vec<f64>> = kept.iter().map(|&at| objectives(&all[at].verdict).to_vec()).collect();
-    let mut chosen: Vec<usize> = pareto::best(&values, count).into_iter().map(|at| kept[at]).collect();
-    let mut missed: Vec<usize> = (0..all.len()).filter(|&at| !matches!(all[at].verdict, Verdict::Kept(_))).collect();
-    missed.sort_by(|&a, &b| by_violation(&all[a].verdict, &all[b].verdict).then(a.cmp(&b)));
+    best_by(all, count, pareto::best)
+}
+
+/// The same with those that keep the constraints as `choose` has them.
+pub(super) fn best_by<T: Borrow<Observed>>(
+    all: &[T],
+    count: usize,
+    choose: fn(&[Vec<f64>], usize) -> Vec<usize>,
+) -> Vec<usize> {
+    let verdict = |at: usize| &all[at].borrow().verdict;
+    let (kept, mut missed): (Vec<usize>, Vec<usize>) =
+        (0..all.len()).partition(|&at| matches!(verdict(at), Verdict::Kept(_)));
+    let values: Vec<Vec<f64>> = kept.iter().map(|&at| objectives(verdict(at)).to_vec()).collect();
+    let mut chosen: Vec<usize> = choose(&values, count).into_iter().map(|at| kept[at]).collect();
+    missed.sort_by(|&a, &b| by_violation(verdict(a), verdict(b)).then(a.cmp(&b)));
     chosen.extend(missed.into_iter().take(count.saturating_sub(chosen.len())));
     chosen
 }

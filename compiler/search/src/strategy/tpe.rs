@@ -1,17 +1,19 @@
 //! The strategy `tpe`: tree-structured Parzen estimators (Bergstra, Bardenet, Bengio and Kégl, NeurIPS 2011), over all variables together and
-//! for several objectives (Ozaki, Tanigaki, Watanabe and Onishi, GECCO 2020, without its weights).
+//! for several objectives (Ozaki, Tanigaki, Watanabe and Onishi, GECCO 2020): the best are those that dominate most, and each of them
+//! counts by how much no other of them does.
 //!
 //! What was seen is split into the few best and the rest. Points are drawn from a mixture of kernels around the best, and the one is proposed
 //! where the density of the best is largest relative to that of the rest. A kernel covers the variables that exist in its observation; on
-//! others it is as wide as the domain. What is proposed and not judged yet counts with the rest, so that one request does not repeat itself.
+//! others it is as wide as the domain. Of the rest, what came long ago counts less. What is proposed and not judged yet counts with the
+//! rest, so that one request does not repeat itself.
 
 use super::genes::{Genes, Genome, at, graph, normal, position};
-use super::{Observed, order};
+use super::{Observed, Verdict, order};
 use crate::candidate::Proposal;
+use crate::pareto;
 use cnasc_base::{Rng, Seed};
 use cnasc_expand::space::Setting;
 use cnasc_ir::program::Domain;
-use std::collections::VecDeque;
 
 /// How many points are proposed between two learnings; part of the method, for else the number of threads would be.
 const AT_ONCE: usize = 4;
@@ -20,11 +22,17 @@ const AT_ONCE: usize = 4;
 const MOST_GOOD: usize = 25;
 const GOOD: f64 = 0.1;
 
-/// As many of the best are remembered as such, so that some take the places of those that are beaten.
+/// Among as many of all that was seen the best are looked for, so that not all is held against all each time.
 const ELITE: usize = 4 * MOST_GOOD;
 
-/// As many observations as are remembered beside these; older ones are forgotten, so that a long study does not slow down.
-const REST: usize = 1000;
+/// As many observations are remembered; older ones are forgotten but for the elite, so that a long study does not slow down.
+const MEMORY: usize = 1000 + ELITE;
+
+/// As many of the rest count fully; those before them by their place.
+const RECENT: usize = 25;
+
+/// What one of the best counts at least.
+const LEAST: f64 = 1e-12;
 
 /// The width of kernels for one observation (Scott's rule shrinks it with more).
 const WIDTH: f64 = 0.2;
@@ -37,27 +45,28 @@ pub(super) struct Tpe {
     rounds: u64,
     /// How many were judged.
     seen: usize,
-    /// The best.
-    elite: Vec<Observed>,
-    /// The others, in their order.
-    rest: VecDeque<Observed>,
+    /// What is remembered of them, in their order.
+    all: Vec<Observed>,
+    /// The places of the elite among them, in their order.
+    elite: Vec<usize>,
 }
 
 /// One observation as a kernel: a position or an alternative of each variable that exists.
 #[derive(Debug, Clone)]
 struct Kernel(Vec<Option<Setting>>);
 
-/// A mixture of equal kernels and a uniform one.
+/// A mixture of kernels, each with its weight, and a uniform one of weight one.
 struct Mixture<'a> {
     genes: &'a Genes,
     kernels: Vec<Kernel>,
+    weights: Vec<f64>,
     width: f64,
 }
 
 impl Tpe {
     pub(super) fn new(startup: u64, candidates: u64, stream: Seed) -> Self {
         let startup = usize::try_from(startup).unwrap_or(usize::MAX);
-        Self { startup, candidates, stream, rounds: 0, seen: 0, elite: Vec::new(), rest: VecDeque::new() }
+        Self { startup, candidates, stream, rounds: 0, seen: 0, all: Vec::new(), elite: Vec::new() }
     }
 
     /// What an earlier run proposed is not found again.
@@ -78,14 +87,16 @@ impl Tpe {
         if let Some(earlier) = earlier.get(..count) {
             return earlier.iter().map(|proposal| genes.known(proposal.seed, &proposal.settings)).collect();
         }
-        let kernel = |observed: &Observed| Kernel::of(genes, &observed.genome.settings);
-        let good = order::best(&self.elite, self.good());
-        let best = Mixture::new(genes, good.iter().map(|&place| kernel(&self.elite[place])).collect());
-        let beaten = (0..self.elite.len()).filter(|place| !good.contains(place)).map(|place| &self.elite[place]);
-        let mut rest: Vec<Kernel> = beaten.chain(&self.rest).map(kernel).collect();
+        let good = self.best();
+        let kernel = |&place: &usize| Kernel::of(genes, &self.all[place].genome.settings);
+        let weights = weights(&good.iter().map(|&place| &self.all[place].verdict).collect::<Vec<_>>());
+        let best = Mixture::new(genes, good.iter().map(kernel).collect(), weights);
+        let mut rest: Vec<Kernel> =
+            (0..self.all.len()).filter(|place| !good.contains(place)).map(|place| kernel(&place)).collect();
         let mut proposed = Vec::new();
         for _ in 0..count {
-            let others = Mixture::new(genes, rest);
+            let recent = ramp(rest.len());
+            let others = Mixture::new(genes, rest, recent);
             let settings = self.promising(&best, &others, &mut rng);
             rest = others.kernels;
             rest.push(Kernel::of(genes, &settings));
@@ -95,28 +106,49 @@ impl Tpe {
     }
 
     pub(super) fn tell(&mut self, observed: impl Iterator<Item = Observed>) {
-        let before = self.elite.len();
-        self.elite.extend(observed);
-        self.seen += self.elite.len() - before;
-        if self.elite.len() <= ELITE {
-            return;
+        let before = self.all.len();
+        self.all.extend(observed);
+        self.seen += self.all.len() - before;
+        self.elite.extend(before..self.all.len());
+        if self.elite.len() > ELITE {
+            self.elite = self.among_elite(ELITE, pareto::best);
+            self.elite.sort_unstable();
         }
-        let mut kept = vec![false; self.elite.len()];
-        order::best(&self.elite, ELITE).into_iter().for_each(|place| kept[place] = true);
-        for (observed, kept) in std::mem::take(&mut self.elite).into_iter().zip(kept) {
-            if kept {
-                self.elite.push(observed);
-            } else {
-                self.rest.push_back(observed);
-            }
-        }
-        let old = self.rest.len().saturating_sub(REST);
-        self.rest.drain(..old);
+        self.forget();
     }
 
-    /// How many count as the best.
-    fn good(&self) -> usize {
-        ((self.seen as f64 * GOOD).ceil() as usize).clamp(1, MOST_GOOD).min(self.elite.len())
+    /// The places of the `count` best of the elite.
+    fn among_elite(&self, count: usize, choose: fn(&[Vec<f64>], usize) -> Vec<usize>) -> Vec<usize> {
+        let elite: Vec<&Observed> = self.elite.iter().map(|&place| &self.all[place]).collect();
+        order::best_by(&elite, count, choose).into_iter().map(|place| self.elite[place]).collect()
+    }
+
+    /// The places of those that count as the best.
+    fn best(&self) -> Vec<usize> {
+        let count = ((self.seen as f64 * GOOD).ceil() as usize).clamp(1, MOST_GOOD);
+        self.among_elite(count, pareto::largest)
+    }
+
+    /// Drops the oldest that are too many.
+    fn forget(&mut self) {
+        let mut old = self.all.len().saturating_sub(MEMORY);
+        if old == 0 {
+            return;
+        }
+        let (mut place, mut elite) = (0, Vec::new());
+        let all = std::mem::take(&mut self.all);
+        for (before, observed) in all.into_iter().enumerate() {
+            let best = self.elite.get(place) == Some(&before);
+            place += usize::from(best);
+            if best {
+                elite.push(self.all.len());
+            } else if old > 0 {
+                old -= 1;
+                continue;
+            }
+            self.all.push(observed);
+        }
+        self.elite = elite;
     }
 
     /// The best of some draws.
@@ -142,17 +174,17 @@ impl Kernel {
 }
 
 impl<'a> Mixture<'a> {
-    fn new(genes: &'a Genes, kernels: Vec<Kernel>) -> Self {
+    fn new(genes: &'a Genes, kernels: Vec<Kernel>, weights: Vec<f64>) -> Self {
         let count = kernels.len() as f64;
         let axes = genes.variables.len() as f64;
         let scott = libm::pow(count.max(1.0), -1.0 / (axes + 4.0));
         // Kernels narrower than the mean distance of as many points would only ever repeat these.
         let width = (WIDTH * scott).max(1.0 / (count + 1.0).min(100.0));
-        Self { genes, kernels, width }
+        Self { genes, kernels, weights, width }
     }
 
     fn draw(&self, rng: &mut Rng) -> Vec<Setting> {
-        let kernel = self.kernels.get(rng.below(self.kernels.len() + 1));
+        let kernel = self.pick(rng);
         let mut settings = Vec::with_capacity(self.genes.variables.len());
         for (axis, variable) in self.genes.variables.iter().enumerate() {
             let centre = kernel.and_then(|kernel| kernel.0[axis]);
@@ -164,6 +196,16 @@ impl<'a> Mixture<'a> {
             });
         }
         settings
+    }
+
+    /// A kernel by its weight, or none for the uniform one.
+    fn pick(&self, rng: &mut Rng) -> Option<&Kernel> {
+        let mut left = rng.unit() * (self.weights.iter().sum::<f64>() + 1.0);
+        let place = self.weights.iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        place.and_then(|place| self.kernels.get(place))
     }
 
     /// A draw of the normal distribution around `centre` cut to 0..1.
@@ -182,8 +224,9 @@ impl<'a> Mixture<'a> {
     /// The logarithm of the density at `settings`, relative to the uniform one.
     fn density(&self, settings: &[Setting]) -> f64 {
         let point = Kernel::of(self.genes, settings);
-        let sum: f64 = self.kernels.iter().map(|kernel| self.kernel(kernel, &point)).sum();
-        libm::log((sum + 1.0) / (self.kernels.len() as f64 + 1.0))
+        let all = self.kernels.iter().zip(&self.weights);
+        let sum: f64 = all.map(|(kernel, weight)| weight * self.kernel(kernel, &point)).sum();
+        libm::log((sum + 1.0) / (self.weights.iter().sum::<f64>() + 1.0))
     }
 
     fn kernel(&self, kernel: &Kernel, point: &Kernel) -> f64 {
@@ -203,5 +246,86 @@ impl<'a> Mixture<'a> {
             _ => 1.0,
         })
         .product()
+    }
+}
+
+/// What each of the best counts: how much of what they dominate no other dominates, relative to the most; what misses constraints nothing
+/// where another keeps them. All count alike with one objective, where only the first would count, and with more than three.
+fn weights(best: &[&Verdict]) -> Vec<f64> {
+    let values: Vec<Vec<f64>> = best.iter().map(|verdict| order::objectives(verdict).to_vec()).collect();
+    let kept: Vec<usize> = (0..values.len()).filter(|&place| !values[place].is_empty()).collect();
+    let points: Vec<Vec<f64>> = kept.iter().map(|&place| values[place].clone()).collect();
+    let equal = vec![1.0; best.len()];
+    if !matches!(points.first().map(Vec::len), Some(2 | 3)) {
+        return equal;
+    }
+    let bound = pareto::bound(&points);
+    let whole = pareto::hypervolume(&points, &bound);
+    let alone = |place: usize| {
+        let others: Vec<Vec<f64>> = [&points[..place], &points[place + 1..]].concat();
+        whole - pareto::hypervolume(&others, &bound)
+    };
+    let alone: Vec<f64> = (0..points.len()).map(alone).collect();
+    let most = alone.iter().copied().fold(0.0, f64::max);
+    if most <= 0.0 {
+        return equal;
+    }
+    let mut weights = vec![0.0; best.len()];
+    kept.iter().zip(alone).for_each(|(&place, alone)| weights[place] = (alone / most).max(LEAST));
+    weights
+}
+
+/// What each of the rest counts: the last ones fully, those before them the less the earlier they stand.
+fn ramp(count: usize) -> Vec<f64> {
+    let early = count.saturating_sub(RECENT);
+    let least = 1.0 / count.max(1) as f64;
+    let rise = (1.0 - least) / (early.max(2) - 1) as f64;
+    (0..count).map(|place| if place < early { least + rise * place as f64 } else { 1.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cnasc_ir::program::Cost;
+
+    #[test]
+    fn the_best_count_by_what_they_alone_dominate() {
+        let kept = |x: f64, y: f64| Verdict::Kept(vec![x, y]);
+        let missed = Verdict::Missed { cost: Cost::Count, violation: 0.5 };
+        let (a, b, c) = (kept(0.0, 2.0), kept(1.0, 1.0), kept(2.0, 0.0));
+        let found = weights(&[&a, &missed, &b, &c]);
+        // Below 2.2 in both, the middle one dominates one by one alone, the others 0.2 by one.
+        let expected = [0.2, 0.0, 1.0, 0.2];
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{found:?}");
+        assert_eq!(weights(&[&missed, &missed]), [1.0, 1.0]);
+        assert_eq!(weights(&[&Verdict::Kept(vec![1.0]), &Verdict::Kept(vec![2.0])]), [1.0, 1.0]);
+        assert_eq!(weights(&[&b, &b]), [1.0, 1.0], "neither dominates anything alone");
+    }
+
+    #[test]
+    fn early_ones_count_less() {
+        assert_eq!(ramp(25), [1.0; 25]);
+        assert!(ramp(0).is_empty());
+        let found = ramp(30);
+        let expected = (0..5).map(|place| 1.0 / 30.0 + f64::from(place) * (29.0 / 30.0) / 4.0);
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{found:?}");
+        assert_eq!(found[5..], [1.0; 25]);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_but_for_the_elite() {
+        let mut tpe = Tpe::new(1, 1, Seed::new(1));
+        let count = MEMORY + 50;
+        let observed: Vec<Observed> = (0..count)
+            .map(|value| Observed {
+                genome: Genome { settings: Vec::new(), graph: value as u64 },
+                verdict: Verdict::Kept(vec![value as f64]),
+            })
+            .collect();
+        observed.chunks(50).for_each(|some| tpe.tell(some.iter().cloned()));
+        let kept: Vec<usize> = tpe.all.iter().map(|observed| observed.genome.graph as usize).collect();
+        assert_eq!(kept, (0..ELITE).chain(ELITE + 50..count).collect::<Vec<_>>());
+        assert_eq!(tpe.elite, (0..ELITE).collect::<Vec<_>>());
+        assert_eq!(tpe.best(), (0..MOST_GOOD).collect::<Vec<_>>());
     }
 }
