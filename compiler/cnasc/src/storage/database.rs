@@ -22,6 +22,7 @@ const ROWS: usize = 128;
 
 /// What a transaction has for itself.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "a file is held whole, whatever is asked for"))]
 pub enum Held {
     /// The making of tables and studies.
     Tables,
