@@ -80,11 +80,15 @@ fn an_inference_allocates_nothing() {
         // Of the image's three channels; the other lanes of its block stay zero.
         executable.tensor_mut(TensorId(0)).chunks_exact_mut(16).for_each(|pixel| pixel[..3].fill(0.5));
         executable.run(0);
-        let before = ALLOCATIONS.load(Ordering::SeqCst);
-        for _ in 0..5 {
-            executable.run(0);
-        }
-        assert_eq!(ALLOCATIONS.load(Ordering::SeqCst), before, "{threads} threads");
+        // The thread that waits for the test allocates as well, once, when it comes to it: what inferences allocate is there each time.
+        let counts = [(); 3].map(|()| {
+            let before = ALLOCATIONS.load(Ordering::SeqCst);
+            for _ in 0..5 {
+                executable.run(0);
+            }
+            ALLOCATIONS.load(Ordering::SeqCst) - before
+        });
+        assert!(counts.contains(&0), "{threads} threads: {counts:?}");
         assert!(executable.tensor(graph.output()).iter().any(|&value| value != 0.0));
     }
 }
