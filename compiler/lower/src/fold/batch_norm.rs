@@ -62,7 +62,9 @@ fn fold_params(
     let affine = affine(weights, &graph.steps[norm].params);
     let old = graph.steps[layer].params.clone();
     let spec = graph.params[old[0].index()].clone();
-    let mut weight = values(graph, weights, old[0], shared[old[0].index()]);
+    // What came of folding another batch norm is read here alone.
+    let is_shared = shared.get(old[0].index()).copied().unwrap_or(false);
+    let mut weight = values(graph, weights, old[0], is_shared);
     let row = weight.len() / affine.len();
     for (row, map) in weight.chunks_mut(row).zip(&affine) {
         row.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * map.factor) as f32);
