@@ -9,12 +9,18 @@ use cnasc_lower::{fold, lower};
 use cnasc_place::{Strategy, Workload, plan};
 use std::time::Duration;
 
-/// Devices that are alike but for their speed, so that plans are not symmetric.
+/// Boards that are alike, and links that cost next to nothing.
 #[must_use]
-pub fn fleet(devices: usize, backend: Backend) -> Fleet {
+pub fn boards(devices: usize, backend: Backend) -> Fleet {
     let kind = "board".to_owned();
     let board = Device { name: "pi".to_owned(), kind, compute: 1e9, memory: 1e11, cores: 1, backend, power: None };
-    let mut fleet = Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 });
+    Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 })
+}
+
+/// The same with boards of unequal speed, so that plans are not symmetric.
+#[must_use]
+pub fn fleet(devices: usize, backend: Backend) -> Fleet {
+    let mut fleet = boards(devices, backend);
     fleet.devices.iter_mut().enumerate().for_each(|(index, device)| device.compute *= 1.0 + index as f64 / 4.0);
     fleet
 }

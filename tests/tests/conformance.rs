@@ -5,12 +5,13 @@
 use cnasc_base::Seed;
 use cnasc_bundle::{Action, Bundle, layout};
 use cnasc_fleet::Local;
+use cnasc_ir::Architecture;
 use cnasc_ir::architecture::NodeId;
-use cnasc_ir::fleet::{Backend, Device, Link};
-use cnasc_ir::{Architecture, Fleet};
+use cnasc_ir::fleet::Backend;
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::simulate::Simulator;
 use cnasc_place::{Strategy, Workload, plan, verify};
+use cnasc_tests::placed::fleet;
 use cnasc_tests::program::{compiled, drawn};
 
 /// Every family, block, aggregate and staging, in sizes that many of can be run.
@@ -18,22 +19,6 @@ const SPACE: &str = include_str!("space.cnas");
 
 /// Networks drawn; each is run on every number of devices.
 const NETWORKS: u64 = 200;
-
-/// `devices` unequal boards, so that plans are not symmetric.
-fn fleet(devices: usize, backend: Backend) -> Fleet {
-    let board = Device {
-        name: "pi".to_owned(),
-        kind: "board".to_owned(),
-        compute: 1e9,
-        memory: 1e9,
-        cores: 1,
-        backend,
-        power: None,
-    };
-    let mut fleet = Fleet::uniform("boards", devices, &board, Link { rate: 1e10, latency: 1e-6 });
-    fleet.devices.iter_mut().enumerate().for_each(|(index, device)| device.compute *= 1.0 + index as f64 / 4.0);
-    fleet
-}
 
 fn bundle(architecture: &Architecture, devices: usize, strategy: Strategy, backend: Backend) -> Bundle {
     let graph = lower(architecture);

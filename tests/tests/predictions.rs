@@ -7,8 +7,8 @@ use cnasc::sets::{self, Sets};
 use cnasc_bundle::{Bundle, layout};
 use cnasc_fleet::Local;
 use cnasc_ir::architecture::Preprocess;
-use cnasc_ir::fleet::{Backend, Device, DeviceId, Link};
-use cnasc_ir::{Architecture, Fleet, TensorGraph, Weights};
+use cnasc_ir::fleet::{Backend, DeviceId};
+use cnasc_ir::{Architecture, TensorGraph, Weights};
 use cnasc_lower::{fold, lower};
 use cnasc_place::{Pin, Workload, plan_pinned};
 use cnasc_tests::program::{drawn, searching};
@@ -63,17 +63,7 @@ fn compiled(
     boards: usize,
     all: &[f32],
 ) -> Vec<usize> {
-    let backend = Backend::Jit;
-    let board = Device {
-        name: "pi".to_owned(),
-        kind: "board".to_owned(),
-        compute: 1e9,
-        memory: 8e9,
-        cores: 1,
-        backend,
-        power: None,
-    };
-    let fleet = Fleet::uniform("boards", boards, &board, Link { rate: 1e10, latency: 1e-6 });
+    let fleet = cnasc_tests::placed::boards(boards, Backend::Jit);
     let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
     // Every so many nodes on the next board, so that all have a part and every message is sent somewhere.
     let pin = |node: usize| Pin::On(DeviceId::new(node % boards));

@@ -6,10 +6,11 @@
 use cnasc_base::Seed;
 use cnasc_bundle::{Bundle, layout};
 use cnasc_fleet::Local;
-use cnasc_ir::fleet::{Backend, Device, Link};
-use cnasc_ir::{Architecture, Fleet, TensorGraph, Weights};
+use cnasc_ir::fleet::Backend;
+use cnasc_ir::{Architecture, TensorGraph, Weights};
 use cnasc_lower::{fold, lower, random_weights};
 use cnasc_place::{Strategy, Workload, plan};
+use cnasc_tests::placed::boards;
 use cnasc_tests::program::{compiled, drawn, searching};
 use cnasc_train::{Network, Optimizer};
 
@@ -21,16 +22,7 @@ fn answer(
     backend: Backend,
     image: &[f32],
 ) -> Vec<f32> {
-    let board = Device {
-        name: "pi".to_owned(),
-        kind: "board".to_owned(),
-        compute: 1e9,
-        memory: 8e9,
-        cores: 1,
-        backend,
-        power: None,
-    };
-    let fleet = Fleet::uniform("boards", 1, &board, Link { rate: 1e10, latency: 1e-6 });
+    let fleet = boards(1, backend);
     let workload = Workload::new(architecture, graph).expect("the graph was lowered from the architecture");
     let placed = plan(&workload, &fleet, Strategy::Single, &Seed::new(0)).expect("the board has memory enough");
     let (graph, weights) = fold(graph, weights);
