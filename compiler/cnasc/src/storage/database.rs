@@ -176,7 +176,7 @@ pub enum Database {
     Sqlite(Connection),
     /// A connection to a server.
     #[cfg(feature = "postgres")]
-    Server(server::Server),
+    Server(Box<server::Server>),
 }
 
 impl Database {
@@ -194,7 +194,7 @@ impl Database {
                 Ok(Self::Sqlite(connection))
             }
             #[cfg(feature = "postgres")]
-            Place::Server(config) => Ok(Self::Server(server::Server::connect(config)?)),
+            Place::Server(config) => Ok(Self::Server(Box::new(server::Server::connect(config)?))),
         }
     }
 
