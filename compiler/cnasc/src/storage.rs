@@ -26,7 +26,7 @@ use cnasc_base::Diagnostic;
 use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Fate, Record, Study};
+use cnasc_search::{Brackets, Candidate, Fate, Record, Study};
 use database::{Database, Error, Held, PATIENCE, Value, values};
 use guests::Waiting;
 use place::Place;
@@ -47,6 +47,7 @@ pub struct Storage {
     database: Database,
     log: Log,
     objectives: Vec<Objective>,
+    brackets: Brackets,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
     unit: Option<u64>,
     waiting: Waiting,
@@ -100,7 +101,8 @@ impl Storage {
         let (mut worker, records) = enter().map_err(|error| failure(&place, &error))?;
         worker.beat(place.clone(), id);
         let (waiting, polled) = (Waiting::default(), Vec::new());
-        Ok((Self { place, database, log, objectives, unit: None, waiting, polled, worker }, records))
+        let brackets = Brackets::of_search(search);
+        Ok((Self { place, database, log, objectives, brackets, unit: None, waiting, polled, worker }, records))
     }
 
     /// Where it is, without a password.
@@ -118,7 +120,7 @@ impl Storage {
     }
 
     fn write_all(&mut self, records: &[Record]) -> Result<(), Error> {
-        let Self { database, log, objectives, unit, polled, worker, .. } = self;
+        let Self { database, log, objectives, brackets, unit, polled, worker, .. } = self;
         let study = log.study;
         let (new, scale, last) = database.whole(Held::Study(study), |database| {
             polled.extend(log.poll(database)?);
@@ -130,7 +132,7 @@ impl Storage {
                 Some(unit) => Some(unit),
                 None => settle_unit(database, study, records)?,
             };
-            let writer = Writer { database, study, variables: &log.variables, objectives, unit: scale };
+            let writer = Writer { database, study, variables: &log.variables, objectives, brackets, unit: scale };
             let new = writer.write(&mine, &log.trials)?;
             Ok((new, scale, read::last(database)?))
         })?;

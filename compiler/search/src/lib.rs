@@ -20,6 +20,6 @@ pub mod teller;
 
 pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};
 pub use record::{Fate, Guest, Record};
-pub use run::{Done, Job, Run};
+pub use run::{Brackets, Done, Job, Run};
 pub use study::{Looked, Outcome, Study};
 pub use teller::{Silent, Teller};

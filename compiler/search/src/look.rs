@@ -69,9 +69,10 @@ impl<'a> Look<'a> {
 
     /// The objectives as these figures have them, all to be minimised.
     pub(crate) fn values(&self, figures: &Figures) -> Vec<f64> {
-        let value = |measure| figures.value(measure).unwrap_or(f64::INFINITY);
+        // What is not known is the worst, in whichever direction.
         let signed = |objective: &Objective| {
-            if objective.maximize { -value(objective.measure) } else { value(objective.measure) }
+            let value = figures.value(objective.measure);
+            value.map_or(f64::INFINITY, |value| if objective.maximize { -value } else { value })
         };
         self.objectives.iter().map(signed).collect()
     }

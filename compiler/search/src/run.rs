@@ -19,7 +19,6 @@ use crate::pareto::Front;
 use crate::record::{Fate, Guest, Record};
 use crate::strategy::{Proposer, Verdict};
 use crate::study::{Looked, Outcome, Study};
-use brackets::Brackets;
 use cnasc_base::Seed;
 use cnasc_expand::space;
 use cnasc_ir::program::Objective;
@@ -30,6 +29,7 @@ use job::Task;
 use pass::share_unit;
 use std::collections::BTreeMap;
 
+pub use brackets::Brackets;
 pub use job::{Done, Job};
 pub use share::Share;
 
@@ -138,11 +138,10 @@ impl<'a> Run<'a> {
     /// Begins to look at `limit` candidates; `enough` is how many ranked ones the caller wants to have all figures of.
     #[must_use]
     pub fn new(study: &Study<'a>, limit: u64, enough: usize) -> Self {
-        let looks = Look::all(study);
         Self {
             study: *study,
-            brackets: Brackets::new(&study.search.strategy, looks.len()),
-            looks,
+            looks: Look::all(study),
+            brackets: Brackets::of_search(study.search),
             limit,
             enough,
             stage: Stage::Draw,
@@ -465,7 +464,7 @@ impl<'a> Run<'a> {
                 Evaluated::Feasible(candidate) => {
                     let values = self.looks[0].values(&rated(&candidate.figures, self.unit));
                     // Those that begin at a later look have other objectives.
-                    if self.brackets.of(*index).start == 0 {
+                    if self.brackets.begins_first(*index) {
                         self.front.insert(values.clone());
                     }
                     Verdict::Kept(values)

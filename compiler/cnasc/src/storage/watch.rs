@@ -93,8 +93,9 @@ impl Watcher {
                 values.clear();
             }
             if let Some(objective) = place.and_then(|place| objectives.get(place)) {
-                let value = row.real(3)?.unwrap_or(f64::INFINITY);
-                values.push(if objective.maximize { -value } else { value });
+                // What is not known is the worst, in whichever direction.
+                let value = row.real(3)?;
+                values.push(value.map_or(f64::INFINITY, |value| if objective.maximize { -value } else { value }));
                 if values.len() == objectives.len() {
                     front.insert(std::mem::take(&mut values));
                 }

@@ -8,7 +8,7 @@ use cnasc_ir::program::Objective;
 use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Fate, Proposal, Record};
+use cnasc_search::{Brackets, Candidate, Fate, Proposal, Record};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -37,6 +37,7 @@ pub struct Writer<'a> {
     pub study: i64,
     pub variables: &'a [SearchVariable],
     pub objectives: &'a [Objective],
+    pub brackets: &'a Brackets,
     pub unit: Option<u64>,
 }
 
@@ -168,13 +169,17 @@ impl Writer<'_> {
         self.database.fill(insert, "(?, ?, ?, ?)", &rows, |_| Ok(()))
     }
 
-    /// The values of the objectives.
+    /// The values of the first look's objectives; the worst of what a candidate that began at a later look was not judged by.
     fn values_of(&self, candidate: &Candidate) -> Vec<f64> {
         let mut figures = candidate.figures.clone();
         if let (Some(score), Some(unit)) = (&mut figures.score, self.unit) {
             *score = with_unit(score, unit, Exponents::PAPER);
         }
-        let value = |objective: &Objective| figures.value(objective.measure).unwrap_or(f64::INFINITY);
+        let judged = self.brackets.begins_first(candidate.proposal.index);
+        let value = |objective: &Objective| {
+            let worst = if objective.maximize { f64::NEG_INFINITY } else { f64::INFINITY };
+            figures.value(objective.measure).filter(|_| judged).unwrap_or(worst)
+        };
         self.objectives.iter().map(value).collect()
     }
 

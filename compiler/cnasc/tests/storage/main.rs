@@ -38,6 +38,32 @@ fn goes_on(place: &Place) {
     assert_eq!(place.search(3, &["--storage", "sqlite:////nowhere/at/all.db"])[0]["code"], "E0643");
 }
 
+/// Candidates that begin at a later look have none of the figures that the first one asks for: the worst that there is in either direction.
+#[test]
+fn a_study_of_hyperband_goes_on() {
+    let place = Place::new();
+    let objectives = "    minimize concurrency_score\n    maximize params\n    strategy nsga2(population: 16)\n";
+    let halved = "    fidelity {\n        minimize concurrency_score\n        maximize depth\n    }\n    minimize latency\n    strategy hyperband\n";
+    let program = PROGRAM.replace(objectives, halved);
+    assert_ne!(program, PROGRAM);
+    std::fs::write(place.path("s.cnas"), program).expect("a file");
+    let (whole, storage) = (place.search(0, &[]), place.storage());
+    place.search(0, &["--storage", &storage, "--budget", "50"]);
+    let on = place.search(0, &["--storage", &storage]);
+    assert_eq!((&on["front"], &on["looks"]), (&whole["front"], &whole["looks"]));
+    place.is_whole(120);
+    let worst = |kind: &str, objective: u32| {
+        let values = format!("trial_values WHERE value_type = '{kind}' AND objective = {objective}");
+        place.count(&values)
+    };
+    let late = worst("INF_POS", 0);
+    assert_eq!((worst("INF_NEG", 1), place.count("trial_values WHERE value_type <> 'FINITE'")), (late, 2 * late));
+    // Two of each five begin at the second look; some of them break a constraint.
+    assert!((20..=48).contains(&late), "{late}");
+    let seen = place.search(0, &["--storage", &storage, "--watch"]);
+    assert!(seen["best"]["depth"].as_f64().is_some_and(|depth| depth > 0.0), "{seen}");
+}
+
 #[test]
 fn nothing_is_lost_when_a_search_is_killed() {
     let place = Place::new();

@@ -5,11 +5,11 @@
 //! again from the first. (Jamieson and Talwalkar, AISTATS 2016; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, JMLR 18, 2018,
 //! algorithm 1, with a look for each amount of its resource.) Which bracket a candidate is in depends on its number alone.
 
-use cnasc_ir::program::Strategy;
+use cnasc_ir::program::{Search, Strategy};
 
 /// The brackets of a study.
 #[derive(Debug)]
-pub(super) struct Brackets {
+pub struct Brackets {
     /// Of so many one passes, where the strategy says.
     reduction: Option<u64>,
     /// The sizes of the brackets that begin at each look, which follow each other again and again; empty where there is one of all.
@@ -28,8 +28,20 @@ pub(super) struct Bracket {
 }
 
 impl Brackets {
+    /// Those of a search.
+    #[must_use]
+    pub fn of_search(search: &Search) -> Self {
+        Self::new(&search.strategy, search.fidelities.len() + 1)
+    }
+
+    /// Whether a candidate begins at the first look, so that it has the figures which that one asks for.
+    #[must_use]
+    pub fn begins_first(&self, index: u64) -> bool {
+        self.of(index).start == 0
+    }
+
     /// Those of a strategy whose search has so many looks.
-    pub(super) fn new(strategy: &Strategy, looks: usize) -> Self {
+    fn new(strategy: &Strategy, looks: usize) -> Self {
         let reduction = strategy.reduction();
         let sizes = match *strategy {
             Strategy::Hyperband { reduction } => {

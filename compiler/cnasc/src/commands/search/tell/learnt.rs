@@ -48,7 +48,8 @@ impl Learnt {
             Accuracy::Proxy { name, data } => {
                 let beside = |folder: &String| source.parent().unwrap_or(Path::new("")).join(folder);
                 let folder = data.as_ref().map_or_else(|| PathBuf::from(DATA), beside);
-                let proxy = Proxy::ALL.into_iter().find(|proxy| proxy.word() == *name).unwrap_or_default();
+                let proxy = Proxy::ALL.into_iter().find(|proxy| proxy.word() == *name);
+                let proxy = proxy.expect("the language has the proxies that there are, which a test below holds");
                 Way::Proxy(Looker::of(proxy, &folder)?)
             }
             Accuracy::Command { .. } => return Ok(()),
@@ -75,5 +76,15 @@ impl Learnt {
             let first = failure.diagnostics.iter().next().cloned();
             first.unwrap_or_else(|| Diagnostic::error(codes::UNTRAINABLE, "it can't be trained"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_has_the_proxies_that_there_are() {
+        assert_eq!(Proxy::ALL.map(Proxy::word), Accuracy::PROXIES);
     }
 }

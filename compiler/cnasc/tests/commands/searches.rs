@@ -1,0 +1,107 @@
+//! `cnasc search`: what it finds does not depend on who looks, what it says of fidelities and constraints, and who tells accuracy.
+
+use super::{file, first_code, json, quickstart, root, text};
+
+#[test]
+fn a_search_for_accuracy_says_who_tells_it() {
+    let sample = std::fs::read_to_string(root().join("grammar/tests/sample.cnas")).expect("the sample");
+    let (_folder, path) = file("sample.cnas", &sample);
+    json(0, &["check", &path]);
+    assert_eq!(first_code(&json(1, &["search", &path])), "E0616");
+    let told =
+        |way: &str| sample.replace("    maximize accuracy\n", &format!("    maximize accuracy\n    accuracy {way}\n"));
+    let (_folder, path) = file("sample.cnas", told("command(\"no-such-judge\")"));
+    assert_eq!(first_code(&json(1, &["search", &path])), "E0618");
+    if cfg!(not(feature = "train")) {
+        let (_folder, path) = file("sample.cnas", told("proxy(synflow)"));
+        assert_eq!(first_code(&json(2, &["search", &path])), "E0614");
+    }
+}
+
+/// A program of the user's: what it tells is what is searched for, and what it fails on is passed over.
+#[cfg(unix)]
+#[test]
+fn a_program_tells_accuracy() {
+    let source = std::fs::read_to_string(quickstart()).expect("the example");
+    let told = source.replace(
+        "    minimize concurrency_score\n",
+        "    maximize accuracy\n    accuracy command(\"sh\", \"judge.sh\", within: 1 min)\n",
+    );
+    assert_ne!(told, source);
+    let (folder, path) = file("judged.cnas", &told);
+    let judge = "read question\nwidth=${question##*\\\"width\\\":\\\"}\nwidth=${width%%\\\"*}\n\
+        [ $width = 32 ] && { echo too wide >&2; exit 1; }\necho \"{\\\"accuracy\\\": 0.$width}\"\n";
+    std::fs::write(folder.path().join("judge.sh"), judge).expect("a file beside the source");
+    let out = folder.path().join("out").display().to_string();
+    let found = json(0, &["search", &path, "--budget", "12", "--top", "1", "-o", &out]);
+    let best = &found["front"][0];
+    assert_eq!(
+        best["values"]["accuracy"].as_f64().map(|told| (told * 100.0).round().to_string()).as_deref(),
+        best["params"]["width"].as_str()
+    );
+    assert_eq!(best["params"]["width"], "16");
+    assert!(
+        found["impossible"]["`sh` failed (exit status: 1): too wide"].as_u64() > Some(0),
+        "{}",
+        found["impossible"]
+    );
+}
+
+#[test]
+fn a_search_does_not_depend_on_its_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let example = quickstart();
+    let search = |workers: &str| {
+        json(0, &["search", &example, "--budget", "40", "--top", "1", "--workers", workers, "-o", &out])
+    };
+    let (one, two) = (search("1"), search("2"));
+    assert_eq!(one["front"], two["front"]);
+    assert_eq!(one["evaluated"], 40);
+    assert!(one["study"].is_string());
+    let first = &one["front"][0];
+    for field in ["hash", "seed", "values", "params"] {
+        assert!(!first[field].is_null(), "{field} is missing: {first}");
+    }
+    assert!(one["measured"][0]["measured_fleet_ms"].as_f64().is_some_and(|ms| ms > 0.0));
+    assert!(one["measured"][0]["difference"].as_f64().is_some_and(|difference| difference <= 1e-4));
+    // The winner's seed alone draws it again.
+    let seed = first["seed"].to_string();
+    assert_eq!(json(0, &["expand", &example, "--seed", &seed])[0]["hash"], first["hash"]);
+    assert!(folder.path().join("best.svg").exists());
+    assert!(folder.path().join("best.arch.json").exists());
+}
+
+#[test]
+fn a_search_tells_what_each_fidelity_judged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let example = root().join("examples/fidelity.cnas").display().to_string();
+    let args = ["search", &example, "--budget", "300", "--top", "1", "-o", &out];
+    let found = json(0, &args);
+    let looks: Vec<(u64, Option<u64>)> = found["looks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|look| (look["judged"].as_u64().expect("a count"), look["passed"].as_u64()))
+        .collect();
+    assert_eq!(looks[1..], [(200, Some(40)), (40, None)]);
+    assert_eq!((found["evaluated"].as_u64(), looks[0].1), (Some(300), Some(200)));
+    assert!(found["front"].as_array().is_some_and(|front| !front.is_empty() && front.len() <= 40));
+    assert!(found["front"][0]["values"]["concurrency_score"].as_f64().is_some_and(|score| score > 0.0));
+    let shown = text(0, &args);
+    assert!(
+        shown.contains("fidelity 2: 200 judged by concurrency_score, flops, 200 keep its constraints, 40 go on"),
+        "{shown}"
+    );
+    assert!(shown.contains("in full: 40 judged by latency, flops"), "{shown}");
+}
+
+#[test]
+fn constraints_that_nothing_keeps() {
+    let program = std::fs::read_to_string(quickstart()).expect("the example").replace("params <= 1.5 M", "params <= 1");
+    let (_folder, path) = file("tight.cnas", program);
+    let found = json(1, &["search", &path, "--budget", "20"]);
+    assert_eq!(first_code(&found), "E0609");
+    assert!(found[0]["notes"][0].as_str().is_some_and(|note| note.contains("params")), "{found}");
+}
