@@ -79,12 +79,17 @@ impl<'a> Stager<'a> {
         ops: &mut Vec<Op>,
     ) -> Result<Shape, Diagnostic> {
         let draw = self.rng.unit();
-        if matches!(self.policy, Choice::Never) {
+        let unwanted = match self.policy {
+            Choice::Never => true,
+            Choice::Chance(probability) => draw >= probability,
+            Choice::Always | Choice::Rule { .. } => false,
+        };
+        if unwanted {
             return Ok(plain);
         }
         let before = ops.len();
         match self.staged(plain, (block, inputs), ops) {
-            Some((shape, from)) if self.wants(depth, plain, draw)? => {
+            Some((shape, from)) if self.wants(depth, plain)? => {
                 ops.drain(..from);
                 Ok(shape)
             }
@@ -127,11 +132,11 @@ impl<'a> Stager<'a> {
         Some((shape, from))
     }
 
-    fn wants(&mut self, depth: u32, plain: Shape, draw: f64) -> Result<bool, Diagnostic> {
+    /// Whether its policy wants the node staged, where that was not settled by the draw.
+    fn wants(&mut self, depth: u32, plain: Shape) -> Result<bool, Diagnostic> {
         match &mut self.policy {
             Choice::Never => Ok(false),
-            Choice::Always => Ok(true),
-            Choice::Chance(probability) => Ok(draw < *probability),
+            Choice::Always | Choice::Chance(_) => Ok(true),
             Choice::Rule { expr, args, formula } => {
                 let (channels, size) = (i64::from(plain.channels), i64::from(plain.height.min(plain.width)));
                 if let Some(formula) = formula {

@@ -36,15 +36,17 @@ fn fit(graph: &Hypergraph, limits: &[u64]) -> bool {
 /// The parts as intervals, in their order, with the least Λ under `limits`; `None` where no intervals keep them.
 fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
     let (vertices, parts) = (graph.vertices(), limits.len());
-    let first_pin: Vec<u32> = (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
+    let mut entering = vec![0; graph.vertices()];
     let widest = limits.iter().copied().max().unwrap_or(0);
     // At `end * width + used`: the least Λ of what stands before `end` in the first `used` parts, and where the last of these
     // begins.
     let width = parts + 1;
     let mut least = vec![(u64::MAX, 0_u32); (vertices + 1) * width];
     least[0] = (0, 0);
-    let mut seen = vec![u32::MAX; graph.nets()];
     for (begin, mark) in (0..=vertices).zip(0_u32..) {
+        if begin > 0 {
+            pass(graph, begin - 1, &mut entering);
+        }
         // An empty interval costs nothing.
         for used in 0..parts {
             let here = least[begin * width + used].0;
@@ -64,13 +66,7 @@ fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
             if load > widest {
                 break;
             }
-            for &net in graph.nets_of(vertex) {
-                let net = net as usize;
-                if first_pin[net] < mark && seen[net] != mark {
-                    seen[net] = mark;
-                    cost += graph.costs()[net];
-                }
-            }
+            cost += entering[vertex];
             let row = &mut least[end * width + 1..(end + 1) * width];
             for ((next, &before), &limit) in row.iter_mut().zip(&so_far).zip(limits) {
                 let total = before.saturating_add(cost);
@@ -97,25 +93,21 @@ fn intervals(graph: &Hypergraph, limits: &[u64]) -> Option<Vec<u32>> {
 /// their order.
 pub(super) fn pieces(graph: &Hypergraph, cap: u64) -> Vec<u32> {
     let vertices = graph.vertices();
-    let first_pin: Vec<u32> = (0..graph.nets()).map(|net| graph.pins(net).iter().copied().min().unwrap_or(0)).collect();
+    let mut entering = vec![0; vertices];
     // The least Λ of what stands before a vertex, and where the last piece of it begins.
     let mut least = vec![(u64::MAX, 0_u32); vertices + 1];
     least[0] = (0, 0);
-    let mut seen = vec![u32::MAX; graph.nets()];
     for (begin, mark) in (0..vertices).zip(0_u32..) {
+        if begin > 0 {
+            pass(graph, begin - 1, &mut entering);
+        }
         let (before, mut load, mut cost) = (least[begin].0, 0, 0);
         for vertex in begin..vertices {
             load += graph.weights()[vertex];
             if load > cap && vertex > begin {
                 break;
             }
-            for &net in graph.nets_of(vertex) {
-                let net = net as usize;
-                if first_pin[net] < mark && seen[net] != mark {
-                    seen[net] = mark;
-                    cost += graph.costs()[net];
-                }
-            }
+            cost += entering[vertex];
             if before + cost < least[vertex + 1].0 {
                 least[vertex + 1] = (before + cost, mark);
             }
@@ -130,6 +122,17 @@ pub(super) fn pieces(graph: &Hypergraph, cap: u64) -> Vec<u32> {
     }
     piece_of.iter_mut().for_each(|piece| *piece = pieces - 1 - *piece);
     piece_of
+}
+
+/// Lets intervals begin behind `vertex`. `entering` says of each vertex from there on what it adds to the cost of the interval that it
+/// stands in: the costs of its nets that have a pin before the interval and none in it before this one.
+fn pass(graph: &Hypergraph, vertex: usize, entering: &mut [u64]) {
+    for &net in graph.nets_of(vertex) {
+        let behind = graph.pins(net as usize).iter().map(|&pin| pin as usize).filter(|&pin| pin > vertex);
+        if let Some(next) = behind.min() {
+            entering[next] += graph.costs()[net as usize];
+        }
+    }
 }
 
 fn index(part: usize) -> u32 {
