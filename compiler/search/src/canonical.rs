@@ -1,47 +1,46 @@
-//! Architecture → the hash of a text that two have in common just where they are isomorphic: alike but for the names and the order of nodes.
+//! Architecture → the hash of a form that two have in common just where they are isomorphic: alike but for the names and the order of nodes.
+//!
+//! The form is a legend, which says what nodes compute and what joins do, each kind once and in the order of their texts, and the nodes as
+//! numbers: for each its kind, and for each of its inputs the place of that in the order of nodes, and the join's kind.
 //!
 //! Nodes are coloured by what they compute and by the colours of those before and behind them, over and over until no colour splits any more
 //! (Weisfeiler and Leman 1968; directed, with what a join does to its input as the edge's colour). Where nodes still share a colour, one of the
 //! smallest such class is singled out and colours are refined again, for each of its members; of the orders found, the one with the least
-//! text counts (McKay, "Practical graph isomorphism", 1981, without its pruning by automorphisms, but for twins). The search of graphs with
-//! very many symmetries is given up: those have no canonical text.
+//! numbers counts (McKay, "Practical graph isomorphism", 1981, without its pruning by automorphisms, but for twins). The search of graphs with
+//! very many symmetries is given up: those have no canonical form.
 
-use cnasc_base::Seed;
 use cnasc_ir::Architecture;
-use cnasc_ir::architecture::{Join, Node};
+use cnasc_ir::architecture::Node;
 use cnasc_ir::op::Op;
 use sha2::{Digest, Sha256};
 
 /// How many orders are looked at before a graph is given up.
 const ORDERS: usize = 256;
 
-/// The SHA-256 of that text in hexadecimal, or none where the graph has too many symmetries.
+/// The SHA-256 of that form in hexadecimal, or none where the graph has too many symmetries.
 #[must_use]
 pub fn hash(architecture: &Architecture) -> Option<String> {
-    let digest = Sha256::digest(form(architecture)?);
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The text.
-fn form(architecture: &Architecture) -> Option<String> {
     let graph = Graph::new(&architecture.nodes);
     let mut search = Search { graph: &graph, left: ORDERS, least: None };
-    let colours = graph.refine(graph.labels.iter().map(|label| mix(&[*label])).collect());
-    search.visit(&colours)?;
-    search.least
+    search.visit(&graph.refine(graph.kinds.iter().map(|&kind| mix(&[kind])).collect()))?;
+    let mut hasher = Sha256::new();
+    for legend in [&graph.legend.0, &graph.legend.1] {
+        hasher.update((legend.len() as u64).to_le_bytes());
+        legend.iter().for_each(|text| hasher.update(format!("{text}\n")));
+    }
+    search.least?.iter().for_each(|number| hasher.update(number.to_le_bytes()));
+    Some(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What is looked at of an architecture.
 struct Graph {
-    /// What each node computes.
-    texts: Vec<String>,
-    /// The same as numbers.
-    labels: Vec<u64>,
-    /// For each node who it takes from, and how.
+    /// The kinds of nodes and of joins, as text.
+    legend: (Vec<String>, Vec<String>),
+    /// For each node its kind.
+    kinds: Vec<u64>,
+    /// For each node who it takes from, and the kind of the join.
     inputs: Vec<Vec<(usize, u64)>>,
-    /// That as text.
-    joins: Vec<Vec<String>>,
-    /// For each node who takes from it, and how.
+    /// For each node who takes from it, and the kind of the join.
     consumers: Vec<Vec<(usize, u64)>>,
 }
 
@@ -49,42 +48,39 @@ struct Search<'a> {
     graph: &'a Graph,
     /// How many orders may still be looked at.
     left: usize,
-    least: Option<String>,
+    least: Option<Vec<u64>>,
 }
 
 impl Graph {
     fn new(nodes: &[Node]) -> Self {
-        let texts: Vec<String> =
-            nodes.iter().map(|node| format!("{:?} {:?} {}", node.role, node.ops, node.shape)).collect();
-        let labels = texts.iter().map(|text| number(text)).collect();
+        let computed = nodes.iter().map(|node| (node.role, node.ops.as_slice(), node.shape));
+        let (node_legend, node_kinds) = kinds(computed, |(role, ops, shape)| format!("{role:?} {ops:?} {shape}"));
+        let joins = nodes.iter().flat_map(|node| {
+            let ordered = node.ops.first().is_some_and(|op| !takes_any_order(op));
+            let place = move |index| if ordered { index + 1 } else { 0 };
+            (0..).zip(&node.inputs).map(move |(index, join)| (place(index), join.scale.as_slice()))
+        });
+        let (join_legend, join_kinds) = kinds(joins, |(place, scale)| format!("{place} {scale:?}"));
+        let mut join_kinds = join_kinds.into_iter();
         let mut consumers = vec![Vec::new(); nodes.len()];
         let mut inputs = Vec::with_capacity(nodes.len());
-        let mut joins = Vec::with_capacity(nodes.len());
         for (to, node) in nodes.iter().enumerate() {
-            let ordered = node.ops.first().is_some_and(|op| !takes_any_order(op));
-            let taken = node.inputs.iter().enumerate();
-            let texts: Vec<String> = taken
-                .map(|(place, join)| format!("{} {:?}", if ordered { place + 1 } else { 0 }, join.scale))
-                .collect();
-            let edge = |(join, text): (&Join, &String)| (join.from.index(), number(text));
-            let edges: Vec<(usize, u64)> = node.inputs.iter().zip(&texts).map(edge).collect();
-            joins.push(texts);
-            for &(from, label) in &edges {
-                consumers[from].push((to, label));
-            }
+            let from = node.inputs.iter().map(|join| join.from.index());
+            let edges: Vec<(usize, u64)> = from.zip(&mut join_kinds).collect();
+            edges.iter().for_each(|&(from, kind)| consumers[from].push((to, kind)));
             inputs.push(edges);
         }
-        Self { texts, labels, inputs, joins, consumers }
+        Self { legend: (node_legend, join_legend), kinds: node_kinds, inputs, consumers }
     }
 
     /// Colours that tell apart what the ones before do, and what stands differently among them; until there are no more.
     fn refine(&self, mut colours: Vec<u64>) -> Vec<u64> {
         let mut count = classes(&colours);
         loop {
+            // A sum, because neighbours have no order.
             let side = |edges: &[(usize, u64)], colours: &[u64]| {
-                let mut side: Vec<u64> = edges.iter().map(|&(other, label)| mix(&[label, colours[other]])).collect();
-                side.sort_unstable();
-                mix(&side)
+                let seen = edges.iter().map(|&(other, kind)| mix(&[kind, colours[other]]));
+                seen.fold(0, u64::wrapping_add)
             };
             let finer: Vec<u64> = (0..colours.len())
                 .map(|node| {
@@ -121,25 +117,27 @@ impl Graph {
             edges.sort_unstable();
             edges
         };
-        self.labels[a] == self.labels[b]
+        self.kinds[a] == self.kinds[b]
             && sorted(&self.inputs[a]) == sorted(&self.inputs[b])
             && sorted(&self.consumers[a]) == sorted(&self.consumers[b])
     }
 
-    /// The whole graph as text, its nodes in the order of their colours, all of which differ.
-    fn text(&self, colours: &[u64]) -> String {
+    /// The whole graph as numbers, its nodes in the order of their colours, all of which differ.
+    fn numbers(&self, colours: &[u64]) -> Vec<u64> {
         let mut order: Vec<usize> = (0..colours.len()).collect();
         order.sort_unstable_by_key(|&node| colours[node]);
         let mut place = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(at, &node)| place[node] = at);
-        let mut text = String::new();
+        (0_u64..).zip(&order).for_each(|(at, &node)| place[node] = at);
+        let mut numbers = Vec::with_capacity(8 * order.len());
+        let mut edges: Vec<(u64, u64)> = Vec::new();
         for node in order {
-            let inputs = self.inputs[node].iter().zip(&self.joins[node]);
-            let mut edges: Vec<(usize, &String)> = inputs.map(|(&(from, _), join)| (place[from], join)).collect();
+            edges.clear();
+            edges.extend(self.inputs[node].iter().map(|&(from, kind)| (place[from], kind)));
             edges.sort_unstable();
-            text.push_str(&format!("{} {edges:?}\n", self.texts[node]));
+            numbers.extend([self.kinds[node], edges.len() as u64]);
+            numbers.extend(edges.iter().flat_map(|&(from, kind)| [from, kind]));
         }
-        text
+        numbers
     }
 }
 
@@ -149,9 +147,9 @@ impl Search<'_> {
         let undecided = self.graph.undecided(colours);
         if undecided.is_empty() {
             self.left = self.left.checked_sub(1)?;
-            let text = self.graph.text(colours);
-            if self.least.as_ref().is_none_or(|least| text < *least) {
-                self.least = Some(text);
+            let numbers = self.graph.numbers(colours);
+            if self.least.as_ref().is_none_or(|least| numbers < *least) {
+                self.least = Some(numbers);
             }
             return Some(());
         }
@@ -177,12 +175,33 @@ fn classes(colours: &[u64]) -> usize {
     sorted.len()
 }
 
-fn number(text: &str) -> u64 {
-    Seed::new(0).child(text).number()
+/// How many kinds back a like one is looked for before it is written out anew.
+const RECENT: usize = 32;
+
+/// The texts of the values, each once and in order, and for each value the place of its text among these.
+fn kinds<T: PartialEq>(values: impl Iterator<Item = T>, text: impl Fn(&T) -> String) -> (Vec<String>, Vec<u64>) {
+    // Text takes long to write, and most values are like one before.
+    let mut written: Vec<(T, String)> = Vec::new();
+    let mut place_of: Vec<usize> = Vec::new();
+    for value in values {
+        let recent = written.iter().enumerate().rev().take(RECENT);
+        let known = recent.into_iter().find(|(_, (other, _))| *other == value).map(|(place, _)| place);
+        place_of.push(known.unwrap_or(written.len()));
+        if known.is_none() {
+            let text = text(&value);
+            written.push((value, text));
+        }
+    }
+    let mut legend: Vec<String> = written.iter().map(|(_, text)| text.clone()).collect();
+    legend.sort_unstable();
+    legend.dedup();
+    let rank_of: Vec<u64> =
+        written.iter().map(|(_, text)| legend.partition_point(|other| other < text) as u64).collect();
+    (legend, place_of.into_iter().map(|place| rank_of[place]).collect())
 }
 
 /// One number of several, by the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). Where two colours should ever fall together by
-/// accident, graphs have more orders to look at, or none; never do two that differ have one text.
+/// accident, graphs have more orders to look at, or none; never do two that differ have one form.
 fn mix(numbers: &[u64]) -> u64 {
     let mut mixed = numbers.len() as u64;
     for number in numbers {
