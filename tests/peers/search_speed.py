@@ -3,7 +3,7 @@
     cargo build --release -p cnasc
     target/peers/bin/python tests/peers/search_speed.py target/release/cnasc [--seconds 8] [--long 100000] [--postgres postgresql://USER@HOST/DATABASE]
 
-Small worlds of 96 nodes; what is counted in the network (`params`, `depth`), and the concurrency score on four devices. The same loop in
+Small worlds of 96 nodes; what is counted in the network (`params`, `depth`), and the concurrency score on four devices, of one bound and of five. The same loop in
 Python is `search_loop.py`. Prints a table of medians of three. The server's database should be empty.
 """
 
@@ -39,7 +39,7 @@ search speed {
     budget   1000 candidates
 }
 """
-OBJECTIVES = {"counts": "minimize params\n    minimize depth", "score": "minimize concurrency_score"}
+OBJECTIVES = {"counts": "minimize params\n    minimize depth", "score, one bound": "minimize concurrency_score\n    score cs(bound: 1.1)", "score": "minimize concurrency_score"}
 
 
 class Place:

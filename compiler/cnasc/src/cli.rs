@@ -264,6 +264,12 @@ pub struct ScoreArgs {
     #[command(flatten)]
     /// On which fleet.
     pub fleet: FleetArgs,
+    /// The exponents of δ_w, Λ′ and η in the score, such as 1,1.5,1; those of the search that is drawn from where absent.
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub exponents: Vec<f64>,
+    /// How many times its share of the work a device may get, such as 1.1; the best of several where neither this nor the search says so.
+    #[arg(long, value_name = "W")]
+    pub bound: Option<f64>,
     /// Also the shape (widths by depth, edge lengths) and the best-scored partition (work, entropy, who sends what to whom).
     #[arg(long)]
     pub detail: bool,

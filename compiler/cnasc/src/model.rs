@@ -7,6 +7,7 @@ use crate::{imported, pipeline};
 use cnasc_base::{Diagnostic, FileId};
 use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, NetworkId, Search};
+use cnasc_ir::score::Scoring;
 use cnasc_ir::{Architecture, Fleet, Program};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct Loaded {
     pub program: Option<Program>,
     /// The fleet of the search that was drawn from.
     pub fleet: Option<Fleet>,
+    /// How scores are made: as the search has it that was drawn from.
+    pub score: Scoring,
 }
 
 /// Reads an architecture file, or draws `count` networks from a source file.
@@ -55,7 +58,7 @@ fn read(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Resu
     let text = read_json(path)?;
     let architecture = Architecture::from_json(&text)
         .map_err(|error| Failure::input(Diagnostic::error(codes::FORM, format!("`{}`: {error}", path.display()))))?;
-    Ok(Loaded { architectures: vec![architecture], program: None, fleet: None })
+    Ok(Loaded { architectures: vec![architecture], program: None, fleet: None, score: Scoring::default() })
 }
 
 /// The same where exactly one network is meant.
@@ -73,7 +76,7 @@ fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) ->
     let named = path.to_str().and_then(cnasc_frontend::library).map(|library| library.item);
     let item = Item::find(&program, file, draw.item.as_deref().or(named), path)?;
     let first = draw.seed.unwrap_or_else(|| item.seed());
-    let fleet = item.fleet(&program);
+    let (fleet, score) = (item.fleet(&program), item.score());
     let (program, over, settings) = match item {
         Item::Search(search) => {
             let settings = settings(&program, &search.over, &draw.set)?;
@@ -90,7 +93,7 @@ fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) ->
         let seed = first.wrapping_add(offset);
         architectures.push(cnasc_search::draw(&program, &over, &settings, seed)?.architecture);
     }
-    Ok(Loaded { architectures, program: Some(program), fleet })
+    Ok(Loaded { architectures, program: Some(program), fleet, score })
 }
 
 /// A network with the arguments that `--set` gives it and its defaults for the others.
@@ -210,6 +213,13 @@ impl<'a> Item<'a> {
         match self {
             Self::Search(search) => search.seed,
             Self::Network(_) => 0,
+        }
+    }
+
+    fn score(&self) -> Scoring {
+        match self {
+            Self::Search(search) => search.score,
+            Self::Network(_) => Scoring::default(),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::failure::{Exit, Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
+use cnasc_ir::score::Exponents;
 use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Brackets, Candidate, Fate, Record, Study};
 use database::{Database, Error, Held, PATIENCE, Value, values};
@@ -50,6 +51,7 @@ pub struct Storage {
     brackets: Brackets,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
     unit: Option<u64>,
+    exponents: Exponents,
     waiting: Waiting,
     /// What was read and not handed on yet.
     polled: Vec<Record>,
@@ -102,7 +104,11 @@ impl Storage {
         worker.beat(place.clone(), id);
         let (waiting, polled) = (Waiting::default(), Vec::new());
         let brackets = Brackets::of_search(search);
-        Ok((Self { place, database, log, objectives, brackets, unit: None, waiting, polled, worker }, records))
+        let exponents = search.score.exponents;
+        Ok((
+            Self { place, database, log, objectives, brackets, unit: None, exponents, waiting, polled, worker },
+            records,
+        ))
     }
 
     /// Where it is, without a password.
@@ -120,8 +126,8 @@ impl Storage {
     }
 
     fn write_all(&mut self, records: &[Record]) -> Result<(), Error> {
-        let Self { database, log, objectives, brackets, unit, polled, worker, .. } = self;
-        let study = log.study;
+        let Self { database, log, objectives, brackets, unit, exponents, polled, worker, .. } = self;
+        let (study, exponents) = (log.study, *exponents);
         let (new, scale, last) = database.whole(Held::Study(study), |database| {
             polled.extend(log.poll(database)?);
             let mine = claims::settle(database, study, worker.id, records)?;
@@ -132,7 +138,8 @@ impl Storage {
                 Some(unit) => Some(unit),
                 None => settle_unit(database, study, records)?,
             };
-            let writer = Writer { database, study, variables: &log.variables, objectives, brackets, unit: scale };
+            let variables = &log.variables;
+            let writer = Writer { database, study, variables, objectives, brackets, unit: scale, exponents };
             let new = writer.write(&mine, &log.trials)?;
             Ok((new, scale, read::last(database)?))
         })?;

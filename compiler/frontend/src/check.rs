@@ -18,6 +18,7 @@ mod network;
 mod operators;
 mod pipeline;
 mod recursion;
+mod score;
 mod search;
 mod shapes;
 mod signature;

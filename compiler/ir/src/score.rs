@@ -42,6 +42,29 @@ pub struct Tried {
     pub cs: f64,
 }
 
+/// How scores are made, where a search or a user says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scoring {
+    /// Of eq. 4.
+    pub exponents: Exponents,
+    /// The one bound on W_p / W_avg that is tried, at least 1; several where absent.
+    pub bound: Option<f64>,
+}
+
+impl Scoring {
+    /// The least and the greatest exponent.
+    pub const EXPONENT: (f64, f64) = (0.0, 10.0);
+    /// The least and the greatest bound.
+    pub const BOUND: (f64, f64) = (1.0, 1_000.0);
+}
+
+impl Default for Scoring {
+    /// As the paper has it.
+    fn default() -> Self {
+        Self { exponents: Exponents::PAPER, bound: None }
+    }
+}
+
 /// The exponents of eq. 4.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use crate::partition::{Effort, Partition, Request, partition};
 use crate::structure;
 use crate::workload::Workload;
 use cnasc_base::random::Seed;
-use cnasc_ir::score::{Exponents, Score, Tried};
+use cnasc_ir::score::{Exponents, Score, Scoring, Tried};
 
 /// The bounds on W_p / W_avg that are tried by default.
 pub const EPSILONS: [f64; 5] = [1.02, 1.05, 1.1, 1.2, 1.5];
@@ -37,10 +37,20 @@ impl ScoreOptions {
         Self { exponents: Exponents::PAPER, unit: None, epsilons: EPSILONS.to_vec(), effort: Effort::FAST, seed }
     }
 
+    /// The same as `scoring` has it.
+    #[must_use]
+    pub fn by(scoring: &Scoring, seed: Seed) -> Self {
+        let options = Self { exponents: scoring.exponents, ..Self::new(seed) };
+        match scoring.bound {
+            Some(bound) => Self { epsilons: vec![bound], ..options },
+            None => options,
+        }
+    }
+
     /// One ε, five times as fast.
     #[must_use]
     pub fn fast(seed: Seed) -> Self {
-        Self { epsilons: vec![1.1], ..Self::new(seed) }
+        Self::by(&Scoring { bound: Some(1.1), ..Scoring::default() }, seed)
     }
 
     /// As [`new`](Self::new), with fifty times the effort: Λ falls by two or three percent.

@@ -156,7 +156,11 @@ impl Drawn {
         let Figures { score: rated, placed, .. } = &mut self.candidate.figures;
         match cost {
             Cost::Score if rated.is_none() => {
-                *rated = Some(score(&self.workload, study.devices(), &ScoreOptions::new(root.child("score"))));
+                *rated = Some(score(
+                    &self.workload,
+                    study.devices(),
+                    &ScoreOptions::by(&study.search.score, root.child("score")),
+                ));
             }
             Cost::Plan if placed.is_none() => {
                 let found = plan(&self.workload, study.fleet(), Strategy::Portfolio, &root.child("place"));

@@ -462,7 +462,8 @@ impl<'a> Run<'a> {
         for (index, verdict) in verdicts {
             let verdict = match verdict {
                 Evaluated::Feasible(candidate) => {
-                    let values = self.looks[0].values(&rated(&candidate.figures, self.unit));
+                    let values =
+                        self.looks[0].values(&rated(&candidate.figures, self.unit, self.study.search.score.exponents));
                     // Those that begin at a later look have other objectives.
                     if self.brackets.begins_first(*index) {
                         self.front.insert(values.clone());
@@ -533,7 +534,7 @@ impl<'a> Run<'a> {
             Stage::Draw => self.close(0),
             Stage::Look(place) => self.close(place),
             Stage::Whole => {
-                self.outcome.unit = share_unit(&mut self.outcome.ranked);
+                self.outcome.unit = share_unit(&mut self.outcome.ranked, self.study.search.score.exponents);
                 Stage::Done
             }
             Stage::Done => Stage::Done,
@@ -542,10 +543,10 @@ impl<'a> Run<'a> {
 }
 
 /// Figures with their score relative to `unit`.
-fn rated(figures: &Figures, unit: Option<u64>) -> Figures {
+fn rated(figures: &Figures, unit: Option<u64>, exponents: Exponents) -> Figures {
     let mut figures = figures.clone();
     if let (Some(score), Some(unit)) = (&mut figures.score, unit) {
-        *score = with_unit(score, unit, Exponents::PAPER);
+        *score = with_unit(score, unit, exponents);
     }
     figures
 }

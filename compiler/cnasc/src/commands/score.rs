@@ -5,12 +5,12 @@ pub mod proxy;
 
 use crate::Session;
 use crate::cli::ScoreArgs;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, codes};
 use crate::model;
 use crate::output::{bytes, count, milliseconds, table};
 use crate::pipeline;
-use cnasc_base::Seed;
-use cnasc_ir::score::{Exponents, Score};
+use cnasc_base::{Diagnostic, Seed};
+use cnasc_ir::score::{Exponents, Score, Scoring};
 use cnasc_ir::{Architecture, Fleet};
 use cnasc_place::score::with_unit;
 use cnasc_place::{ScoreOptions, Strategy, energy, plan, score};
@@ -43,6 +43,9 @@ struct Row {
     u_c: u64,
     score: Score,
     network: String,
+    /// What the score was made with.
+    #[serde(skip)]
+    exponents: Exponents,
     /// Where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<Detail>,
@@ -67,12 +70,13 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
                 None => model::small_boards(session, 4)?,
             },
         };
+        let scoring = scoring(args, loaded.score)?;
         let told = tell(&fleet);
         if !fleets.contains(&told) {
             fleets.push(told);
         }
         for architecture in &loaded.architectures {
-            rows.push(row(architecture, &fleet, args.detail, looker.as_ref())?);
+            rows.push(row(architecture, &fleet, &scoring, (args.detail, looker.as_ref()))?);
         }
     }
     let unit = rows.iter().map(|row| row.score.unit).min().unwrap_or(1);
@@ -85,11 +89,53 @@ pub fn run(session: &mut Session, args: &ScoreArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool, looker: Option<&Looker>) -> Result<Row, Failure> {
+/// How scores are made: as the command line says, else as the search does.
+fn scoring(args: &ScoreArgs, search: Scoring) -> Result<Scoring, Failure> {
+    let exponents = match args.exponents.as_slice() {
+        [] => search.exponents,
+        &[a, b, c] => Exponents { a, b, c },
+        _ => return Err(refused("`--exponents` takes three numbers, as in `--exponents 1,1.5,1`".to_owned())),
+    };
+    let scoring = Scoring { exponents, bound: args.bound.or(search.bound) };
+    let outside = |value: f64, (least, most): (f64, f64)| !(least..=most).contains(&value);
+    let Exponents { a, b, c } = scoring.exponents;
+    if [a, b, c].into_iter().any(|exponent| outside(exponent, Scoring::EXPONENT)) {
+        let (least, most) = Scoring::EXPONENT;
+        return Err(refused(format!("an exponent of `--exponents` may be {least} to {most}")));
+    }
+    if scoring.bound.is_some_and(|bound| outside(bound, Scoring::BOUND)) {
+        let (least, most) = Scoring::BOUND;
+        return Err(refused(format!(
+            "`--bound` may be {least} to {most}: 1.1 is a tenth more than a device's share of the work"
+        )));
+    }
+    Ok(scoring)
+}
+
+fn refused(message: String) -> Failure {
+    Failure::usage(Diagnostic::error(codes::OPTION, message))
+}
+
+/// Eq. 4 with these exponents.
+fn formula(exponents: Exponents) -> String {
+    let Exponents { a, b, c } = exponents;
+    let factor = |(name, exponent): (&str, f64)| {
+        if exponent == 1.0 { name.to_owned() } else { format!("{name}^{exponent}") }
+    };
+    let factors: Vec<String> = [("δ_w", a), ("Λ′", b), ("η", c)].map(factor).to_vec();
+    format!("({})^(1/3)", factors.join(" · "))
+}
+
+fn row(
+    architecture: &Architecture,
+    fleet: &Fleet,
+    scoring: &Scoring,
+    (with_detail, looker): (bool, Option<&Looker>),
+) -> Result<Row, Failure> {
     let (graph, workload) = pipeline::analyse(architecture)?;
     let seed = Seed::new(architecture.provenance.seed);
     let devices = u32::try_from(fleet.devices.len()).expect("a fleet has at most 256 devices");
-    let options = ScoreOptions::new(seed.child("score"));
+    let options = ScoreOptions::by(scoring, seed.child("score"));
     let scored = score(&workload, devices, &options);
     let placed = plan(&workload, fleet, Strategy::Best, &seed.child("place")).ok();
     let counts = Counts::new(&workload);
@@ -113,6 +159,7 @@ fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool, looker: Op
         u_c: scored.unit,
         score: scored,
         network: architecture.name.clone(),
+        exponents: scoring.exponents,
         detail: with_detail.then(|| Detail::new(&workload, devices, &options)),
         proxy: looker.map(|looker| looker.tell(architecture, &graph)).transpose()?,
     })
@@ -120,7 +167,7 @@ fn row(architecture: &Architecture, fleet: &Fleet, with_detail: bool, looker: Op
 
 impl Row {
     fn share_unit(&mut self, unit: u64) {
-        self.score = with_unit(&self.score, unit, Exponents::PAPER);
+        self.score = with_unit(&self.score, unit, self.exponents);
         self.cs = self.score.cs;
         self.delta_w = self.score.delta_w;
         self.lambda = self.score.lambda;
@@ -189,7 +236,10 @@ fn for_people(rows: &[Row], fleets: &[String], unit: u64) -> String {
         })
         .collect();
     let mut text = table(&headings, &[0, 13], &cells);
-    text.push_str("\nCS = (δ_w · Λ′^1.5 · η)^(1/3) on n equal devices, lower is better; Λ′ = Λ / (U_c · n).\n");
+    let mut formulas: Vec<String> = rows.iter().map(|row| formula(row.exponents)).collect();
+    formulas.dedup();
+    let formulas = formulas.join(" and ");
+    text.push_str(&format!("\nCS = {formulas} on n equal devices, lower is better; Λ′ = Λ / (U_c · n).\n"));
     text.push_str(&format!(
         "U_c = {unit} B, the smallest edge of all networks above: compare CS within one table only.\n"
     ));

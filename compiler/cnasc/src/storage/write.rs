@@ -38,7 +38,9 @@ pub struct Writer<'a> {
     pub variables: &'a [SearchVariable],
     pub objectives: &'a [Objective],
     pub brackets: &'a Brackets,
+    /// What concurrency scores are relative to, and are made with.
     pub unit: Option<u64>,
+    pub exponents: Exponents,
 }
 
 /// A candidate that has become a trial.
@@ -173,7 +175,7 @@ impl Writer<'_> {
     fn values_of(&self, candidate: &Candidate) -> Vec<f64> {
         let mut figures = candidate.figures.clone();
         if let (Some(score), Some(unit)) = (&mut figures.score, self.unit) {
-            *score = with_unit(score, unit, Exponents::PAPER);
+            *score = with_unit(score, unit, self.exponents);
         }
         let judged = self.brackets.begins_first(candidate.proposal.index);
         let value = |objective: &Objective| {

@@ -105,3 +105,27 @@ fn constraints_that_nothing_keeps() {
     assert_eq!(first_code(&found), "E0609");
     assert!(found[0]["notes"][0].as_str().is_some_and(|note| note.contains("params")), "{found}");
 }
+
+#[test]
+fn a_search_says_what_its_scores_are_made_of() {
+    let source = std::fs::read_to_string(quickstart()).expect("the example");
+    let entry = "    score    cs(a: 2, b: 1, c: 0, bound: 1.2)\n    minimize concurrency_score\n";
+    let source = source.replacen("    minimize concurrency_score\n", entry, 1);
+    let (folder, path) = file("search.cnas", source);
+    let found = json(0, &["search", &path, "--budget", "40", "--top", "1", "-o", &folder.path().display().to_string()]);
+    assert!(found["evaluated"].as_u64() >= Some(40), "{found}");
+    let by_search = json(0, &["score", &path, "--seed", "3"]);
+    let row = &by_search[0];
+    let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("{field} is missing: {row}"));
+    let cube = number("delta_w") * number("delta_w") * number("lambda");
+    assert!((number("cs") - cube.cbrt()).abs() < 1e-9 * number("cs"), "{row}");
+    assert_eq!(row["score"]["tried"].as_array().map(Vec::len), Some(1));
+    assert_eq!(row["score"]["epsilon"], 1.2);
+    let plain = quickstart();
+    let by_flags = json(0, &["score", &plain, "--seed", "3", "--exponents", "2,1,0", "--bound", "1.2"]);
+    assert_eq!(by_flags[0]["score"], row["score"]);
+    assert!(text(0, &["score", &plain, "--exponents", "2,1,0"]).contains("(δ_w^2 · Λ′ · η^0)^(1/3)"));
+    for wrong in [["--exponents", "1,2"], ["--exponents", "1,2,11"], ["--bound", "0.9"], ["--bound", "NaN"]] {
+        assert_eq!(first_code(&json(2, &["score", &plain, wrong[0], wrong[1]])), "E0606", "{wrong:?}");
+    }
+}

@@ -44,9 +44,10 @@ fn words_of(kind: Kind) -> &'static [&'static str] {
         Kind::Generator => &["nodes", "edge", "attach", "lattice", "graph", "each", "order"],
         Kind::Staging => &["policy", "channels", "shrink"],
         Kind::Network => &["input", "stem", "layer", "body", "repeat", "residual", "branch", "part", "head"],
-        Kind::Search => {
-            &["over", "on", "where", "maximize", "minimize", "accuracy", "fidelity", "strategy", "budget", "seed"]
-        }
+        Kind::Search => &[
+            "over", "on", "where", "maximize", "minimize", "accuracy", "score", "fidelity", "strategy", "budget",
+            "seed",
+        ],
         Kind::Training => &super::training::WORDS,
         Kind::Test => &["sample", "expect"],
         Kind::Block | Kind::Link => &[],

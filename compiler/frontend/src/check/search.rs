@@ -14,6 +14,7 @@ use cnasc_ir::program::{
     Accuracy, BinaryOp, Budget, Constraint, Declared, Dimension, ExprKind, Fidelity, FleetId, Make, Measure, Objective,
     Search, Strategy, Type,
 };
+use cnasc_ir::score::Scoring;
 
 /// Words, measures and their dimensions.
 const MEASURES: [(&str, Measure, Dimension); 13] = [
@@ -58,6 +59,7 @@ struct Read {
     over: Slot<Option<Make>>,
     on: Slot<Option<FleetId>>,
     accuracy: Slot<Option<Accuracy>>,
+    score: Slot<Option<Scoring>>,
     strategy: Slot<Option<Strategy>>,
     budget: Slot<Option<Budget>>,
     seed: Slot<Option<i64>>,
@@ -80,7 +82,7 @@ impl<'a> Checker<'a> {
                 _ => self.stranger(body, entry),
             }
         }
-        let Read { over, on, accuracy, strategy, budget, seed, constraints, objectives, fidelities } = read;
+        let Read { over, on, accuracy, score, strategy, budget, seed, constraints, objectives, fidelities } = read;
         let over = self.required(over, body, "over", &self.over_example(body));
         let on = self.required(on, body, "on", &format!("on {}", self.some(body, Kind::Fleet).unwrap_or("shelf")));
         let budget = self.required(budget, body, "budget", "budget 200 candidates");
@@ -95,6 +97,7 @@ impl<'a> Checker<'a> {
             constraints: constraints.into_iter().collect::<Option<_>>()?,
             objectives: objectives.into_iter().collect::<Option<_>>()?,
             accuracy: accuracy.map_or(Some(None), |accuracy| accuracy.0.map(Some))?,
+            score: score.map_or(Some(Scoring::default()), |score| score.0)?,
             fidelities: fidelities.into_iter().collect::<Option<_>>()?,
             strategy: strategy.map_or(Some(Strategy::Random), |strategy| strategy.0)?,
             budget: budget?.0?,
@@ -134,6 +137,10 @@ impl<'a> Checker<'a> {
             "accuracy" => {
                 let way = self.accuracy(value, &body.scope);
                 self.once(&mut read.accuracy, way, word, location);
+            }
+            "score" => {
+                let scoring = self.scoring(value, &body.scope);
+                self.once(&mut read.score, scoring, word, location);
             }
             "strategy" => {
                 let checked = self.strategy(value, &body.scope, location);

@@ -1,6 +1,7 @@
 //! What a search asks for: the space, the fleet, limits, objectives, strategy and budget.
 
 use super::{Accuracy, BinaryOp, FleetId, Make};
+use crate::score::Scoring;
 use cnasc_base::Location;
 
 /// A search for good networks of a family.
@@ -19,6 +20,8 @@ pub struct Search {
     pub objectives: Vec<Objective>,
     /// What tells the accuracy of candidates, where it is asked for.
     pub accuracy: Option<Accuracy>,
+    /// How concurrency scores are made.
+    pub score: Scoring,
     /// Cheaper looks before the full one, in the order in which they are taken; may be empty.
     pub fidelities: Vec<Fidelity>,
     /// How candidates are proposed.

@@ -14,7 +14,7 @@ impl Run<'_> {
         self.passed.sort_by_key(|candidate| candidate.proposal.index);
         let feasible = self.begun(place);
         self.looked(place).feasible = feasible;
-        share_unit(&mut self.passed);
+        share_unit(&mut self.passed, self.study.search.score.exponents);
         let look = &self.looks[place];
         let values: Vec<Vec<f64>> = self.passed.iter().map(|candidate| look.objectives(candidate)).collect();
         if place + 1 < self.looks.len() {
@@ -63,12 +63,12 @@ fn taken(candidates: &mut Vec<Candidate>, order: Vec<usize>) -> Vec<Candidate> {
 }
 
 /// Rates all scores relative to the smallest communication of any edge among these networks; gives that.
-pub(super) fn share_unit(candidates: &mut [Candidate]) -> u64 {
+pub(super) fn share_unit(candidates: &mut [Candidate], exponents: Exponents) -> u64 {
     let scores = candidates.iter().filter_map(|candidate| candidate.figures.score.as_ref());
     let unit = scores.map(|score| score.unit).min().unwrap_or(0);
     for candidate in candidates {
         if let Some(score) = &mut candidate.figures.score {
-            *score = with_unit(score, unit, Exponents::PAPER);
+            *score = with_unit(score, unit, exponents);
         }
     }
     unit
