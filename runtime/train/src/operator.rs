@@ -107,11 +107,19 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes an input away by lot; says which.
+    /// Takes an input away by lot, and says which; of those that are left, some of some images.
     fn left_out(&mut self, inputs: &mut Vec<Tensor<4>>) -> Option<usize> {
-        let left_out = self.lots.as_mut().and_then(|lots| lots.edge(inputs.len()))?;
-        inputs.remove(left_out);
-        Some(left_out)
+        let left_out = self.lots.as_mut().and_then(|lots| lots.edge(inputs.len()));
+        if let Some(left_out) = left_out {
+            inputs.remove(left_out);
+        }
+        let [images, ..] = inputs[0].dims();
+        if let Some(factors) = self.lots.as_mut().and_then(|lots| lots.paths(inputs.len(), images)) {
+            for (input, factors) in inputs.iter_mut().zip(factors) {
+                *input = input.clone() * self.constant(factors, [images, 1, 1, 1]);
+            }
+        }
+        left_out
     }
 
     fn weighted_sum(&self, gate: Gate, step: &Step, inputs: Vec<Tensor<4>>, left_out: Option<usize>) -> Tensor<4> {

@@ -127,6 +127,7 @@ impl<'a> Trainer<'a> {
             ((0.0..=1.0).contains(&settings.mixup), "a mixup from 0 to 1"),
             (settings.warmup >= 0.0 && settings.warmup.is_finite(), "a warm-up of at least 0 epochs"),
             ((0.0..=1.0).contains(&settings.noise.edge), "a probability of leaving out edges from 0 to 1"),
+            ((0.0..=1.0).contains(&settings.noise.path), "a probability of leaving out paths from 0 to 1"),
             ((0.0..1.0).contains(&settings.noise.dropout), "a dropout from 0 to below 1"),
             (settings.clip.is_none_or(|clip| clip > 0.0), "a clipping length above 0"),
             (settings.average.is_none_or(|share| (0.0..1.0).contains(&share)), "an averaging share from 0 to below 1"),

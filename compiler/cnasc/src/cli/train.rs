@@ -71,6 +71,9 @@ pub struct TrainArgs {
     /// The probability that a node with several inputs does without one for a step; 0 where absent.
     #[arg(long, value_name = "PROBABILITY")]
     pub edge_drop: Option<f32>,
+    /// The probability that an input of a node with several is left out for an image, one of them always staying (drop-path); 0 where absent.
+    #[arg(long, value_name = "PROBABILITY")]
+    pub path_drop: Option<f32>,
     /// The probability that an input of a linear layer is left out; 0 where absent.
     #[arg(long, value_name = "PROBABILITY")]
     pub dropout: Option<f32>,

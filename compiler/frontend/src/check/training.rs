@@ -12,7 +12,7 @@ use cnasc_ir::program::{Decline, Descent, ExprKind, Learning, Training, Type};
 use std::collections::BTreeMap;
 
 /// The words that its entries begin with.
-pub(super) const WORDS: [&str; 21] = [
+pub(super) const WORDS: [&str; 22] = [
     "data",
     "optimizer",
     "rate",
@@ -27,6 +27,7 @@ pub(super) const WORDS: [&str; 21] = [
     "cutout",
     "mixup",
     "edge_drop",
+    "path_drop",
     "dropout",
     "clip",
     "average",
@@ -64,13 +65,14 @@ enum Bounds {
 }
 
 /// Entries that are real numbers.
-const REALS: [(&str, Bounds); 9] = [
+const REALS: [(&str, Bounds); 10] = [
     ("rate", Bounds::Positive),
     ("warmup", Bounds::NotNegative),
     ("decay", Bounds::NotNegative),
     ("smoothing", Bounds::ShareBelowOne),
     ("mixup", Bounds::Share),
     ("edge_drop", Bounds::Share),
+    ("path_drop", Bounds::Share),
     ("dropout", Bounds::ShareBelowOne),
     ("clip", Bounds::Positive),
     ("average", Bounds::ShareBelowOne),
@@ -123,6 +125,7 @@ impl<'a> Checker<'a> {
             cutout: count("cutout")?,
             mixup: real("mixup")?,
             edge_drop: real("edge_drop")?,
+            path_drop: real("path_drop")?,
             dropout: real("dropout")?,
             clip: real("clip")?,
             average: real("average")?,

@@ -44,6 +44,8 @@ pub struct Learning {
     pub mixup: Option<f64>,
     /// The probability that a node with several inputs does without one.
     pub edge_drop: Option<f64>,
+    /// The probability that an input of a join is left out for an image, 0 to 1.
+    pub path_drop: Option<f64>,
     /// The probability that an input of a linear layer is left out, from 0 to below 1.
     pub dropout: Option<f64>,
     /// The most length that gradients may have together, above 0.

@@ -260,7 +260,7 @@ fn edges_are_left_out() {
     {
         let both = branches(op, &[1, 2]);
         let mut weights = weights(&both, &Seed::new(1));
-        let seeds = (0..50).map(|seed| Noise { edge: 1.0, dropout: 0.0 }.drawn(&Seed::new(seed)));
+        let seeds = (0..50).map(|seed| Noise { edge: 1.0, ..Noise::default() }.drawn(&Seed::new(seed)));
         let learn = |graph: &TensorGraph, weights: &Weights, lots| {
             let network = Network::new(graph, 1).expect("it can be trained");
             network.learn_with(weights, vec![0.5; 9], vec![1.0, 0.0], lots)
@@ -279,10 +279,42 @@ fn edges_are_left_out() {
             learn(&alone, &weights, nothing()).logits
         });
         let again: Vec<Vec<f32>> = (0..50)
-            .map(|seed| learn(&both, &weights, Noise { edge: 1.0, dropout: 0.0 }.drawn(&Seed::new(seed))).logits)
+            .map(|seed| learn(&both, &weights, Noise { edge: 1.0, ..Noise::default() }.drawn(&Seed::new(seed))).logits)
             .collect();
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
         assert!(again.iter().all(|logits| kept.iter().any(|kept| near(kept, logits))), "{again:?} {kept:?}");
         assert!(kept.iter().all(|kept| again.iter().any(|logits| near(kept, logits))), "each is kept at times");
+    }
+}
+
+/// Of an image that all inputs but one are taken from, only that one learns, and twice as much passes it.
+#[test]
+fn paths_are_left_out() {
+    let input = Shape::new(1, 3, 3);
+    for op in [Op::WeightedSum { gate: Gate::Plain }, Op::Sum, Op::Mean] {
+        let steps: &[(Op, &[usize])] =
+            &[(conv(3, 1, 1, 2, false), &[0]), (conv(1, 1, 1, 2, false), &[0]), (op, &[1, 2]), (linear(2), &[3])];
+        let both = graph(input, steps);
+        let network = Network::new(&both, 1).expect("it can be trained");
+        let mut weights = weights(&both, &Seed::new(1));
+        let learn = |weights: &Weights, path: f32, seed: u64| {
+            let lots = Noise { path, ..Noise::default() }.drawn(&Seed::new(seed));
+            network.learn_with(weights, vec![0.5; 9], vec![1.0, 0.0], lots)
+        };
+        let mut learnt = [0, 0];
+        for seed in 0..30 {
+            let found = learn(&weights, 1.0, seed);
+            let learns = [0, 1].map(|branch: usize| found.gradients[branch].iter().any(|gradient| *gradient != 0.0));
+            assert_ne!(learns[0], learns[1], "one of two paths stays");
+            learnt[usize::from(learns[1])] += 1;
+            // The other branch without weights and this one doubled compute the same.
+            let kept = weights.clone();
+            weights.tensors[usize::from(learns[0])].fill(0.0);
+            weights.tensors[usize::from(learns[1])].iter_mut().for_each(|weight| *weight *= 2.0);
+            let plain = learn(&weights, 0.0, seed);
+            assert!(found.logits.iter().zip(&plain.logits).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {plain:?}");
+            weights = kept;
+        }
+        assert!(learnt.iter().all(|&times| times > 5), "{learnt:?}");
     }
 }

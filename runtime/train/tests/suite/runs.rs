@@ -59,7 +59,7 @@ fn every_other_way_learns_as_well() {
         rate: 0.02,
         schedule: Schedule::Step { every: 4, factor: 0.3 },
         mixup: 0.2,
-        noise: Noise { edge: 0.1, dropout: 0.1 },
+        noise: Noise { edge: 0.1, path: 0.1, dropout: 0.1 },
         augment: Augment { shift: 0, flip: false, cutout: 2 },
         average: Some(0.9),
         ..settings()
@@ -144,7 +144,8 @@ fn what_does_not_fit_is_refused() {
     let preprocess = Preprocess::default();
     let refused = |settings: &Settings| Trainer::new(&network, settings, &preprocess, &images).is_err();
     assert!(!refused(&settings()));
-    let wrong: [fn(&mut Settings); 7] = [
+    let wrong: [fn(&mut Settings); 8] = [
+        |settings| settings.noise.path = 1.5,
         |settings| settings.noise.dropout = 1.0,
         |settings| settings.rate = f32::NAN,
         |settings| settings.batch = 0,

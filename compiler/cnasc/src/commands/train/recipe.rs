@@ -68,6 +68,7 @@ impl Recipe {
             },
             noise: Noise {
                 edge: real(args.edge_drop, said.edge_drop).unwrap_or(0.0),
+                path: real(args.path_drop, said.path_drop).unwrap_or(0.0),
                 dropout: real(args.dropout, said.dropout).unwrap_or(0.0),
             },
             clip: real(args.clip, said.clip),
