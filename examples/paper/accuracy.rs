@@ -1,4 +1,4 @@
-//! The accuracy tables of the paper on images of ten classes: the networks of `accuracy/*.cnas` are trained, each with the same
+//! The accuracy tables of the paper: the networks of `accuracy/*.cnas` are trained, each with the same
 //! settings, and the results are told beside the printed ones. What a network came to is kept in a folder, so that an interrupted
 //! run goes on.
 
@@ -10,8 +10,9 @@ use cnasc::failure::{Failure, codes};
 use cnasc::output::{make_folder, write_file};
 use cnasc::sets::{self, Wanted};
 use cnasc_base::{Diagnostic, Seed, Sources};
-use cnasc_ir::Architecture;
+use cnasc_expand::space::Setting;
 use cnasc_ir::score::Score;
+use cnasc_ir::{Architecture, Shape};
 use cnasc_lower::lower;
 use cnasc_place::{ScoreOptions, Workload, score};
 use cnasc_search::draw;
@@ -45,36 +46,40 @@ const GROUPS: [(&str, &str, &str); 10] = [
     ("tables_2_3.cnas", "by_lot", "DP, probabilistic"),
 ];
 
-/// How much of it: `-- accuracy [GROUP EPOCHS IMAGES THREADS [DATA [FOLDER]]]`.
-#[derive(Debug)]
+/// Of which images, and how much of it.
+#[derive(Debug, clap::Parser)]
+#[command(name = "paper -- accuracy", about = "Trains the networks of the paper's accuracy tables")]
 pub struct Extent {
     /// Networks a group.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(2..=1000))]
     group: u64,
     /// How often every image is seen.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
     /// The first so many of the training images.
+    #[arg(long, default_value_t = 10_000)]
     images: usize,
     /// Networks that are trained beside each other.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=256))]
     threads: u64,
-    /// The images' folder.
+    /// The images' folder, such as one with the archive of CIFAR-10 or the files of Flower-102, as `cnasc train --data` takes it.
+    #[arg(long, value_name = "DIR", default_value = "/usr/share/datasets/fashion-mnist")]
     data: PathBuf,
-    /// Where results are kept.
+    /// Pixels that images are wide and high: smaller ones get a black edge, pictures are scaled.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    size: u32,
+    /// Where results are kept; those of other images need a folder of their own.
+    #[arg(long, value_name = "DIR", default_value = "results/paper")]
     kept: PathBuf,
+    /// Where tables and pictures go.
+    #[arg(short, long, value_name = "DIR", default_value = super::FOLDER)]
+    pub output_dir: PathBuf,
 }
 
 impl Extent {
-    /// From the words of the command line, with defaults for those that are missing.
+    /// From the words of the command line; ends the process where they are wrong.
     pub fn read(words: &[String]) -> Self {
-        let number = |place: usize, usual: u64| words.get(place).and_then(|word| word.parse().ok()).unwrap_or(usual);
-        let path = |place: usize, usual: &str| PathBuf::from(words.get(place).map_or(usual, String::as_str));
-        Self {
-            group: number(0, 6).max(2),
-            epochs: number(1, 3) as u32,
-            images: number(2, 10_000) as usize,
-            threads: number(3, 2).max(1),
-            data: path(4, "/usr/share/datasets/fashion-mnist"),
-            kept: path(5, "results/paper"),
-        }
+        clap::Parser::parse_from(std::iter::once("paper -- accuracy").chain(words.iter().map(String::as_str)))
     }
 
     fn settings(&self, seed: u64) -> Settings {
@@ -126,19 +131,20 @@ impl Job {
     }
 }
 
-/// Trains what is not trained yet, and writes `accuracy.md` into `folder`.
-pub fn study(sources: &mut Sources, extent: &Extent, folder: &Path) -> Result<(), Failure> {
-    let jobs = jobs(sources, extent)?;
-    let (train, test) = images(&jobs, extent)?;
+/// Trains what is not trained yet, and writes `accuracy.md`.
+pub fn study(sources: &mut Sources, extent: &Extent) -> Result<(), Failure> {
+    let (train, test) = images(extent)?;
+    let jobs = jobs(sources, extent, (&train, &test))?;
     make_folder(&extent.kept)?;
     train_all(&jobs, extent, (&train, &test))?;
-    report::write_all(&kept(&jobs, extent), jobs.len(), extent, folder)
+    report::write_all(&kept(&jobs, extent), jobs.len(), extent)
 }
 
 /// Images to learn from and to test with, as the networks take them.
-fn images(jobs: &[Job], extent: &Extent) -> Result<(Images, Images), Failure> {
-    let shape = lower(&jobs[0].architecture).steps[0].shape;
-    let sets = sets::read(&extent.data, Wanted { shape, seed: 1 })?;
+fn images(extent: &Extent) -> Result<(Images, Images), Failure> {
+    let (height, width) = (extent.size, extent.size);
+    let sets = sets::read(&extent.data, Wanted { shape: Shape { channels: 3, height, width }, seed: 1 })?;
+    let shape = Shape { height, width, ..sets.train.shape };
     let fit = |images: &Images| {
         let unfit = |problem| Diagnostic::error(codes::IMAGE, format!("`{}`: {problem}", extent.data.display()));
         images.fit(shape).map_err(unfit)
@@ -147,9 +153,10 @@ fn images(jobs: &[Job], extent: &Extent) -> Result<(Images, Images), Failure> {
 }
 
 /// Writes the same from what is kept already, and says how much is missing.
-pub fn so_far(sources: &mut Sources, extent: &Extent, folder: &Path) -> Result<(), Failure> {
-    let jobs = jobs(sources, extent)?;
-    report::write_all(&kept(&jobs, extent), jobs.len(), extent, folder)
+pub fn so_far(sources: &mut Sources, extent: &Extent) -> Result<(), Failure> {
+    let (train, test) = images(extent)?;
+    let jobs = jobs(sources, extent, (&train, &test))?;
+    report::write_all(&kept(&jobs, extent), jobs.len(), extent)
 }
 
 /// What is kept of the jobs, in their order.
@@ -166,19 +173,24 @@ fn read_kept(path: &Path) -> Option<Trained> {
     std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
 }
 
-fn jobs(sources: &mut Sources, extent: &Extent) -> Result<Vec<Job>, Failure> {
+/// The networks, for these images.
+fn jobs(sources: &mut Sources, extent: &Extent, (train, test): (&Images, &Images)) -> Result<Vec<Job>, Failure> {
     let mut programs = BTreeMap::new();
     for (file, ..) in GROUPS {
         let path = Path::new(PROGRAMS).join(file);
         programs.insert(file, cnasc::pipeline::check(sources, &path)?.0);
     }
+    let classes = train.classes().max(test.classes()) as i64;
+    let (channels, size) = (train.shape.channels.into(), train.shape.height.into());
+    let settings = [("channels", channels), ("classes", classes), ("size", size)];
+    let settings = settings.map(|(name, value)| (name.to_owned(), Setting::Int(value))).into();
     let mut jobs = Vec::new();
     // Round by round, so that whatever is done when it is cut off has something of each group.
     for index in 0..extent.group {
         for (file, name, group) in GROUPS {
             let search = search(&programs[file], name)?;
             let seed = search.seed + index;
-            let architecture = draw(&programs[file], &search.over, &BTreeMap::new(), seed)?.architecture;
+            let architecture = draw(&programs[file], &search.over, &settings, seed)?.architecture;
             jobs.push(Job { group, architecture, seed });
         }
     }
@@ -235,4 +247,48 @@ fn train(job: &Job, extent: &Extent, (train, test): (&Images, &Images)) -> Resul
         score: score(&workload, UNITS, &ScoreOptions::new(Seed::new(job.seed).child("score"))),
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{read_to_string, write};
+
+    fn extent(words: &[&str]) -> Extent {
+        Extent::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn networks_are_those_of_the_images() {
+        let shape = Shape { channels: 3, height: 64, width: 64 };
+        let flowers = Images { shape, pixels: vec![0; 3 * 64 * 64], labels: vec![101] };
+        let jobs = jobs(&mut Sources::default(), &extent(&["--group", "2"]), (&flowers, &flowers));
+        let jobs = jobs.unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics));
+        assert_eq!(jobs.len(), 20);
+        for Job { architecture, .. } in jobs {
+            assert_eq!(architecture.input(), shape);
+            assert_eq!(architecture.nodes.last().map(|node| node.shape.channels), Some(102));
+        }
+    }
+
+    /// All of it on a few images in CIFAR-10's own form, each class of one brightness.
+    #[test]
+    fn a_set_in_colours_is_learnt() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let images: Vec<u8> =
+            (0..20_u8).flat_map(|index| [index % 10].into_iter().chain([25 * (index % 10); 3072])).collect();
+        for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+            write(folder.path().join(format!("{name}.bin")), &images).expect("a file");
+        }
+        let here = folder.path().display().to_string();
+        let kept = folder.path().join("kept").display().to_string();
+        let words = ["--group", "2", "--epochs", "1", "--images", "64", "--data", &here, "--kept", &kept, "-o", &here];
+        for study in [study, so_far] {
+            study(&mut Sources::default(), &extent(&words))
+                .unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics));
+            let told = read_to_string(folder.path().join("accuracy.md")).expect("it was written");
+            assert!(told.contains(&format!("64 training images of `{here}`, 32 pixels wide")), "{told}");
+            assert!(!told.contains("none yet") && !told.contains("Not whole"), "{told}");
+        }
+    }
 }

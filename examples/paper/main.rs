@@ -85,11 +85,11 @@ fn run(sources: &mut Sources) -> Result<(), Failure> {
 
 #[cfg(feature = "train")]
 fn accuracy(sources: &mut Sources, word: &str, words: &[String]) -> Result<(), Failure> {
-    let (extent, folder) = (accuracy::Extent::read(words), Path::new(FOLDER));
+    let extent = accuracy::Extent::read(words);
     match word {
-        "accuracy" => accuracy::study(sources, &extent, folder),
-        "kept" => accuracy::so_far(sources, &extent, folder),
-        _ => accuracy::proxies::study(sources, &extent, folder),
+        "accuracy" => accuracy::study(sources, &extent),
+        "kept" => accuracy::so_far(sources, &extent),
+        _ => accuracy::proxies::study(sources, &extent),
     }
 }
 

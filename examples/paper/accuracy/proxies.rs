@@ -14,7 +14,6 @@ use cnasc_train::proxy::{Batch, Proxy};
 use cnasc_train::{initial_weights, prepared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Instant;
 
 /// Images that a proxy looks at.
@@ -31,10 +30,10 @@ struct Network {
 }
 
 /// Writes `proxies.md`.
-pub fn study(sources: &mut Sources, extent: &Extent, folder: &Path) -> Result<(), Failure> {
-    let jobs = jobs(sources, extent)?;
+pub fn study(sources: &mut Sources, extent: &Extent) -> Result<(), Failure> {
+    let (train, test) = images(extent)?;
+    let jobs = jobs(sources, extent, (&train, &test))?;
     let kept = kept(&jobs, extent);
-    let (train, _) = images(&jobs, extent)?;
     let started = Instant::now();
     let mut distinct: BTreeMap<_, &(&Job, Trained)> = BTreeMap::new();
     for one in &kept {
@@ -52,7 +51,7 @@ pub fn study(sources: &mut Sources, extent: &Extent, folder: &Path) -> Result<()
         networks.entry(&trained.hash).or_default().push((trained, figures));
     }
     let networks: Vec<Network> = networks.into_values().map(|trainings| mean(&trainings)).collect();
-    write(folder, "proxies.md", &table(&networks, seconds), std::iter::empty())
+    write(&extent.output_dir, "proxies.md", &table(&networks, seconds), std::iter::empty())
 }
 
 /// Names of the figures: proxies, then counts that cost nothing.

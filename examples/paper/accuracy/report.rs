@@ -11,7 +11,6 @@ use cnasc_ir::score::Exponents;
 use cnasc_place::score::with_unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
 
 /// A kept result, and what it is of.
 type Kept<'a> = (&'a Job, Trained);
@@ -20,7 +19,7 @@ type Kept<'a> = (&'a Job, Trained);
 const SHOWN: [&str; 3] = ["DP", "DP, other constants", "FB"];
 
 /// Prints and writes `accuracy.md` and `figure-2.svg`, of what is kept of `all` trainings.
-pub fn write_all(kept: &[Kept], all: usize, extent: &Extent, folder: &Path) -> Result<(), Failure> {
+pub fn write_all(kept: &[Kept], all: usize, extent: &Extent) -> Result<(), Failure> {
     let trained: Vec<&Trained> = kept.iter().map(|(_, one)| one).collect();
     let mut out = opening(kept, all, extent);
     heading(&mut out, "Table I: without staging (the paper's: CIFAR-10)");
@@ -35,7 +34,7 @@ pub fn write_all(kept: &[Kept], all: usize, extent: &Extent, folder: &Path) -> R
     rows(&mut out, &trained, &families);
     differences(&mut out, &trained);
     let chart = figure(&mut out, &trained);
-    write(folder, "accuracy.md", &out, [("figure-2.svg", chart)].into_iter())
+    write(&extent.output_dir, "accuracy.md", &out, [("figure-2.svg", chart)].into_iter())
 }
 
 fn opening(kept: &[Kept], all: usize, extent: &Extent) -> String {
@@ -54,8 +53,8 @@ fn opening(kept: &[Kept], all: usize, extent: &Extent) -> String {
     let distinct: BTreeSet<&str> = kept.iter().map(|(_, one)| one.hash.as_str()).collect();
     let _ = writeln!(
         out,
-        "{} networks a group, {} groups, {} different networks in {} trainings: {} epochs of the first {} training images, judged by all test \
-         images; {:.0} minutes of one core that other work used too. That is few epochs of few images: what is found here is how networks \
+        "{} networks a group, {} groups, {} different networks in {} trainings: {} epochs of the first {} training images of `{}`, {} pixels wide, judged by all \
+         test images; {:.0} minutes of one core that other work used too. That is few epochs of few images: what is found here is how networks \
          begin to learn, not where they end, and groups may change places by then.\n\n\
          Means with 95 % confidence intervals (Student's t) over the trainings of a group; what these differ in is said in the row. In \
          brackets the paper's, on other images. Its accuracy a parameter has no bracket: 5.38 for 80.70 % is not of millions of \
@@ -66,6 +65,8 @@ fn opening(kept: &[Kept], all: usize, extent: &Extent) -> String {
         seconds.len(),
         extent.epochs,
         extent.images,
+        extent.data.display(),
+        extent.size,
         seconds.values().sum::<f64>() / 60.0
     );
     out
