@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
-pub use train::{OptimizerArg, ProxyArg, ProxyArgs, ScheduleArg, TrainArgs};
+pub use train::{OptimizerArg, PrecisionArg, ProxyArg, ProxyArgs, ScheduleArg, TrainArgs, TrainBackendArg};
 pub use transfer::{TransferArg, TransferArgs};
 
 /// Searches for networks that are concurrent by construction, places them on a fleet of small devices, and runs them there.

@@ -346,3 +346,19 @@ fn a_score_tells_of_untrained_networks() {
     assert!(told(&["--proxy"])[0]["name"].is_string(), "one is usual");
     assert_eq!(first_code(&cnasc(1, at, &["score", "small.cnas", "--proxy", "--data", "nowhere"])), "E0650");
 }
+
+#[test]
+fn what_the_cpu_has_not_is_refused() {
+    let folder = workplace();
+    let at = folder.path();
+    std::fs::write(at.join("mixed.cnas"), format!("{NETWORK}\ntraining quick {{\n precision mixed\n data \".\"\n}}\n"))
+        .expect("it can be written");
+    let mixed = cnasc(2, at, &["train", "mixed.cnas", "-o", "out"]);
+    assert_eq!(first_code(&mixed), "E0614", "{mixed}");
+    assert!(mixed.to_string().contains("mixed precision on the CPU"), "{mixed}");
+    cnasc(0, at, &["train", "mixed.cnas", "-o", "out", "--precision", "single", "--epochs", "1"]);
+    if cfg!(not(any(feature = "train-wgpu", feature = "train-cuda"))) {
+        let gpu = cnasc(2, at, &["train", "small.cnas", "-o", "out", "--data", ".", "--backend", "gpu"]);
+        assert_eq!(first_code(&gpu), "E0614", "{gpu}");
+    }
+}

@@ -73,7 +73,7 @@ fn the_sample_of_the_language_compiles() {
 #[test]
 fn a_training_says_how_to_learn() {
     let text = "training all {\n data \"images\"\n optimizer sgd(momentum: 0.95)\n rate 1 / 20\n\
-        schedule steps(every: 30, factor: 0.1)\n epochs 90\n batch 2 * 64\n warmup 0.5\n decay 5e-4\n smoothing 0.1\n\
+        schedule steps(every: 30, factor: 0.1)\n epochs 90\n precision mixed\n batch 2 * 64\n warmup 0.5\n decay 5e-4\n smoothing 0.1\n\
         shift 4\n flip not true\n cutout 8\n mixup 0.2\n edge_drop 0.1\n path_drop 0.3\n dropout 0.2\n clip 5\n average 0.999\n\
         patience 9\n hold_out 5 K\n limit 20 K\n seed 7\n}\n\ntraining nothing {\n}\n";
     let trainings = clean(text).trainings;

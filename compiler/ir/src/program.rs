@@ -11,7 +11,7 @@ mod training;
 pub use accuracy::Accuracy;
 pub use search::{Budget, Constraint, Cost, Fidelity, Measure, Objective, Search, Strategy};
 pub use test::{Expectation, Expected, Figure, Sample, Statistic, Test};
-pub use training::{Decline, Descent, Learning, Training};
+pub use training::{Decline, Descent, Learning, Precision, Training};
 
 use crate::fleet::Fleet;
 use cnasc_base::Location;

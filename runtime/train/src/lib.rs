@@ -7,6 +7,7 @@
 //! This crate reads no file and no clock: whoever calls it does.
 
 mod augment;
+mod backend;
 mod block;
 pub mod checkpoint;
 pub mod data;
@@ -46,6 +47,9 @@ pub enum TrainError {
     /// The network, the images and the settings don't fit each other.
     #[error("{0}")]
     Unfit(String),
+    /// What is asked for is not to be had.
+    #[error("training has not {0}")]
+    Absent(String),
     /// The loss is no number any more.
     #[error("the loss of step {step} is {loss}: it has diverged")]
     Diverged {

@@ -3,8 +3,8 @@
 use crate::block::Threads;
 use crate::operator::{self, Pass, Statistics, extents, numbers};
 use crate::plan::{Task, tasks};
-use crate::{Lots, Noise, TrainError};
-use burn_tensor::{Device, Tensor, TensorData, activation};
+use crate::{Lots, Noise, TrainError, backend};
+use burn_tensor::{DType, Device, Tensor, TensorData, activation};
 use cnasc_base::Seed;
 use cnasc_ir::op::ParamRole;
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
@@ -20,7 +20,12 @@ pub struct Network {
     /// For each task the tensors that none behind it reads.
     last_read: Vec<Vec<TensorId>>,
     threads: Threads,
+    /// Where it is computed.
+    device: Device,
+    /// Whether by burn's own operators alone.
     is_by_burn: bool,
+    /// What convolutions and linear layers are computed in where that is not single precision.
+    half: Option<DType>,
     /// The classes' values before a softmax that may end the network: losses take their logarithm at once, which is more exact.
     logits: TensorId,
 }
@@ -60,7 +65,9 @@ impl Network {
         let threads = threads.map_err(|error| TrainError::Unfit(format!("no threads can be had: {error}")))?;
         let tasks = tasks(graph, logits);
         let last_read = last_read(graph, &tasks, logits);
-        Ok(Self { graph: graph.clone(), tasks, last_read, threads: threads.into(), is_by_burn: false, logits })
+        let (threads, device) = (threads.into(), Device::flex());
+        let graph = graph.clone();
+        Ok(Self { graph, tasks, last_read, threads, device, is_by_burn: false, half: None, logits })
     }
 
     /// The same network with every step computed by burn's own operators, on one thread: to compare kernels of our own with.
@@ -70,6 +77,27 @@ impl Network {
         self.last_read = last_read(&self.graph, &self.tasks, self.logits);
         self.is_by_burn = true;
         self
+    }
+
+    /// The same network computed by burn on the first GPU that it finds, where single runs may differ in the last bits.
+    ///
+    /// # Errors
+    /// Where there is none, or this build has none in it.
+    pub fn on_gpu(self) -> Result<Self, TrainError> {
+        Ok(Self { device: backend::gpu()?, ..self.by_burn() })
+    }
+
+    /// The same network with the products of convolutions and linear layers, forth and back, in bfloat16: weights, sums over images and norms
+    /// stay in single precision.
+    ///
+    /// # Errors
+    /// Where it is computed by kernels of our own, or its device has no such numbers.
+    pub fn mixed(self) -> Result<Self, TrainError> {
+        if !self.is_by_burn {
+            let what = "mixed precision on the CPU, where its kernels compute in single precision";
+            return Err(TrainError::Absent(what.to_owned()));
+        }
+        Ok(Self { half: Some(backend::half(&self.device)?), ..self })
     }
 
     /// What it takes.
@@ -100,7 +128,7 @@ impl Network {
     /// The same with parts left out by `lots`.
     #[must_use]
     pub fn learn_with(&self, weights: &Weights, images: Vec<f32>, targets: Vec<f32>, lots: Lots) -> Outcome {
-        let device = Device::flex().autodiff();
+        let device = self.device.clone().autodiff();
         let count = targets.len() / self.classes();
         let params = self.params(weights, &device, true);
         let images = self.images(images, count, &device);
@@ -125,7 +153,7 @@ impl Network {
     /// Values of the classes of so many images, before softmax, with the stored statistics.
     #[must_use]
     pub fn classify(&self, weights: &Weights, images: Vec<f32>) -> Vec<f32> {
-        let device = Device::flex();
+        let device = self.device.clone();
         let count = images.len() / self.input().elements() as usize;
         let params = self.params(weights, &device, false);
         let images = self.images(images, count, &device);
@@ -160,7 +188,8 @@ impl Network {
     ) -> (Tensor<2>, Vec<Statistics>) {
         let graph = &self.graph;
         let threads = (!self.is_by_burn).then_some(&self.threads);
-        let mut pass = Pass { graph, params, weights, device, threads, lots, statistics: Vec::new() };
+        let half = self.half;
+        let mut pass = Pass { graph, params, weights, device, threads, half, lots, statistics: Vec::new() };
         let mut tensors: Vec<Option<Tensor<4>>> = vec![None; graph.steps.len()];
         let [count, ..] = images.dims();
         tensors[0] = Some(images);

@@ -3,7 +3,7 @@
 use crate::block::{self, Applied, Block, Threads};
 use crate::{Lots, join, pool};
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn_tensor::{Device, Tensor, TensorData, activation, module};
+use burn_tensor::{DType, Device, Tensor, TensorData, activation, module};
 use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
 use cnasc_ir::tensor::{ParamId, Step};
 use cnasc_ir::{Op, Shape, TensorGraph, TensorId, Weights};
@@ -41,6 +41,8 @@ pub struct Pass<'a> {
     pub device: &'a Device,
     /// On which kernels of our own compute, where they do.
     pub threads: Option<&'a Threads>,
+    /// What products are computed in, where that is not single precision.
+    pub half: Option<DType>,
     /// What is left out, where it learns: then batch norms take the batch's statistics, else the stored ones.
     pub lots: Option<Lots>,
     /// Of the batch norms so far, where it is training.
@@ -175,7 +177,22 @@ impl Pass<'_> {
         let (rows, columns) = window.kernel();
         let kernel = [step.shape.channels as usize, channels / groups as usize, rows as usize, columns as usize];
         let weight = self.param(step, 0).reshape(kernel);
-        module::conv2d(x, weight, bias.then(|| self.param(step, 1)), conv_options(window, groups))
+        let bias = bias.then(|| self.halved(self.param(step, 1)));
+        let made = module::conv2d(self.halved(x), self.halved(weight), bias, conv_options(window, groups));
+        self.whole(made)
+    }
+
+    /// As products take it.
+    fn halved<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        match self.half {
+            Some(half) => x.cast(half),
+            None => x,
+        }
+    }
+
+    /// A product as all else takes it.
+    fn whole<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.half.is_some() { x.cast(DType::F32) } else { x }
     }
 
     /// A block, for its depthwise convolution, dense one and batch norm.
@@ -212,7 +229,7 @@ impl Pass<'_> {
             None => x,
         };
         let weight = self.param(step, 0).reshape([outputs, elements]);
-        let product = x.reshape([images, elements]).matmul(weight.transpose());
+        let product = self.whole(self.halved(x.reshape([images, elements])).matmul(self.halved(weight).transpose()));
         let output = if bias { product + self.param(step, 1).reshape([1, outputs]) } else { product };
         output.reshape([images, outputs, 1, 1])
     }

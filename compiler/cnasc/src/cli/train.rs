@@ -96,6 +96,12 @@ pub struct TrainArgs {
     /// 1 where absent.
     #[arg(long)]
     pub train_seed: Option<u64>,
+    /// Where it is computed; by kernels of our own on the CPU where absent.
+    #[arg(long, value_enum)]
+    pub backend: Option<TrainBackendArg>,
+    /// What products of convolutions and linear layers are computed in; `single` where absent.
+    #[arg(long, value_enum)]
+    pub precision: Option<PrecisionArg>,
     /// All cores where absent.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -127,6 +133,24 @@ pub enum ProxyArg {
     JacobCov,
     /// How far noise moves what the classifier sees.
     Zen,
+}
+
+/// Where it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrainBackendArg {
+    /// Kernels of our own.
+    Cpu,
+    /// The first GPU that burn finds: a program that was built with `train-wgpu` or `train-cuda` has it.
+    Gpu,
+}
+
+/// What products are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionArg {
+    /// Single precision.
+    Single,
+    /// bfloat16, all else in single precision; on a GPU.
+    Mixed,
 }
 
 /// How weights follow gradients.

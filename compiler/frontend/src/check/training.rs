@@ -8,15 +8,16 @@ use crate::limits::{self, Limit};
 use crate::units::PLAIN;
 use cnasc_base::Diagnostic;
 use cnasc_grammar::tree::{self, EntryKind, ExprKind as Written};
-use cnasc_ir::program::{Decline, Descent, ExprKind, Learning, Training, Type};
+use cnasc_ir::program::{Decline, Descent, ExprKind, Learning, Precision, Training, Type};
 use std::collections::BTreeMap;
 
 /// The words that its entries begin with.
-pub(super) const WORDS: [&str; 22] = [
+pub(super) const WORDS: [&str; 23] = [
     "data",
     "optimizer",
     "rate",
     "schedule",
+    "precision",
     "epochs",
     "batch",
     "warmup",
@@ -83,6 +84,9 @@ const OPTIMIZERS: [(&str, &[&str]); 2] = [("sgd", &["momentum"]), ("adamw", &[])
 /// Schedules and their settings.
 const SCHEDULES: [(&str, &[&str]); 3] = [("constant", &[]), ("cosine", &[]), ("steps", &["every", "factor"])];
 
+/// Precisions.
+const PRECISIONS: [(&str, &[&str]); 2] = [("single", &[]), ("mixed", &[])];
+
 /// A word with the values of its settings.
 type Chosen<'t> = (&'static str, Vec<(&'t str, &'t tree::Expr)>);
 
@@ -92,6 +96,7 @@ struct Read {
     data: Slot<Option<String>>,
     optimizer: Slot<Option<Descent>>,
     schedule: Slot<Option<Decline>>,
+    precision: Slot<Option<Precision>>,
     flip: Slot<Option<bool>>,
     counts: BTreeMap<&'static str, Slot<Option<u64>>>,
     reals: BTreeMap<&'static str, Slot<Option<f64>>>,
@@ -107,7 +112,7 @@ impl<'a> Checker<'a> {
                 _ => self.stranger(body, entry),
             }
         }
-        let Read { data, optimizer, schedule, flip, counts, reals } = read;
+        let Read { data, optimizer, schedule, precision, flip, counts, reals } = read;
         let count = |word: &str| given(counts.get(word).copied().flatten());
         let real = |word: &str| given(reals.get(word).copied().flatten());
         let says = Learning {
@@ -115,6 +120,7 @@ impl<'a> Checker<'a> {
             optimizer: given(optimizer)?,
             rate: real("rate")?,
             schedule: given(schedule)?,
+            precision: given(precision)?,
             epochs: count("epochs")?,
             batch: count("batch")?,
             warmup: real("warmup")?,
@@ -171,6 +177,12 @@ impl<'a> Checker<'a> {
             "schedule" => {
                 let schedule = self.schedule(value, scope);
                 self.once(&mut read.schedule, schedule, word, location);
+            }
+            "precision" => {
+                let precision = self.chosen("precision", &PRECISIONS, value, scope);
+                let precision =
+                    precision.map(|(word, _)| if word == "mixed" { Precision::Mixed } else { Precision::Single });
+                self.once(&mut read.precision, precision, word, location);
             }
             "flip" => {
                 let flip = self.of_type(value, scope, &Type::Bool, "`flip`");

@@ -26,6 +26,8 @@ pub struct Learning {
     pub schedule: Option<Decline>,
     /// How often every image is seen.
     pub epochs: Option<u64>,
+    /// What products are computed in.
+    pub precision: Option<Precision>,
     /// Images a step.
     pub batch: Option<u64>,
     /// Epochs in which the rate grows from nothing.
@@ -60,6 +62,15 @@ pub struct Learning {
     pub limit: Option<u64>,
     /// Its seed.
     pub seed: Option<u64>,
+}
+
+/// What products of convolutions and linear layers are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision, as all else.
+    Single,
+    /// bfloat16.
+    Mixed,
 }
 
 /// How weights follow gradients.

@@ -318,3 +318,27 @@ fn paths_are_left_out() {
         assert!(learnt.iter().all(|&times| times > 5), "{learnt:?}");
     }
 }
+
+/// Products in bfloat16 have eight bits, so that losses and gradients come near those in single precision, and are not these.
+#[test]
+fn mixed_precision_comes_near() {
+    let graph = separable(7);
+    let single = Network::new(&graph, 1).expect("it can be trained").by_burn();
+    let mixed = Network::new(&graph, 1).expect("it can be trained").by_burn().mixed().expect("burn has bfloat16");
+    let weights = weights(&graph, &Seed::new(5));
+    let mut rng = Seed::new(6).rng();
+    let images: Vec<f32> = (0..20 * 64).map(|_| (rng.unit() * 2.0 - 1.0) as f32).collect();
+    let targets = vec![1.0 / single.classes() as f32; 20 * single.classes()];
+    let [exact, near] = [&single, &mixed].map(|network| network.learn(&weights, images.clone(), targets.clone()));
+    assert_ne!(exact.loss, near.loss);
+    assert!((exact.loss - near.loss).abs() < 0.02 * exact.loss, "{} {}", exact.loss, near.loss);
+    let (mut dot, mut lengths) = (0.0, [0.0, 0.0]);
+    for (exact, near) in exact.gradients.iter().flatten().zip(near.gradients.iter().flatten()) {
+        dot += exact * near;
+        lengths = [lengths[0] + exact * exact, lengths[1] + near * near];
+    }
+    let cosine = dot / (lengths[0] * lengths[1]).sqrt();
+    assert!(cosine > 0.99, "the gradients point the same way: {cosine}");
+    let refused = Network::new(&graph, 1).expect("it can be trained").mixed();
+    assert!(matches!(refused, Err(TrainError::Absent(_))), "kernels of our own compute in single precision");
+}

@@ -77,7 +77,7 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
         session.output.remark(&format!("as the training `{name}` says"));
     }
     let (graph, _) = pipeline::analyse(&architecture)?;
-    let network = Network::new(&graph, threads(args)).map_err(|error| failure(&architecture, &error))?;
+    let network = network(&graph, threads(args), &recipe).map_err(|error| failure(&architecture, &error))?;
     let wanted = Wanted { shape: network.input(), seed: recipe.settings.seed };
     let (train, held, test) = images(&recipe, &sets::read(&recipe.data, wanted)?, &network)?;
     if architecture.preprocess == Preprocess::default() {
@@ -96,7 +96,7 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
         train: &train,
         judges,
         files: &files,
-        identity: identity(args, &architecture, &settings, &train),
+        identity: identity(args, &architecture, &recipe, &train),
     };
     let first = first_weights(args, &graph, settings.seed)?;
     let state = run.state(session, args, first)?;
@@ -121,7 +121,7 @@ pub fn run(session: &mut Session, args: &TrainArgs) -> Result<Exit, Failure> {
 pub fn accuracy(architecture: &Architecture, recipe: &Recipe, sets: &Sets) -> Result<f64, Failure> {
     let failed = |error: TrainError| failure(architecture, &error);
     let (graph, _) = pipeline::analyse(architecture)?;
-    let network = Network::new(&graph, 1).map_err(failed)?;
+    let network = network(&graph, 1, recipe).map_err(failed)?;
     let (train, held, test) = images(recipe, sets, &network)?;
     let judges = if held.is_empty() { &test } else { &held };
     let preprocess = if architecture.preprocess == Preprocess::default() {
@@ -261,11 +261,22 @@ fn first_weights(args: &TrainArgs, graph: &TensorGraph, seed: u64) -> Result<Wei
     }
 }
 
+/// The network, to be computed as the recipe says.
+fn network(graph: &TensorGraph, threads: usize, recipe: &Recipe) -> Result<Network, TrainError> {
+    let mut network = Network::new(graph, threads)?;
+    if recipe.on_gpu {
+        network = network.on_gpu()?;
+    }
+    if recipe.is_mixed { network.mixed() } else { Ok(network) }
+}
+
 /// What must be the same where a run goes on.
-fn identity(args: &TrainArgs, architecture: &Architecture, settings: &Settings, images: &Images) -> String {
+fn identity(args: &TrainArgs, architecture: &Architecture, recipe: &Recipe, images: &Images) -> String {
+    let Recipe { settings, is_mixed, .. } = recipe;
+    let precision = if *is_mixed { " mixed" } else { "" };
     let weights = args.weights.as_ref().map_or_else(String::new, |path| path.display().to_string());
     let sum = images.pixels.iter().fold(0_u64, |sum, &pixel| sum.wrapping_mul(31).wrapping_add(pixel.into()));
-    format!("{} {settings:?} {} images {sum:x} {weights}", architecture.hash(), images.len())
+    format!("{} {settings:?} {} images {sum:x} {weights}{precision}", architecture.hash(), images.len())
 }
 
 fn failure(architecture: &Architecture, error: &TrainError) -> Failure {
@@ -274,6 +285,11 @@ fn failure(architecture: &Architecture, error: &TrainError) -> Failure {
             let name = &architecture.node(*node).name;
             let message = format!("training lacks `{operator}`, which node `{name}` has");
             Failure::input(Diagnostic::error(codes::UNTRAINABLE, message))
+        }
+        TrainError::Absent(_) => {
+            let note =
+                "`--backend cpu --precision single` does without; `cnasc explain E0614` tells how to build it in";
+            Failure::usage(Diagnostic::error(codes::ABSENT, error.to_string()).note(note))
         }
         TrainError::Unfit(problem) => {
             Failure::input(Diagnostic::error(codes::UNTRAINABLE, format!("`{}`: {problem}", architecture.name)))

@@ -1,10 +1,10 @@
 //! How to learn: options, where they are given, or else what the source file's `training` says, or else what is usual.
 
-use crate::cli::{OptimizerArg, ScheduleArg, TrainArgs};
+use crate::cli::{OptimizerArg, PrecisionArg, ScheduleArg, TrainArgs, TrainBackendArg};
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_ir::Program;
-use cnasc_ir::program::{Decline, Descent, Learning, Training};
+use cnasc_ir::program::{Decline, Descent, Learning, Precision, Training};
 use cnasc_train::{Augment, Noise, Optimizer, Schedule, Settings};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,10 @@ pub struct Recipe {
     pub name: Option<String>,
     /// For the run.
     pub settings: Settings,
+    /// Whether it is computed on a GPU.
+    pub on_gpu: bool,
+    /// Whether products are in bfloat16.
+    pub is_mixed: bool,
     /// The folder of images.
     pub data: PathBuf,
     /// How many training images are kept to judge by.
@@ -82,6 +86,11 @@ impl Recipe {
         Self {
             name: training.map(|training| training.name.clone()),
             settings,
+            on_gpu: args.backend == Some(TrainBackendArg::Gpu),
+            is_mixed: match args.precision {
+                Some(precision) => precision == PrecisionArg::Mixed,
+                None => said.precision == Some(Precision::Mixed),
+            },
             data: data.unwrap_or_else(|| PathBuf::from(DATA)),
             hold_out: size(args.hold_out, said.hold_out).unwrap_or(0),
             limit: size(args.limit, said.limit),
