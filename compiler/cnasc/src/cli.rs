@@ -11,6 +11,7 @@ pub mod fleet;
 pub use backend::BackendArg;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cnasc_ir::Edit;
 use std::path::PathBuf;
 
 pub use exchange::{Engine, FoldArgs, ImportArgs, WeightsArgs};
@@ -179,13 +180,16 @@ pub struct DrawArgs {
     /// What the draw grows from; the same seed gives the same network. The search's own, or 0, where absent.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Changes an edge of a drawn graph, as a search says that it did (`move.4711`, `add.4711`, `drop.4711`); several in their order.
+    #[arg(long = "edit", value_name = "EDIT")]
+    pub edits: Vec<Edit>,
 }
 
 impl DrawArgs {
     /// Whether any of it was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
-        self.item.is_some() || !self.set.is_empty() || self.seed.is_some()
+        self.item.is_some() || !self.set.is_empty() || self.seed.is_some() || !self.edits.is_empty()
     }
 }
 

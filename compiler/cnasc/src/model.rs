@@ -9,6 +9,7 @@ use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Make, NetworkId, Search};
 use cnasc_ir::score::Scoring;
 use cnasc_ir::{Architecture, Fleet, Program};
+use cnasc_search::Proposal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -45,9 +46,9 @@ fn read(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) -> Resu
     if pipeline::is_source(path) {
         return draw_from(session, path, draw, count);
     }
-    if draw.item.is_some() || !draw.set.is_empty() || draw.seed.is_some() {
+    if draw.is_given() {
         let message = format!("`{}` is an architecture: there is nothing to draw", path.display());
-        let note = "--item, --set and --seed choose a draw from a source file (.cnas)";
+        let note = "--item, --set, --seed and --edit choose a draw from a source file (.cnas)";
         return Err(Failure::usage(Diagnostic::error(codes::ITEM, message).note(note)));
     }
     if imported::is_model(path) {
@@ -91,7 +92,8 @@ fn draw_from(session: &mut Session, path: &Path, draw: &DrawArgs, count: u64) ->
     let mut architectures = Vec::new();
     for offset in 0..count {
         let seed = first.wrapping_add(offset);
-        architectures.push(cnasc_search::draw(&program, &over, &settings, seed)?.architecture);
+        let proposal = Proposal { index: offset, seed, settings: settings.clone(), edits: draw.edits.clone() };
+        architectures.push(proposal.draw(&program, &over)?.architecture);
     }
     Ok(Loaded { architectures, program: Some(program), fleet, score })
 }

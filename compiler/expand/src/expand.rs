@@ -4,7 +4,8 @@
 //! predecessors take the section before; the mean of those without successors goes on, in a node of its own where they are
 //! several. What stands inside `repeat`, `branch` and `part` is named after them (`repeat.2.layer`, `branch.1.body.7`,
 //! `part.stem`), with counts of its own, so that a section more inside renames nothing outside. The streams of a body are named after it and what they decide (`network/body/wiring`, `network/body/staging`;
-//! `body2` for the second), so that adding a section or editing a staging leaves the other draws alone.
+//! `body2` for the second), so that adding a section or editing a staging leaves the other draws alone. Edits change drawn graphs before
+//! their vertices become nodes; which body one acts on is drawn from its number.
 
 use crate::codes;
 use crate::evaluate::{self, Scope};
@@ -17,7 +18,7 @@ use cnasc_base::{Diagnostic, Location, Seed};
 use cnasc_ir::architecture::{Join, MAX_NODES, Node, Role};
 use cnasc_ir::op::Op;
 use cnasc_ir::program::{Aggregate, Declared, Expr, Network, Section, Stage};
-use cnasc_ir::{Architecture, NodeId, Program, Shape};
+use cnasc_ir::{Architecture, Edit, NodeId, Program, Shape};
 use std::collections::BTreeMap;
 
 /// Draws the network. `provenance.arguments` is set; `provenance.seed` is left 0 for the caller, who alone knows the number that
@@ -26,14 +27,34 @@ use std::collections::BTreeMap;
 /// # Errors
 /// Where the closure is no network, a number has no value or is out of bounds, or shapes do not fit.
 pub fn expand(program: &Program, network: &Closure, seed: &Seed) -> Result<Architecture, Diagnostic> {
+    expand_edited(program, network, &[], seed)
+}
+
+/// The same with changes of the drawn graphs, which are as valid as drawn ones; `provenance.edits` is set too.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_edited(
+    program: &Program,
+    network: &Closure,
+    edits: &[Edit],
+    seed: &Seed,
+) -> Result<Architecture, Diagnostic> {
     let chosen = network.clone().chosen();
     let network = &chosen;
     let declaration = declared_network(program, network)?;
     let scope = Scope::of(&network.args);
-    let mut drawing =
-        Drawing { program, seed: seed.child("network"), nodes: Vec::new(), cursor: NodeId(0), steps: 0, operators: 0 };
-    drawing.image(declaration, &scope)?;
-    drawing.sections(&declaration.sections, &scope, &mut Frame::default())?;
+    let drawn = |edits: Vec<Vec<Edit>>| {
+        let mut drawing = Drawing::new(program, seed.child("network"), edits);
+        drawing.image(declaration, &scope)?;
+        drawing.sections(&declaration.sections, &scope, &mut Frame::default())?;
+        Ok::<_, Diagnostic>(drawing)
+    };
+    let mut drawing = drawn(Vec::new())?;
+    if !edits.is_empty() && drawing.bodies > 0 {
+        // How many bodies there are is known once all are drawn.
+        drawing = drawn(dealt(edits, drawing.bodies))?;
+    }
     let mut architecture = Architecture::new(declaration.name.as_str(), drawing.nodes).map_err(|error| {
         let message = format!("network `{}` is no whole network: {error}", declaration.name);
         Diagnostic::error(codes::ARCHITECTURE, message).label(declaration.location, "declared here")
@@ -41,7 +62,17 @@ pub fn expand(program: &Program, network: &Closure, seed: &Seed) -> Result<Archi
     let params = signature(program, network.of).1;
     architecture.provenance.arguments =
         params.iter().zip(&network.args).map(|(param, arg)| (param.name.clone(), arg.text(program))).collect();
+    architecture.provenance.edits = edits.to_vec();
     Ok(architecture)
+}
+
+/// Deals edits to so many bodies.
+fn dealt(edits: &[Edit], bodies: usize) -> Vec<Vec<Edit>> {
+    let mut dealt = vec![Vec::new(); bodies];
+    for edit in edits {
+        dealt[Seed::new(edit.number).child("body").rng().below(bodies)].push(*edit);
+    }
+    dealt
 }
 
 /// The network of a closure.
@@ -77,6 +108,10 @@ struct Drawing<'a> {
     steps: usize,
     /// How many operators the nodes have.
     operators: usize,
+    /// How many bodies there are so far.
+    bodies: usize,
+    /// What is changed in the graph of each body; nothing in those that are not listed.
+    edits: Vec<Vec<Edit>>,
 }
 
 /// The names of sections side by side.
@@ -104,7 +139,11 @@ impl Frame {
     }
 }
 
-impl Drawing<'_> {
+impl<'a> Drawing<'a> {
+    fn new(program: &'a Program, seed: Seed, edits: Vec<Vec<Edit>>) -> Self {
+        Self { program, seed, nodes: Vec::new(), cursor: NodeId(0), steps: 0, operators: 0, bodies: 0, edits }
+    }
+
     fn sections(&mut self, sections: &[Section], scope: &Scope<'_>, frame: &mut Frame) -> Result<(), Diagnostic> {
         for section in sections {
             self.section(section, scope, frame)?;
@@ -271,7 +310,9 @@ impl Drawing<'_> {
         let staging = staging
             .map(|expr| evaluate::made(expr, scope, "a staging", |of| matches!(of, Declared::Staging(_))))
             .transpose()?;
-        let dag = generate::draw(program, &generator, &seed.child("wiring"))?;
+        let mut dag = generate::draw(program, &generator, &seed.child("wiring"))?;
+        self.edits.get(self.bodies).into_iter().flatten().for_each(|&edit| dag.edit(edit));
+        self.bodies += 1;
         if self.nodes.len() + dag.nodes > MAX_NODES {
             let message = format!("the network would have more than {MAX_NODES} nodes");
             return Err(Diagnostic::error(codes::NODES, message).label(location, "this body is too large"));

@@ -1,11 +1,12 @@
 //! Generator with arguments × seed → DAG: an undirected random graph of one of the families, given a direction.
 //!
 //! Erdős–Rényi and every user-written probability are in `edges`, Barabási–Albert in `attach`, Watts–Strogatz in `lattice`,
-//! directions in `order`, graphs of graphs in `nest`. All edges of a graph are drawn from the one stream `edges` of the seed given here.
+//! directions in `order`, graphs of graphs in `nest`, changes of a drawn graph in `edit`. All edges of a graph are drawn from the one stream `edges` of the seed given here.
 
 mod attach;
 mod costs;
 mod edges;
+mod edit;
 mod lattice;
 mod measures;
 mod nest;

@@ -29,7 +29,7 @@ pub mod audit;
 pub mod testing;
 
 pub use evaluate::{Context, Scope, evaluate};
-pub use expand::expand;
+pub use expand::{expand, expand_edited};
 pub use generate::{Dag, Measures, draw};
 pub use space::{Condition, Sampled, SearchVariable, Setting, bind, sample, variables};
 pub use value::{Closure, Value};

@@ -7,6 +7,7 @@
 //! - no node is joined to the same node twice (where an operator takes one tensor twice, a node between gives it a second name);
 //! - each node's recorded shape is the one that its operators give.
 
+use crate::edit::Edit;
 use crate::op::Op;
 use crate::shape::Shape;
 use petgraph::graph::DiGraph;
@@ -98,6 +99,9 @@ pub struct Provenance {
     pub seed: u64,
     /// The network's arguments as source text, search variables with the values they took.
     pub arguments: BTreeMap<String, String>,
+    /// What was changed in the drawn graphs, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 /// From pixels in 0..1 to the network's input: (pixel − mean) / deviation, per channel.

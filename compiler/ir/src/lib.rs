@@ -8,6 +8,7 @@ pub mod program;
 
 pub mod architecture;
 pub mod diff;
+pub mod edit;
 pub mod op;
 pub mod shape;
 pub mod split;
@@ -21,6 +22,7 @@ pub mod plan;
 pub mod score;
 
 pub use architecture::{Architecture, NodeId};
+pub use edit::{Edit, EditKind};
 pub use fleet::{DeviceId, Fleet};
 pub use op::Op;
 pub use plan::Plan;

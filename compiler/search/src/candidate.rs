@@ -4,11 +4,11 @@ use crate::look::Look;
 use crate::study::{PLACE, Study};
 use crate::{canonical, constraint};
 use cnasc_base::{Diagnostic, Seed};
-use cnasc_expand::expand;
+use cnasc_expand::expand_edited;
 use cnasc_expand::space::{self, Setting};
 use cnasc_ir::program::{Cost, Make, Measure, Program};
 use cnasc_ir::score::Score;
-use cnasc_ir::{Architecture, Fleet, Plan};
+use cnasc_ir::{Architecture, Edit, Fleet, Plan};
 use cnasc_place::workload::Cost as NodeCost;
 use cnasc_place::{ScoreOptions, Strategy, Workload, energy, memory, plan, score, structure, verify};
 use std::collections::BTreeMap;
@@ -22,6 +22,22 @@ pub struct Proposal {
     pub seed: u64,
     /// The search variables that are set instead of drawn.
     pub settings: BTreeMap<String, Setting>,
+    /// What is changed in the graphs that were drawn, in this order.
+    pub edits: Vec<Edit>,
+}
+
+impl Proposal {
+    /// Draws its network from the space `over`.
+    ///
+    /// # Errors
+    /// Where the values that the variables take give no network, or a setting names no variable or lies outside its domain.
+    pub fn draw(&self, program: &Program, over: &Make) -> Result<Draw, Diagnostic> {
+        let root = Seed::new(self.seed);
+        let sampled = space::bind(program, over, &self.settings, &root)?;
+        let mut architecture = expand_edited(program, &sampled.network, &self.edits, &root)?;
+        architecture.provenance.seed = self.seed;
+        Ok(Draw { architecture, arguments: sampled.arguments })
+    }
 }
 
 /// A candidate's identity and figures, small enough to keep thousands of; [`draw`] makes its network again.
@@ -97,18 +113,14 @@ pub struct Draw {
 /// Draws the network that `seed` names from the space `over`, some of its variables fixed instead of drawn.
 ///
 /// # Errors
-/// Where the values that the variables take give no network, or a setting names no variable or lies outside its domain.
+/// As [`Proposal::draw`].
 pub fn draw(
     program: &Program,
     over: &Make,
     settings: &BTreeMap<String, Setting>,
     seed: u64,
 ) -> Result<Draw, Diagnostic> {
-    let root = Seed::new(seed);
-    let sampled = space::bind(program, over, settings, &root)?;
-    let mut architecture = expand(program, &sampled.network, &root)?;
-    architecture.provenance.seed = seed;
-    Ok(Draw { architecture, arguments: sampled.arguments })
+    Proposal { index: 0, seed, settings: settings.clone(), edits: Vec::new() }.draw(program, over)
 }
 
 /// A candidate whose network is at hand, so that dearer figures can be had.
@@ -123,7 +135,7 @@ pub(crate) struct Drawn {
 impl Drawn {
     /// Draws what `proposal` says and counts it.
     pub(crate) fn new(study: &Study<'_>, proposal: Proposal) -> Result<Self, Evaluated> {
-        let drawn = draw(study.program, study.over(), &proposal.settings, proposal.seed);
+        let drawn = proposal.draw(study.program, study.over());
         let Draw { architecture, arguments } = drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
         let workload = Workload::sketch(&architecture).map_err(|error| Evaluated::impossible(error.to_string()))?;
         let figures = Figures { counts: Counts::new(&workload), score: None, placed: None, accuracy: None };
@@ -180,9 +192,8 @@ impl Drawn {
     /// What the look's teller says of the network, which is drawn once more: those that are held have their costs alone.
     fn accuracy(&self, study: &Study<'_>, look: &Look<'_>) -> Result<f64, Evaluated> {
         let Some(way) = look.accuracy else { return Err(Evaluated::impossible("nothing tells accuracy".to_owned())) };
-        let Proposal { seed, settings, .. } = &self.candidate.proposal;
         let impossible = |why| Evaluated::Impossible(Box::new(why));
-        let drawn = draw(study.program, study.over(), settings, *seed).map_err(impossible)?;
+        let drawn = self.candidate.proposal.draw(study.program, study.over()).map_err(impossible)?;
         let found = study.teller.accuracy(way, &drawn, &self.candidate.figures).map_err(impossible)?;
         if found.is_finite() { Ok(found) } else { Err(Evaluated::impossible("its accuracy is no number".to_owned())) }
     }

@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         let Some(record) = self.recorded.remove(&proposal.index) else { return (proposal, None) };
         // A strategy that sets nothing leaves the values to the seed.
         let set = proposal.settings.is_empty() || proposal.settings == record.proposal.settings;
-        if record.proposal.seed == proposal.seed && set {
+        if record.proposal.seed == proposal.seed && record.proposal.edits == proposal.edits && set {
             let record = record.of(&proposal);
             return (proposal, Some(record));
         }

@@ -68,16 +68,16 @@ impl Proposer {
     /// The strategy of a study with `seed` over these variables.
     pub(crate) fn new(strategy: &Strategy, variables: Vec<SearchVariable>, seed: u64) -> Self {
         let stream = Seed::new(seed).child("strategy");
-        let genes = Genes::new(variables);
+        let genes = Genes::new(variables, strategy.edits());
         let method = match strategy {
             // Where a variable has no values, drawing says so candidate by candidate.
             _ if !genes.can_be_drawn() => Method::Random,
             Strategy::Random | Strategy::SuccessiveHalving { .. } | Strategy::Hyperband { .. } => Method::Random,
             Strategy::Grid { points, draws } => Method::Grid(grid::Grid::new(&genes, *points, *draws)),
-            Strategy::Evolution { population, sample } => {
+            Strategy::Evolution { population, sample, .. } => {
                 Method::Evolution(evolution::Evolution::new(*population, *sample, stream))
             }
-            Strategy::Nsga2 { population } => Method::Nsga2(nsga2::Nsga2::new(*population, stream)),
+            Strategy::Nsga2 { population, .. } => Method::Nsga2(nsga2::Nsga2::new(*population, stream)),
             Strategy::Tpe { startup, candidates } => Method::Tpe(tpe::Tpe::new(*startup, *candidates, stream)),
         };
         Self { seed, genes, method, count: 0, asked: Vec::new() }
@@ -99,6 +99,7 @@ impl Proposer {
                     .map(|(offset, settings)| Genome {
                         settings,
                         graph: candidate_seed(self.seed, first + offset as u64),
+                        edits: Vec::new(),
                     })
                     .collect()
             }
@@ -113,6 +114,7 @@ impl Proposer {
                 index: first + offset as u64,
                 seed: genome.graph,
                 settings: self.genes.named(&genome.settings),
+                edits: genome.edits.clone(),
             })
             .collect()
     }
@@ -122,7 +124,7 @@ impl Proposer {
         let settings = self.genes.named(&self.genes.with(seed, set).settings);
         // What is set of variables that do not exist is forgotten, for it is not in the records either.
         self.asked = vec![self.genes.with(seed, &settings)];
-        Proposal { index: 0, seed, settings }
+        Proposal { index: 0, seed, settings, edits: Vec::new() }
     }
 
     fn random(&mut self, room: usize) -> Vec<Proposal> {

@@ -3,15 +3,18 @@
 
 use cnasc_base::Sources;
 use cnasc_ir::Program;
-use cnasc_search::{Candidate, Done, Job, Outcome, Record, Run, Study, draw};
+use cnasc_search::{Candidate, Done, Job, Outcome, Record, Run, Study};
 use std::collections::BTreeSet;
 
-const LEARNING: [&str; 5] = [
+const LEARNING: [&str; 8] = [
     "evolution(population: 24, sample: 6)",
     "nsga2(population: 24)",
     "tpe(startup: 20)",
     "tpe(startup: 1, candidates: 1)",
     "nsga2(population: 1)",
+    "evolution(population: 16, sample: 6, edits: 4)",
+    "nsga2(population: 16, edits: 4)",
+    "nsga2(population: 4, edits: 1)",
 ];
 
 const TWO: &str = "minimize depth\nmaximize params\nwhere params <= 40 K\nwhere concurrency_score <= 8";
@@ -84,11 +87,16 @@ fn what_is_found_can_be_drawn_again() {
         let over = &program.searches[0].over;
         let mut indices = BTreeSet::new();
         for Candidate { proposal, arguments, hash, .. } in &found.ranked {
-            let again = draw(&program, over, &proposal.settings, proposal.seed).expect("it was drawn before");
+            let again = proposal.draw(&program, over).expect("it was drawn before");
             assert_eq!((again.architecture.hash(), &again.arguments), (hash.as_str(), arguments), "{strategy}");
             assert_eq!(proposal.settings.len(), arguments.len(), "only what exists is set");
             assert!(indices.insert(proposal.index));
         }
+        let edits = found.ranked.iter().map(|candidate| candidate.proposal.edits.len()).max();
+        let most = strategy
+            .rsplit_once("edits: ")
+            .map_or(0, |(_, most)| most.trim_end_matches(')').parse().expect("a number"));
+        assert!(edits.is_some_and(|edits| (most == 0) == (edits == 0) && edits <= most), "{strategy}: {edits:?}");
     }
 }
 
@@ -106,6 +114,21 @@ fn learning_finds_more_than_chance() {
     for strategy in &LEARNING[..3] {
         let found: u64 = best(strategy).iter().sum();
         assert!(found > chance, "{strategy}: {found} against {chance}");
+    }
+}
+
+/// Draws of this family have one number of edges, and each input of a node has a weight: fewer or more of them are due to edits alone.
+#[test]
+fn edits_find_what_draws_do_not() {
+    let best = |objective: &str, strategy: &str| {
+        let entries = format!("{objective} params\nstrategy {strategy}");
+        let program = program("net(wiring: ws(n: 24, k: 4, p: 0.5), width: 8)", &entries, 200);
+        outcome(&program, 200, 5, in_turn).0.ranked[0].figures.counts.params
+    };
+    let (least, most) = (best("minimize", "random"), best("maximize", "random"));
+    for strategy in ["evolution(population: 24, sample: 8, edits: 12)", "nsga2(population: 24, edits: 12)"] {
+        let found = (best("minimize", strategy), best("maximize", strategy));
+        assert!(found.0 + 3 < least && found.1 > most + 3, "{strategy}: {found:?} against {least}, {most}");
     }
 }
 

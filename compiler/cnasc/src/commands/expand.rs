@@ -109,7 +109,8 @@ impl Form {
                     provenance.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 let arguments =
                     if arguments.is_empty() { String::new() } else { format!(": {}", arguments.join(", ")) };
-                format!("// seed {}{arguments}\n", provenance.seed) + &cnasc_ir::text::short(architecture, true)
+                let edits: String = provenance.edits.iter().map(|edit| format!(", {edit}")).collect();
+                format!("// seed {}{arguments}{edits}\n", provenance.seed) + &cnasc_ir::text::short(architecture, true)
             }
             Self::Json => architecture.to_json(),
             Self::Dot => cnasc_lower::export::dot(architecture),

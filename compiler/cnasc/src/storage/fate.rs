@@ -189,7 +189,7 @@ mod tests {
         };
         let placed = Placed { latency: third * 1e-5, memory: 11, communication: 12, energy: None };
         let powered = Placed { energy: Some(third), ..placed };
-        let proposal = Proposal { index: 7, seed: 8, settings: BTreeMap::new() };
+        let proposal = Proposal { index: 7, seed: 8, settings: BTreeMap::new(), edits: Vec::new() };
         for (score, placed, accuracy) in [
             (None, None, None),
             (Some(score.clone()), None, Some(third)),

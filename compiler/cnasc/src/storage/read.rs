@@ -22,6 +22,7 @@ struct Trial {
     figures: Option<String>,
     guest: bool,
     settings: BTreeMap<String, Setting>,
+    edits: Option<String>,
 }
 
 /// The trial that a candidate is.
@@ -135,6 +136,7 @@ impl Trial {
             "form" => self.form = Some(text.into_owned()),
             "fate" => self.fate = Some(text.into_owned()),
             "figures" => self.figures = Some(text.into_owned()),
+            "edits" => self.edits = Some(text.into_owned()),
             "guest" => self.guest = true,
             _ => {}
         }
@@ -142,11 +144,13 @@ impl Trial {
 
     /// The candidate that it is, or none where it can't be one.
     fn record(self, variables: &[SearchVariable]) -> Option<Record> {
-        let Self { id, settings, network: hash, form, fate, figures, .. } = self;
+        let Self { id, settings, edits, network: hash, form, fate, figures, .. } = self;
         let text =
             |variable: &SearchVariable| Some((variable.name.clone(), variable.text(*settings.get(&variable.name)?)));
         let arguments: BTreeMap<String, String> = variables.iter().filter_map(text).collect();
-        let proposal = Proposal { index: self.index?, seed: self.seed?, settings };
+        let edits = edits.as_deref().unwrap_or_default().split_ascii_whitespace().map(|edit| edit.parse().ok());
+        let edits = edits.collect::<Option<_>>()?;
+        let proposal = Proposal { index: self.index?, seed: self.seed?, settings, edits };
         let fate = fate::read(&fate?, figures.as_ref(), &proposal, &arguments, hash.as_deref())?;
         let guest = if self.guest { u64::try_from(id).ok() } else { None };
         Some(Record { proposal, arguments, hash, form, fate, guest })

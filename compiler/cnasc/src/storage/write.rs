@@ -114,9 +114,11 @@ impl Writer<'_> {
     fn attributes(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
         let (mut user, mut system) = (Vec::new(), Vec::new());
         for Written { record, known: Known { trial, state } } in written {
-            let Proposal { index, seed, .. } = record.proposal;
+            let Proposal { index, seed, edits, .. } = &record.proposal;
             let mut attributes =
                 vec![("index", index.to_string()), ("seed", seed.to_string()), ("fate", fate::text(&record.fate))];
+            let edits: Vec<String> = edits.iter().map(ToString::to_string).collect();
+            attributes.extend((!edits.is_empty()).then(|| ("edits", edits.join(" "))));
             attributes.extend(record.guest.map(|_| ("guest", "yes".to_owned())));
             attributes.extend(record.hash.clone().map(|hash| ("network", hash)));
             attributes.extend(record.form.clone().map(|form| ("form", form)));

@@ -72,6 +72,34 @@ fn a_search_does_not_depend_on_its_workers() {
     assert!(folder.path().join("best.arch.json").exists());
 }
 
+/// What a search changed in a graph is in its report, and draws the network again.
+#[test]
+fn an_edited_network_is_drawn_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display().to_string();
+    let example = root().join("examples/edited.cnas").display().to_string();
+    let search = |workers: &str| json(0, &["search", &example, "--top", "1", "--workers", workers, "-o", &out]);
+    let found = search("2");
+    assert_eq!(found["front"], search("1")["front"]);
+    let mut edited = 0;
+    for row in found["front"].as_array().expect("a list") {
+        let (seed, list) = (row["seed"].to_string(), |name: &str| row[name].as_array().cloned().unwrap_or_default());
+        let edits: Vec<String> = list("edits").iter().map(|edit| edit.as_str().expect("a word").to_owned()).collect();
+        let set = row["params"].as_object().expect("an object").iter();
+        let set: Vec<String> = set.map(|(name, value)| format!("{name}={}", value.as_str().expect("text"))).collect();
+        let mut args = vec!["expand", &example, "--seed", &seed];
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        edits.iter().for_each(|edit| args.extend(["--edit", edit]));
+        assert_eq!(json(0, &args)[0]["hash"], row["hash"]);
+        edited += usize::from(!edits.is_empty());
+    }
+    assert!(edited > 0, "{}", found["front"]);
+    // The winner is written as it was found, and other commands take it.
+    let best = folder.path().join("best.arch.json").display().to_string();
+    assert_eq!(json(0, &["expand", &best])[0]["hash"], found["front"][0]["hash"]);
+    assert_eq!(first_code(&json(2, &["expand", &best, "--edit", "move.1"])), "E0603");
+}
+
 #[test]
 fn a_search_tells_what_each_fidelity_judged() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -38,6 +38,21 @@ fn goes_on(place: &Place) {
     assert_eq!(place.search(3, &["--storage", "sqlite:////nowhere/at/all.db"])[0]["code"], "E0643");
 }
 
+/// What is changed in graphs is kept with what they are drawn from.
+#[test]
+fn a_study_with_edits_goes_on() {
+    let place = Place::new();
+    let program = PROGRAM.replace("nsga2(population: 16)", "nsga2(population: 16, edits: 4)");
+    assert_ne!(program, PROGRAM);
+    std::fs::write(place.path("s.cnas"), program).expect("a file");
+    let (whole, storage) = (place.search(0, &[]), place.storage());
+    place.search(0, &["--storage", &storage, "--budget", "70"]);
+    let on = place.search(0, &["--storage", &storage, "--workers", "1"]);
+    assert_eq!((&on["front"], &on["duplicates"]), (&whole["front"], &whole["duplicates"]));
+    place.is_whole(120);
+    assert!(place.count("trial_user_attributes WHERE key = 'edits'") > 10);
+}
+
 /// Candidates that begin at a later look have none of the figures that the first one asks for: the worst that there is in either direction.
 #[test]
 fn a_study_of_hyperband_goes_on() {

@@ -2,9 +2,10 @@
 
 use crate::programs::{binary, fashion, generator, int, program, stage};
 use cnasc_base::Seed;
-use cnasc_expand::{Value, expand};
+use cnasc_expand::{Value, expand, expand_edited};
+use cnasc_ir::architecture::Role;
 use cnasc_ir::program::{BinaryOp, Operator};
-use cnasc_ir::{Architecture, NodeId};
+use cnasc_ir::{Architecture, Edit, EditKind, NodeId};
 use petgraph::Direction;
 use petgraph::visit::{Dfs, Reversed};
 use proptest::prelude::*;
@@ -35,6 +36,12 @@ fn staging() -> impl Strategy<Value = (&'static str, Vec<Value>)> {
     ]
 }
 
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit =
+        (0..EditKind::ALL.len(), any::<u64>()).prop_map(|(kind, number)| Edit { kind: EditKind::ALL[kind], number });
+    proptest::collection::vec(edit, 0..8)
+}
+
 /// Every node is on a way from the image to the answer.
 fn is_whole(architecture: &Architecture) -> bool {
     let graph = architecture.graph();
@@ -63,6 +70,7 @@ proptest! {
         block in prop_oneof![Just("sepconv"), Just("plain"), Just("concat"), Just("mean")],
         growth in 1.0..4.0_f64,
         image in 1..64_i64,
+        edits in edits(),
         seed in any::<u64>(),
     ) {
         let mut program = program();
@@ -71,11 +79,21 @@ proptest! {
             staging.growth.kind = cnasc_ir::program::ExprKind::Real(growth);
         }
         let network = fashion(&program, generator(&program, name, &args), width, block, staging.clone());
-        let drawn = expand(&program, &network, &Seed::new(seed)).expect("square images with these stagings always meet");
+        let draw = || expand_edited(&program, &network, &edits, &Seed::new(seed));
+        let drawn = draw().expect("square images with these stagings always meet");
         prop_assert_eq!(drawn.verify(), Ok(()));
         prop_assert!(is_whole(&drawn));
         prop_assert_eq!(&Architecture::from_json(&drawn.to_json()).expect("it reads what it wrote"), &drawn);
-        prop_assert_eq!(&expand(&program, &network, &Seed::new(seed)).expect("as before"), &drawn);
+        prop_assert_eq!(&draw().expect("as before"), &drawn);
+        prop_assert_eq!(&drawn.provenance.edits, &edits);
+        // Edits act on edges alone.
+        let plain = expand(&program, &network, &Seed::new(seed)).expect("as before");
+        let blocks = |of: &Architecture| {
+            let blocks = of.nodes.iter().filter(|node| node.role != Role::Gather);
+            blocks.map(|node| node.name.clone()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(blocks(&plain), blocks(&drawn));
+        prop_assert!(!edits.is_empty() || plain == drawn);
         if let ("greedy" | "gentle" | "fixed" | "strided", [Value::Int(limit), ..]) = (staging.0, staging.1.as_slice()) {
             let most = (*limit).max(width);
             prop_assert!(drawn.nodes[1..drawn.nodes.len() - 1].iter().all(|node| i64::from(node.shape.channels) <= most));

@@ -36,8 +36,8 @@ const MEASURES: [(&str, Measure, Dimension); 13] = [
 /// Strategies and their settings, all whole numbers of at least 1.
 const STRATEGIES: [(&str, &[&str]); 7] = [
     ("random", &[]),
-    ("evolution", &["population", "sample"]),
-    ("nsga2", &["population"]),
+    ("evolution", &["population", "sample", "edits"]),
+    ("nsga2", &["population", "edits"]),
     ("tpe", &["startup", "candidates"]),
     ("grid", &["points", "draws"]),
     ("successive_halving", &["reduction"]),
@@ -341,8 +341,12 @@ impl<'a> Checker<'a> {
         Some(match *word {
             "random" => Strategy::Random,
             "grid" => Strategy::Grid { points: setting("points", 5), draws: setting("draws", 1) },
-            "evolution" => Strategy::Evolution { population: setting("population", 64), sample: setting("sample", 16) },
-            "nsga2" => Strategy::Nsga2 { population: setting("population", 48) },
+            "evolution" => Strategy::Evolution {
+                population: setting("population", 64),
+                sample: setting("sample", 16),
+                edits: setting("edits", 0),
+            },
+            "nsga2" => Strategy::Nsga2 { population: setting("population", 48), edits: setting("edits", 0) },
             "tpe" => Strategy::Tpe { startup: setting("startup", 16), candidates: setting("candidates", 24) },
             _ => {
                 let reduction = setting("reduction", 3);
@@ -395,9 +399,10 @@ impl<'a> Checker<'a> {
             let found = Diagnostic::error(codes::UNKNOWN_WORD, "a setting is given with its name")
                 .label(here, "of which setting?")
                 .note(takes);
-            self.push(match known {
-                [only] => found.suggest(here, format!("{only}: {}", self.text(here)), "write its name"),
-                _ => found,
+            // Each list begins with what is set most often.
+            self.push(match known.iter().find(|name| !earlier.contains(*name)) {
+                Some(next) => found.suggest(here, format!("{next}: {}", self.text(here)), "write its name"),
+                None => found,
             });
             return None;
         };

@@ -168,11 +168,15 @@ pub enum Strategy {
         population: u64,
         /// How many a parent is the best of.
         sample: u64,
+        /// How many edits of its graphs a candidate may have; 0 where graphs are left as they are drawn.
+        edits: u64,
     },
     /// Generations, the best fronts of which live on.
     Nsga2 {
         /// How many a generation has.
         population: u64,
+        /// How many edits of its graphs a candidate may have; 0 where graphs are left as they are drawn.
+        edits: u64,
     },
     /// Where the best are dense and the others are not.
     Tpe {
@@ -194,6 +198,15 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// How many edits of its graphs a candidate may have.
+    #[must_use]
+    pub fn edits(&self) -> u64 {
+        match *self {
+            Self::Evolution { edits, .. } | Self::Nsga2 { edits, .. } => edits,
+            _ => 0,
+        }
+    }
+
     /// Of how many candidates one passes a look, where the strategy says.
     #[must_use]
     pub fn reduction(&self) -> Option<u64> {

@@ -1,18 +1,19 @@
 //! A candidate as strategies see it: a setting for each variable of the space, and the number that its graph is drawn from.
 //!
 //! Every variable has a gene, whether or not it exists under the others, so that a choice which comes back finds what belonged to it.
-//! Numbers are seen as positions within `0..1` of their domain: evenly over steps, over a range, or over the logarithm of it.
+//! A genome may have edits of that graph too. Numbers are seen as positions within `0..1` of their domain: evenly over steps, over a range, or over the logarithm of it.
 
 use cnasc_base::{Rng, Seed};
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_ir::program::Domain;
+use cnasc_ir::{Edit, EditKind};
 use std::collections::BTreeMap;
 
 /// How far a mutated number moves: the deviation of a normal distribution over positions. About a sixth of the domain: most steps stay in
 /// the neighbourhood, and no corner is out of reach.
 const STEP: f64 = 0.15;
 
-/// How often a mutated number is drawn anew instead.
+/// How often a mutated number, or a graph that may be edited, is drawn anew instead.
 const ANEW: f64 = 0.25;
 
 /// What a candidate grows from.
@@ -22,17 +23,21 @@ pub(super) struct Genome {
     pub(super) settings: Vec<Setting>,
     /// What its graph is drawn from.
     pub(super) graph: u64,
+    /// What is changed in it then.
+    pub(super) edits: Vec<Edit>,
 }
 
 /// The variables of a space.
 #[derive(Debug)]
 pub(super) struct Genes {
     pub(super) variables: Vec<SearchVariable>,
+    /// How many edits a genome may have.
+    edits: usize,
 }
 
 impl Genes {
-    pub(super) fn new(variables: Vec<SearchVariable>) -> Self {
-        Self { variables }
+    pub(super) fn new(variables: Vec<SearchVariable>, edits: u64) -> Self {
+        Self { variables, edits: usize::try_from(edits).unwrap_or(usize::MAX) }
     }
 
     /// Whether every variable has values.
@@ -46,7 +51,7 @@ impl Genes {
         let space = Seed::new(graph).child("space");
         let draw = |variable: &SearchVariable| variable.draw(&mut space.child(&variable.name).rng());
         let settings = self.variables.iter().map(|variable| draw(variable).unwrap_or(Setting::Choice(0)));
-        Genome { settings: settings.collect(), graph }
+        Genome { settings: settings.collect(), graph, edits: Vec::new() }
     }
 
     /// The same with some variables set.
@@ -61,7 +66,8 @@ impl Genes {
     /// A genome of which those genes matter alone that exist.
     pub(super) fn known(&self, graph: u64, set: &BTreeMap<String, Setting>) -> Genome {
         let settings = self.variables.iter().map(|variable| set.get(&variable.name).copied());
-        Genome { settings: settings.map(|setting| setting.unwrap_or(Setting::Choice(0))).collect(), graph }
+        let settings = settings.map(|setting| setting.unwrap_or(Setting::Choice(0))).collect();
+        Genome { settings, graph, edits: Vec::new() }
     }
 
     /// The settings of the variables that exist, by name.
@@ -82,7 +88,30 @@ impl Genes {
         exists
     }
 
-    /// Changes each gene that exists with a probability that makes it one a child on average, the graph's number counted as a gene;
+    /// Takes each gene from either parent. Edits go with the graph that they are of; of one graph's, the first are taken from this one and
+    /// the others from the second.
+    pub(super) fn cross(&self, child: &mut Genome, second: &Genome, rng: &mut Rng) {
+        for (gene, other) in child.settings.iter_mut().zip(&second.settings) {
+            if rng.chance(0.5) {
+                *gene = *other;
+            }
+        }
+        let same = child.graph == second.graph;
+        if rng.chance(0.5) {
+            child.graph = second.graph;
+            if !same {
+                child.edits.clone_from(&second.edits);
+            }
+        }
+        if same && !(child.edits.is_empty() && second.edits.is_empty()) {
+            let (ours, theirs) = (rng.below(child.edits.len() + 1), rng.below(second.edits.len() + 1));
+            child.edits.truncate(ours);
+            child.edits.extend(&second.edits[theirs..]);
+            child.edits.truncate(self.edits);
+        }
+    }
+
+    /// Changes each gene that exists with a probability that makes it one a child on average, the graph counted as a gene;
     /// changes one at least.
     pub(super) fn mutate(&self, genome: &mut Genome, rng: &mut Rng) {
         let exists = self.exists(&genome.settings);
@@ -95,14 +124,38 @@ impl Genes {
             }
         }
         if rng.chance(share) {
-            genome.graph = graph(rng);
+            self.change_graph(genome, rng);
             changed = true;
         }
         if !changed {
             let gene = rng.below(living.len() + 1);
             if gene == living.len() || !self.change(living[gene], &mut genome.settings, rng) {
-                genome.graph = graph(rng);
+                self.change_graph(genome, rng);
             }
+        }
+    }
+
+    /// Another graph, in which edits of the one before have no meaning; mostly other edits instead, where there may be any.
+    fn change_graph(&self, genome: &mut Genome, rng: &mut Rng) {
+        if self.edits > 0 && !rng.chance(ANEW) {
+            self.edit(&mut genome.edits, rng);
+        } else {
+            genome.graph = graph(rng);
+            genome.edits.clear();
+        }
+    }
+
+    /// One edit more, one less, or another one in its place.
+    fn edit(&self, edits: &mut Vec<Edit>, rng: &mut Rng) {
+        let new = Edit { kind: EditKind::ALL[rng.below(EditKind::ALL.len())], number: graph(rng) };
+        let place = rng.below(edits.len() + 1);
+        if place == edits.len() && edits.len() < self.edits {
+            edits.push(new);
+        } else if rng.chance(0.5) {
+            edits.remove(place.min(edits.len() - 1));
+        } else {
+            let last = edits.len() - 1;
+            edits[place.min(last)] = new;
         }
     }
 

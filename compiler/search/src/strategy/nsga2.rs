@@ -62,14 +62,7 @@ impl Nsga2 {
         let mut child = first.clone();
         if rng.chance(CROSSOVER) {
             let second = self.parent(rng);
-            for (gene, other) in child.settings.iter_mut().zip(&second.settings) {
-                if rng.chance(0.5) {
-                    *gene = *other;
-                }
-            }
-            if rng.chance(0.5) {
-                child.graph = second.graph;
-            }
+            genes.cross(&mut child, second, rng);
         }
         genes.mutate(&mut child, rng);
         child

@@ -81,7 +81,7 @@ mod tests {
         ];
         let all: Vec<Observed> = verdicts
             .into_iter()
-            .map(|verdict| Observed { genome: Genome { settings: Vec::new(), graph: 0 }, verdict })
+            .map(|verdict| Observed { genome: Genome { settings: Vec::new(), graph: 0, edits: Vec::new() }, verdict })
             .collect();
         assert_eq!(best(&all, 9), [5, 4, 3, 2, 1, 0]);
         assert_eq!(best(&all, 3), [5, 4, 3]);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Candidate `index`: nothing is set, all is drawn.
 pub(crate) fn propose(seed: u64, index: u64) -> Proposal {
-    Proposal { index, seed: candidate_seed(seed, index), settings: BTreeMap::new() }
+    Proposal { index, seed: candidate_seed(seed, index), settings: BTreeMap::new(), edits: Vec::new() }
 }
 
 /// The number that reproduces candidate `index` of a study with `seed`: every value of its variables and every draw of its

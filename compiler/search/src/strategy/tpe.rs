@@ -100,7 +100,7 @@ impl Tpe {
             let settings = self.promising(&best, &others, &mut rng);
             rest = others.kernels;
             rest.push(Kernel::of(genes, &settings));
-            proposed.push(Genome { settings, graph: graph(&mut rng) });
+            proposed.push(Genome { settings, graph: graph(&mut rng), edits: Vec::new() });
         }
         proposed
     }
@@ -318,7 +318,7 @@ mod tests {
         let count = MEMORY + 50;
         let observed: Vec<Observed> = (0..count)
             .map(|value| Observed {
-                genome: Genome { settings: Vec::new(), graph: value as u64 },
+                genome: Genome { settings: Vec::new(), graph: value as u64, edits: Vec::new() },
                 verdict: Verdict::Kept(vec![value as f64]),
             })
             .collect();

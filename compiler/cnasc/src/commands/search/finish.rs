@@ -13,7 +13,7 @@ use cnasc_fleet::measure::latency;
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::{Architecture, Shape};
 use cnasc_place::Strategy;
-use cnasc_search::{Candidate, Proposal, Study, draw};
+use cnasc_search::{Candidate, Study, draw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -168,10 +168,7 @@ struct Placed {
 
 impl Placed {
     fn new(found: &Found<'_>, candidate: &Candidate) -> Result<Self, Failure> {
-        let drawn = {
-            let Proposal { settings, seed, .. } = &candidate.proposal;
-            draw(found.study.program(), found.study.over(), settings, *seed)?
-        };
+        let drawn = candidate.proposal.draw(found.study.program(), found.study.over())?;
         let architecture = drawn.architecture;
         let compile = |strategy: Strategy| pipeline::compile(&architecture, found.study.fleet(), strategy, None);
         let (spread, single) = (compile(Strategy::Hypergraph)?, compile(Strategy::Single)?);

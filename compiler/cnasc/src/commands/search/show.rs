@@ -5,8 +5,9 @@ use super::finish::Measured;
 use super::progress::figure;
 use crate::commands::score::tell;
 use crate::output::{count, milliseconds, table};
+use cnasc_ir::Edit;
 use cnasc_ir::program::{Measure, Objective};
-use cnasc_search::{Candidate, Looked};
+use cnasc_search::{Candidate, Looked, Proposal};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -64,6 +65,8 @@ struct Row<'a> {
     seed: u64,
     values: BTreeMap<&'static str, f64>,
     params: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    edits: &'a [Edit],
 }
 
 #[derive(Debug, Serialize)]
@@ -145,7 +148,8 @@ fn front_row(candidate: &Candidate) -> Row<'_> {
         Measure::Accuracy,
     ];
     let values = measures.iter().filter_map(|&measure| Some((word(measure), candidate.figures.value(measure)?)));
-    Row { hash: &candidate.hash, seed: candidate.proposal.seed, values: values.collect(), params: &candidate.arguments }
+    let Proposal { seed, edits, .. } = &candidate.proposal;
+    Row { hash: &candidate.hash, seed: *seed, values: values.collect(), params: &candidate.arguments, edits }
 }
 
 /// The summary, the table of the best, the winner's answer, and where its files are.
@@ -157,6 +161,10 @@ pub fn for_people(found: &Found<'_>, measured: &Measured) -> String {
     let winner = &found.outcome.ranked[0];
     let arguments: Vec<String> = winner.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     text.push_str(&format!("\nwinner   {}\n", arguments.join(", ")));
+    if !winner.proposal.edits.is_empty() {
+        let edits: Vec<String> = winner.proposal.edits.iter().map(|edit| format!("--edit {edit}")).collect();
+        text.push_str(&format!("edits    {}\n", edits.join(" ")));
+    }
     let answer = &measured.answer;
     let name =
         |class: usize| answer.names.get(class).map_or_else(|| class.to_string(), |name| format!("{class} {name}"));
