@@ -6,7 +6,8 @@ use cnasc_base::Sources;
 use cnasc_ir::Program;
 use cnasc_ir::program::Accuracy;
 use cnasc_ir::program::{Measure, Objective};
-use cnasc_search::{Candidate, Done, Draw, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
+use cnasc_search::candidate::Evaluated;
+use cnasc_search::{Candidate, Done, Draw, Fate, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
 use std::sync::Mutex;
 
 const LIMIT: u64 = 300;
@@ -126,6 +127,46 @@ fn the_order_of_jobs_and_the_number_of_threads_do_not_matter() {
         // A bracket that begins later has candidates of its own.
         let later = entries.contains("hyperband");
         assert!(later || once.looks.windows(2).all(|pair| pair[1].judged < pair[0].judged));
+    }
+}
+
+/// Of several objectives those that others beat stop first, whatever proposed them: none that stopped beats one that went on.
+#[test]
+fn what_is_beaten_stops_early() {
+    let two = |keep: &str, strategy: &str| {
+        format!(
+            "fidelity {{\n minimize params\n maximize nodes\n{keep}}}\nminimize latency\nmaximize depth\nstrategy {strategy}"
+        )
+    };
+    for (entries, passed) in [
+        (two(" keep 20\n", "random"), 20),
+        (two(" keep 20\n", "nsga2(population: 30)"), 20),
+        (two(" keep 20\n", "evolution(population: 30, edits: 2)"), 20),
+        (two("", "successive_halving(reduction: 5)"), LIMIT / 5),
+    ] {
+        let program = program("1 GiB", &entries);
+        let study = Study::new(&program, &program.searches[0], 5).expect("a search that can be run");
+        let mut run = Run::new(&study, LIMIT, usize::try_from(LIMIT).expect("it is small"));
+        let mut looked: Vec<Candidate> = Vec::new();
+        loop {
+            let jobs = run.ask();
+            if jobs.is_empty() {
+                break;
+            }
+            run.tell(in_turn(jobs));
+            looked.extend(run.take_records().into_iter().filter_map(|record| match record.fate {
+                Fate::Judged(Evaluated::Feasible(candidate)) => Some(*candidate),
+                _ => None,
+            }));
+        }
+        let went_on = run.outcome().ranked;
+        assert_eq!(went_on.len() as u64, passed, "{entries}");
+        let first = &program.searches[0].fidelities[0].objectives;
+        let on = |candidate: &Candidate| went_on.iter().any(|other| other.hash == candidate.hash);
+        let (on, stopped): (Vec<Candidate>, Vec<Candidate>) = looked.into_iter().partition(on);
+        assert!(on.len() as u64 == passed && !stopped.is_empty(), "{entries}");
+        let beats = |a: &Candidate, b: &Candidate| pareto::dominates(&values(first, a), &values(first, b));
+        assert!(!stopped.iter().any(|stopped| on.iter().any(|on| beats(stopped, on))), "{entries}");
     }
 }
 
