@@ -1,7 +1,7 @@
 //! One row of a sum of tensors, each times its factor, with the activation that follows: what a node of a random network does with its inputs.
 
 use super::activation::Activation;
-use super::vector::Vector;
+use super::vector::{Vector, each};
 
 /// The head of the table; behind it, for each input: the place of its first row, its row pitch, its block pitch. In floats.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Aggregate {
 
 /// Words of the table for each input.
 pub const WORDS_OF_INPUT: usize = 3;
-/// The most inputs of one pass: their pointers stay in registers.
+/// The most terms of one pass: their pointers stay in registers.
 pub const TOGETHER: usize = 8;
 
 /// Writes row number `row` of the sum, zeros where the inputs have no such row.
@@ -54,72 +54,88 @@ pub unsafe fn aggregate<V: Vector>(
         let places = table.add(size_of::<Aggregate>() / 4);
         let output = output.add((row % u64::from(sum.ring)) as usize * sum.row_pitch as usize);
         let row = i64::from(sum.start) + row as i64;
-        for block in 0..sum.blocks as usize {
-            let to = output.add(block * sum.block_pitch as usize);
-            if row < 0 || row >= i64::from(sum.height) {
-                to.write_bytes(0, sum.run as usize);
-                continue;
+        if row < 0 || row >= i64::from(sum.height) {
+            for block in 0..sum.blocks as usize {
+                output.add(block * sum.block_pitch as usize).write_bytes(0, sum.run as usize);
             }
-            let from = |input: usize| {
-                let places = places.add(input * WORDS_OF_INPUT);
-                let start = *places as usize + row as usize * *places.add(1) as usize;
-                (*inputs.add(input)).add(start + block * *places.add(2) as usize)
-            };
-            let mut done = 0;
-            while done < sum.inputs as usize {
-                let count = (sum.inputs as usize - done).min(TOGETHER);
-                let starts = std::array::from_fn(|index| from(done + index.min(count - 1)));
-                let factors = factors.wrapping_add(done);
-                let relu = sum.activation.is_relu() && done + count == sum.inputs as usize;
-                let way = (done > 0, relu);
-                match count {
-                    1 => terms::<V, 1>(&sum, &starts, factors, to, way),
-                    2 => terms::<V, 2>(&sum, &starts, factors, to, way),
-                    3 => terms::<V, 3>(&sum, &starts, factors, to, way),
-                    4 => terms::<V, 4>(&sum, &starts, factors, to, way),
-                    5 => terms::<V, 5>(&sum, &starts, factors, to, way),
-                    6 => terms::<V, 6>(&sum, &starts, factors, to, way),
-                    7 => terms::<V, 7>(&sum, &starts, factors, to, way),
-                    _ => terms::<V, TOGETHER>(&sum, &starts, factors, to, way),
-                }
-                done += count;
+            return;
+        }
+        let term = |input: usize| {
+            let places = places.add(input * WORDS_OF_INPUT);
+            let start = *places as usize + row as usize * *places.add(1) as usize;
+            let factor = if sum.weighted == 0 { 1.0 } else { *factors.add(input) };
+            Term { start: (*inputs.add(input)).add(start), pitch: *places.add(2) as usize, factor }
+        };
+        // What earlier passes have summed is a term of the next one.
+        let summed = Term { start: output, pitch: sum.block_pitch as usize, factor: 1.0 };
+        let (mut terms, mut count, mut done) = ([summed; TOGETHER], 0, 0);
+        while done < sum.inputs as usize {
+            while count < TOGETHER && done < sum.inputs as usize {
+                terms[count] = term(done);
+                (count, done) = (count + 1, done + 1);
             }
-            if sum.activation.is_late() {
-                for at in (0..sum.run as usize).step_by(V::LANES) {
-                    sum.activation.apply::<V>(to.add(at));
-                }
+            let relu = sum.activation.is_relu() && done == sum.inputs as usize;
+            match count {
+                1 => pass::<V, 1>(&sum, &terms, output, relu),
+                2 => pass::<V, 2>(&sum, &terms, output, relu),
+                3 => pass::<V, 3>(&sum, &terms, output, relu),
+                4 => pass::<V, 4>(&sum, &terms, output, relu),
+                5 => pass::<V, 5>(&sum, &terms, output, relu),
+                6 => pass::<V, 6>(&sum, &terms, output, relu),
+                7 => pass::<V, 7>(&sum, &terms, output, relu),
+                _ => pass::<V, TOGETHER>(&sum, &terms, output, relu),
+            }
+            (terms[0], count) = (summed, 1);
+        }
+        if sum.activation.is_late() {
+            for block in 0..sum.blocks as usize {
+                let to = output.add(block * sum.block_pitch as usize);
+                (0..sum.run as usize).step_by(V::LANES).for_each(|at| sum.activation.apply::<V>(to.add(at)));
             }
         }
     }
 }
 
+/// One of the tensors that are summed: where the row starts, from a block to the next, and what it is multiplied by.
+#[derive(Clone, Copy)]
+struct Term {
+    start: *const f32,
+    pitch: usize,
+    factor: f32,
+}
+
 #[inline(always)]
-unsafe fn terms<V: Vector, const N: usize>(
-    sum: &Aggregate,
-    from: &[*const f32; TOGETHER],
-    factors: *const f32,
-    to: *mut f32,
-    (adds, relu): (bool, bool),
-) {
+unsafe fn pass<V: Vector, const N: usize>(sum: &Aggregate, terms: &[Term; TOGETHER], to: *mut f32, relu: bool) {
     // SAFETY: the caller's.
+    unsafe { if relu { blocks::<V, N, true>(sum, terms, to) } else { blocks::<V, N, false>(sum, terms, to) } }
+}
+
+/// The first `N` terms of a row. Pointers and factors stay in registers from block to block.
+#[inline(always)]
+unsafe fn blocks<V: Vector, const N: usize, const RELU: bool>(
+    sum: &Aggregate,
+    terms: &[Term; TOGETHER],
+    mut to: *mut f32,
+) {
+    // SAFETY: the caller's. Behind the last block nothing is read through the pointers.
     unsafe {
-        let factors: Option<[V; N]> =
-            (sum.weighted != 0).then(|| std::array::from_fn(|index| V::broadcast(factors.add(index))));
-        let mut at = 0;
-        while at < sum.run as usize {
-            let values: [V; N] = std::array::from_fn(|index| V::load(from[index].add(at)));
-            let mut total = if adds { V::load(to.add(at)) } else { V::zero() };
-            for (index, value) in values.into_iter().enumerate() {
-                total = match &factors {
-                    Some(factors) => value.multiply_add(factors[index], total),
-                    None => total.add(value),
-                };
+        let factors: [V; N] = std::array::from_fn(|term| V::broadcast(&raw const terms[term].factor));
+        let mut from: [*const f32; N] = std::array::from_fn(|term| terms[term].start);
+        let pitches: [usize; N] = std::array::from_fn(|term| terms[term].pitch);
+        let run = sum.run as usize;
+        for _ in 0..sum.blocks {
+            let mut at = 0;
+            while at < run {
+                let mut total = V::zero();
+                each!(TERM < N => {
+                    total = V::load(from[TERM].add(at)).multiply_add(factors[TERM], total);
+                });
+                let total = if RELU { total.relu() } else { total };
+                total.store(to.add(at));
+                at = at.wrapping_add(V::LANES);
             }
-            if relu {
-                total = total.relu();
-            }
-            total.store(to.add(at));
-            at += V::LANES;
+            each!(TERM < N => { from[TERM] = from[TERM].wrapping_add(pitches[TERM]); });
+            to = to.wrapping_add(sum.block_pitch as usize);
         }
     }
 }
