@@ -7,6 +7,10 @@ use cnasc_train::{Network, Optimizer, initial_weights};
 use std::error::Error;
 use std::time::Instant;
 
+/// That of the program `cnasc`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [path, threads, batch, steps, rest @ ..] = words.as_slice() else {

@@ -11,7 +11,7 @@ use burn_backend::{BackendTypes, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use burn_tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 type Learning = Autodiff<Flex, NoCheckpointing>;
@@ -69,7 +69,7 @@ fn learn<const N: usize>(inputs: &[Learnt], weights: &Learnt, threads: &Threads)
     let values: Vec<FlexTensor> = inputs.iter().map(|x| x.primitive().to_contiguous()).collect();
     let weights = weights.primitive().to_contiguous();
     let output = forward(&values, numbers(&weights), threads);
-    let kept = Kept { inputs: values, weights, threads: threads.clone() };
+    let kept = Kept { inputs: inputs.to_vec(), values, weights, threads: threads.clone() };
     match Step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(kept, output),
         OpsKind::UnTracked(step) => step.finish(output),
@@ -79,7 +79,10 @@ fn learn<const N: usize>(inputs: &[Learnt], weights: &Learnt, threads: &Threads)
 /// What the gradient needs of the values.
 #[derive(Debug, Clone)]
 struct Kept {
-    inputs: Vec<FlexTensor>,
+    /// What the gradients belong to.
+    inputs: Vec<Learnt>,
+    /// The same as numbers.
+    values: Vec<FlexTensor>,
     weights: FlexTensor,
     threads: Threads,
 }
@@ -92,19 +95,86 @@ impl<const N: usize> Backward<Flex, N> for Step {
 
     fn backward(self, ops: Ops<Kept, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let Kept { inputs, weights, threads } = ops.state;
-        let (count, mut parents) = (inputs.len(), ops.parents.into_iter());
-        for (node, &weight) in parents.by_ref().take(count).zip(numbers(&weights)) {
-            let Some(node) = node else { continue };
-            let scaled = if weight == 1.0 { gradient.clone() } else { scale(&gradient, weight, &threads) };
-            gradients.register::<Flex>(node.id, scaled);
+        let Kept { inputs, values, weights, threads } = ops.state;
+        let of_weights = ops.parents.get(inputs.len()).cloned().flatten();
+        // What other steps left of an input's gradient is added to in its place: a node has several consumers, and each sum of two would be
+        // another way through memory.
+        let mut sums: Vec<Option<Vec<f32>>> = Vec::with_capacity(inputs.len());
+        for (x, node) in inputs.iter().zip(&ops.parents) {
+            let is_wanted = node.is_some();
+            sums.push(is_wanted.then(|| gradients.remove::<Flex>(x).map_or_else(Vec::new, owned)));
         }
-        if let Some(node) = parents.next().flatten() {
-            let of_weights: Vec<f32> =
-                inputs.iter().map(|x| product(numbers(&gradient), numbers(x), &threads)).collect();
-            gradients.register::<Flex>(node.id, FlexTensor::from_data(TensorData::new(of_weights, [count])));
+        let parts =
+            backward(numbers(&gradient), &values, (&mut sums, numbers(&weights)), of_weights.is_some(), &threads);
+        for (sum, node) in sums.into_iter().zip(&ops.parents) {
+            if let (Some(sum), Some(node)) = (sum, node) {
+                gradients.register::<Flex>(node.id, like(&gradient, sum));
+            }
+        }
+        if let Some(node) = of_weights {
+            let of_input = |input: usize| parts.iter().map(|part| part[input]).sum::<f64>() as f32;
+            let found: Vec<f32> = (0..inputs.len()).map(of_input).collect();
+            let extents = [found.len()];
+            gradients.register::<Flex>(node.id, FlexTensor::from_data(TensorData::new(found, extents)));
         }
     }
+}
+
+/// Adds weightⱼ · gradient to each sum that is wanted, and gives Σ gradient · xⱼ where these are, by parts that don't depend on the number of
+/// threads. A sum without elements is one that nothing was added to.
+fn backward(
+    gradient: &[f32],
+    values: &[FlexTensor],
+    (sums, weights): (&mut [Option<Vec<f32>>], &[f32]),
+    are_products_wanted: bool,
+    threads: &Threads,
+) -> Vec<[f64; MOST]> {
+    let mut parts: Vec<Vec<Share<'_>>> = (0..gradient.len().div_ceil(PART)).map(|_| Vec::new()).collect();
+    for (((input, sum), &weight), x) in sums.iter_mut().enumerate().zip(weights).zip(values) {
+        let is_fresh = sum.as_ref().is_some_and(Vec::is_empty);
+        if let Some(sum) = sum.as_mut().filter(|sum| sum.is_empty()) {
+            sum.resize(gradient.len(), 0.0);
+        }
+        let mut chunks = sum.as_mut().map(|sum| sum.chunks_mut(PART));
+        for (share, x) in parts.iter_mut().zip(numbers(x).chunks(PART)) {
+            let sum = chunks.as_mut().and_then(Iterator::next);
+            share.push(Share { input, weight, is_fresh, sum, x });
+        }
+    }
+    threads.install(|| {
+        let parts = parts.into_par_iter().zip(gradient.par_chunks(PART));
+        let of_part = |(shares, gradient): (Vec<Share<'_>>, &[f32])| {
+            let mut products = [0.0; MOST];
+            for share in shares {
+                if are_products_wanted {
+                    products[share.input] = Arch::new().dispatch(Product { a: gradient, b: share.x });
+                }
+                let Share { weight, is_fresh, sum: Some(sum), .. } = share else { continue };
+                if is_fresh {
+                    vectorised(|| sum.iter_mut().zip(gradient).for_each(|(sum, &from)| *sum = weight * from));
+                } else {
+                    vectorised(|| sum.iter_mut().zip(gradient).for_each(|(sum, &from)| *sum += weight * from));
+                }
+            }
+            products
+        };
+        parts.map(of_part).collect()
+    })
+}
+
+/// One input's part of what a join's gradient comes to.
+struct Share<'a> {
+    input: usize,
+    weight: f32,
+    /// Whether nothing was added to the sum before.
+    is_fresh: bool,
+    sum: Option<&'a mut [f32]>,
+    x: &'a [f32],
+}
+
+/// The elements of a tensor, without a copy where nothing else has them.
+fn owned(tensor: FlexTensor) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("a tensor of single precision, as all are made")
 }
 
 fn forward(inputs: &[FlexTensor], weights: &[f32], threads: &Threads) -> FlexTensor {
@@ -112,31 +182,16 @@ fn forward(inputs: &[FlexTensor], weights: &[f32], threads: &Threads) -> FlexTen
     let mut output = vec![0.0; rows[0].len()];
     threads.install(|| {
         output.par_chunks_mut(PART).enumerate().for_each(|(index, to)| {
-            for (row, &weight) in rows.iter().zip(weights) {
-                let from = &row[index * PART..];
+            let mut rows = rows.iter().zip(weights).map(|(row, &weight)| (&row[index * PART..], weight));
+            if let Some((from, weight)) = rows.next() {
+                vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to = weight * from));
+            }
+            for (from, weight) in rows {
                 vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += weight * from));
             }
         });
     });
     like(&inputs[0], output)
-}
-
-fn scale(gradient: &FlexTensor, weight: f32, threads: &Threads) -> FlexTensor {
-    let from = numbers(gradient);
-    let mut scaled = vec![0.0; from.len()];
-    threads.install(|| {
-        scaled.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| {
-            vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to = weight * from));
-        });
-    });
-    like(gradient, scaled)
-}
-
-/// Σ a·b, by parts that don't depend on the number of threads.
-fn product(a: &[f32], b: &[f32], threads: &Threads) -> f32 {
-    let of_part = |(a, b): (&[f32], &[f32])| Arch::new().dispatch(Product { a, b });
-    let parts: Vec<f64> = threads.install(|| a.par_chunks(PART).zip(b.par_chunks(PART)).map(of_part).collect());
-    parts.iter().sum::<f64>() as f32
 }
 
 /// Σ a·b. A job and not a closure, so that it is computed on wide vectors.

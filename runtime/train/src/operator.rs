@@ -293,7 +293,7 @@ impl Pass<'_> {
 
 /// The elements of a tensor of single precision.
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("a tensor of single precision, as all are made")
+    tensor.into_data().try_into_vec().expect("a tensor of single precision, as all are made")
 }
 
 /// Extents of the tensor of so many images.

@@ -100,13 +100,18 @@ impl Pool {
         for rows in &self.rows {
             for (columns, (output, place)) in self.columns.iter().zip(&mut to) {
                 let (mut most, mut at) = (f32::NEG_INFINITY, rows.start * width + columns.start);
-                for row in rows.clone().step_by(self.dilation[0]) {
-                    for column in columns.clone().step_by(self.dilation[1]) {
+                // Counted by hand: a range with steps begins with a division, which here is as long as all else.
+                let mut row = rows.start;
+                while row < rows.end {
+                    let mut column = columns.start;
+                    while column < columns.end {
                         let value = plane[row * width + column];
                         if value > most {
                             (most, at) = (value, row * width + column);
                         }
+                        column += self.dilation[1];
                     }
+                    row += self.dilation[0];
                 }
                 // What is no number stays one, so that a run that diverges is noticed.
                 *output = if most == f32::NEG_INFINITY { plane[at] } else { most };
