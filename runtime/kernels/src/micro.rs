@@ -2,7 +2,7 @@
 //!
 //! An [`Isa`] is an instruction set that this CPU has; [`Isa::best`] picks it when kernels are compiled, and [`Isa::address`] gives
 //! the entry points. Each loop is written once over `vector::Vector` and built for AVX2 with FMA, AVX-512 and NEON. What it works on is described by
-//! tables of 32-bit numbers (`gemm::Gemm`, `depthwise::Depthwise`, `aggregate::Aggregate`) that the kernels of [`crate::jit`] make.
+//! tables of 32-bit numbers (`gemm::Gemm`, `depthwise::Depthwise`, `aggregate::Aggregate`, `winograd::Winograd`) that the kernels of [`crate::jit`] make.
 
 #![allow(
     unsafe_code,
@@ -15,6 +15,7 @@ pub mod depthwise;
 pub mod gemm;
 pub mod peak;
 mod vector;
+pub mod winograd;
 
 /// An instruction set with microkernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +37,15 @@ pub enum Micro {
     Depthwise,
     /// [`aggregate::aggregate`].
     Aggregate,
+    /// [`winograd::spread`].
+    Spread,
+    /// [`winograd::collect`].
+    Collect,
 }
 
 impl Micro {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Gemm, Self::Depthwise, Self::Aggregate];
+    pub const ALL: [Self; 5] = [Self::Gemm, Self::Depthwise, Self::Aggregate, Self::Spread, Self::Collect];
 
     /// The name of the symbol.
     #[must_use]
@@ -49,7 +54,15 @@ impl Micro {
             Self::Gemm => "cnasc_gemm",
             Self::Depthwise => "cnasc_depthwise",
             Self::Aggregate => "cnasc_aggregate",
+            Self::Spread => "cnasc_spread",
+            Self::Collect => "cnasc_collect",
         }
+    }
+
+    /// Number of its parameters, each of eight bytes.
+    #[must_use]
+    pub fn words(self) -> usize {
+        if self == Self::Spread { 3 } else { 5 }
     }
 }
 
@@ -91,7 +104,7 @@ impl Isa {
 
     /// Where the microkernel's code starts; nothing where this program was built for another architecture.
     ///
-    /// Its parameters are five words: those of the function of that name, in their order.
+    /// Its parameters are [so many](Micro::words) words: those of the function of that name, in their order.
     #[must_use]
     pub fn address(self, micro: Micro) -> Option<*const u8> {
         match self {
@@ -122,6 +135,8 @@ macro_rules! entries {
                     Micro::Gemm => gemm as *const u8,
                     Micro::Depthwise => depthwise as *const u8,
                     Micro::Aggregate => aggregate as *const u8,
+                    Micro::Spread => spread as *const u8,
+                    Micro::Collect => collect as *const u8,
                 }
             }
 
@@ -159,6 +174,24 @@ macro_rules! entries {
             ) {
                 // SAFETY: the caller's.
                 unsafe { super::aggregate::aggregate::<$vector>(table, inputs, row, output, factors) }
+            }
+
+            #[target_feature(enable = $feature)]
+            unsafe extern "C" fn spread(table: *const u32, input: *const f32, output: *mut f32) {
+                // SAFETY: the caller's.
+                unsafe { super::winograd::spread::<$vector>(table, input, output) }
+            }
+
+            #[target_feature(enable = $feature)]
+            unsafe extern "C" fn collect(
+                table: *const u32,
+                input: *const f32,
+                output: *mut f32,
+                biases: *const f32,
+                other: *const f32,
+            ) {
+                // SAFETY: the caller's.
+                unsafe { super::winograd::collect::<$vector>(table, input, output, biases, other) }
             }
         }
     };

@@ -5,6 +5,7 @@
 
 use super::code::Buffer;
 use super::gemm::Gemm;
+use super::winograd::Winograd;
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
 use std::borrow::Cow;
@@ -28,6 +29,15 @@ pub enum Piece<'a> {
         /// One an output channel.
         bias: Option<&'a [f32]>,
     },
+    /// The same in Winograd's form.
+    Winograd {
+        /// The convolution.
+        winograd: Winograd,
+        /// `[out, in, rows, columns]`.
+        weights: Cow<'a, [f32]>,
+        /// One an output channel.
+        bias: Option<&'a [f32]>,
+    },
 }
 
 impl Piece<'_> {
@@ -35,6 +45,7 @@ impl Piece<'_> {
         match self {
             Self::Words(words) => words.len(),
             Self::Gemm { gemm, .. } => gemm.packed_len(),
+            Self::Winograd { winograd, .. } => winograd.packed_len(),
         }
     }
 
@@ -43,6 +54,7 @@ impl Piece<'_> {
         match self {
             Self::Words(words) => to.iter_mut().zip(words).for_each(|(to, &word)| *to = f32::from_bits(word)),
             Self::Gemm { gemm, weights, bias } => gemm.pack(weights, *bias, to),
+            Self::Winograd { winograd, weights, bias } => winograd.pack(weights, *bias, to),
         }
     }
 }
@@ -57,6 +69,16 @@ impl<'a> Section<'a> {
     /// Floats up to where the next piece would start.
     pub fn len(&self) -> usize {
         self.pieces.iter().map(|piece| piece.len().next_multiple_of(UNIT)).sum()
+    }
+
+    /// Has the weights of a convolution packed in Winograd's form.
+    pub fn repack(&mut self, winograd: &Winograd) {
+        for piece in &mut self.pieces {
+            if let Piece::Gemm { weights, bias, .. } = piece {
+                let (weights, bias) = (std::mem::take(weights), bias.take());
+                *piece = Piece::Winograd { winograd: winograd.clone(), weights, bias };
+            }
+        }
     }
 
     /// Moves the other's pieces behind its own.

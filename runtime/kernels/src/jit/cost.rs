@@ -10,6 +10,8 @@ use super::view::View;
 
 /// Floating-point operations a nanosecond of microkernels for dense convolutions.
 const DENSE: f64 = 250.0;
+/// The same in Winograd's form, by what the windows would multiply.
+const WINOGRAD: f64 = 420.0;
 /// The same of depthwise ones.
 const DEPTHWISE: f64 = 220.0;
 /// The same of code that is generated from end to end.
@@ -33,6 +35,11 @@ pub fn nanoseconds(kernel: &Kernel) -> f64 {
             let computed = dense(&gemm.conv) * share(gemm.rows, &gemm.conv.output) / DENSE;
             // Layers of one pixel wait for their weights.
             computed.max(gemm.packed_len() as f64 / WEIGHTS)
+        }
+        Kernel::Winograd(winograd) => {
+            let conv = &winograd.gemm.conv;
+            let (rows, all) = (winograd.rows.1 - winograd.rows.0, conv.output.shape.height / 2);
+            dense(conv) / WINOGRAD * f64::from(rows) / f64::from(all.max(1))
         }
         Kernel::Depthwise(depthwise) => floats(&depthwise.output) * depthwise.window.taps() as f64 / (PORTABLE / 2.0),
         Kernel::DepthwiseRows(rows) => depthwise(rows) * share(rows.rows, &rows.depthwise.output),

@@ -70,9 +70,9 @@ impl Generator {
             .collect();
         builder.symbols(imports.iter().map(|&(micro, address)| (micro.symbol(), address)));
         let mut module = JITModule::new(builder);
-        let mut signature = module.make_signature();
-        signature.params.extend([AbiParam::new(I64); 5]);
         let import = |&(micro, _): &(Micro, _)| {
+            let mut signature = module.make_signature();
+            signature.params.resize(micro.words(), AbiParam::new(I64));
             module.declare_function(micro.symbol(), Linkage::Import, &signature).map_err(failed)
         };
         let micro = imports.iter().map(import).collect::<Result<_, _>>()?;

@@ -65,10 +65,10 @@ impl<'a> Emitter<'a> {
         self.micro = micro;
     }
 
-    /// Calls a microkernel.
-    pub fn call(&mut self, micro: Micro, arguments: [Value; 5]) {
+    /// Calls a microkernel with [as many words](Micro::words) as it takes.
+    pub fn call(&mut self, micro: Micro, arguments: &[Value]) {
         let function = self.micro[micro as usize];
-        self.builder.ins().call(function, &arguments);
+        self.builder.ins().call(function, arguments);
     }
 
     /// These pointers as an array in memory.

@@ -164,7 +164,7 @@ impl Gemm {
         let input = emit.offset(input, self.conv.input.corner(&self.conv.window));
         let weights = emit.offset(weights, self.packed_len_of(&self.panels()[..self.own().start]) as u64);
         let [output, other] = [output, other].map(|pointer| emit.offset(pointer, self.conv.output.origin()));
-        emit.call(Micro::Gemm, [table, input, output, weights, other]);
+        emit.call(Micro::Gemm, &[table, input, output, weights, other]);
     }
 
     /// Vectors of each group of output channels.

@@ -20,6 +20,7 @@ use super::rows::{DepthwiseRows, SumRows};
 use super::softmax::Softmax;
 use super::sum::Sum;
 use super::view::View;
+use super::winograd::Winograd;
 use crate::micro::Isa;
 use cnasc_ir::op::Arithmetic;
 use cranelift_codegen::ir::Value;
@@ -50,6 +51,8 @@ pub enum Kernel {
     Clear(Clear),
     /// As `Conv`, by a microkernel.
     Gemm(Gemm),
+    /// The same with fewer multiplications, of 3 × 3 windows.
+    Winograd(Box<Winograd>),
     /// As `Depthwise`, by a microkernel.
     DepthwiseRows(DepthwiseRows),
     /// As `Sum`, by a microkernel.
@@ -130,6 +133,7 @@ impl Kernel {
     pub fn parts(&self) -> Option<u32> {
         match self {
             Self::Gemm(gemm) => Some(gemm.parts()),
+            Self::Winograd(winograd) => Some(winograd.gemm.conv.output.shape.height / 2),
             Self::Copy(copy) => Some(copy.input.shape.height),
             Self::Pool(pool) => Some(pool.output.shape.height),
             Self::DepthwiseRows(rows) => Some(rows.depthwise.output.shape.height),
@@ -143,6 +147,7 @@ impl Kernel {
     pub fn written(&self) -> Option<&View> {
         match self {
             Self::Gemm(gemm) => Some(&gemm.conv.output),
+            Self::Winograd(winograd) => Some(&winograd.gemm.conv.output),
             Self::Node(node) => Some(&node.pointwise.conv.output),
             _ => None,
         }
@@ -152,6 +157,7 @@ impl Kernel {
     pub fn part(&self, rows: (u32, u32)) -> Self {
         match self.clone() {
             Self::Gemm(gemm) => Self::Gemm(gemm.part(rows)),
+            Self::Winograd(winograd) => Self::Winograd(Box::new(Winograd { rows, ..*winograd })),
             Self::Copy(copy) => Self::Copy(Copy { rows, ..copy }),
             Self::Pool(pool) => Self::Pool(Pool { part: rows, ..pool }),
             Self::DepthwiseRows(depthwise) => Self::DepthwiseRows(DepthwiseRows { rows, ..depthwise }),
@@ -165,6 +171,7 @@ impl Kernel {
     pub fn scratch(&self) -> u64 {
         match self {
             Self::Node(node) => node.scratch(),
+            Self::Winograd(winograd) => winograd.scratch(),
             Self::Lrn(lrn) => lrn.scratch(),
             _ => 0,
         }
@@ -176,6 +183,7 @@ impl Kernel {
             Self::Sum(sum) => sum.inputs.len(),
             Self::SumRows(rows) => rows.sum.inputs.len(),
             Self::Gemm(gemm) => 1 + usize::from(gemm.adds),
+            Self::Winograd(winograd) => 1 + usize::from(winograd.gemm.adds),
             Self::Node(node) => node.inputs(),
             Self::Binary(_) | Self::Product(_) => 2,
             Self::Clear(_) | Self::Fill(_) | Self::Constant(_) => 0,
@@ -188,6 +196,7 @@ impl Kernel {
         match self {
             Self::Conv(conv) => conv.table(),
             Self::Gemm(gemm) => gemm.table(),
+            Self::Winograd(winograd) => winograd.table(),
             Self::DepthwiseRows(rows) => rows.table(),
             Self::SumRows(rows) => rows.table(),
             Self::Node(node) => node.table(),
@@ -212,6 +221,7 @@ impl Kernel {
             Self::Copy(copy) => copy.emit(emit, arguments),
             Self::Clear(clear) => clear.emit(emit, arguments),
             Self::Gemm(gemm) => gemm.emit(emit, arguments),
+            Self::Winograd(winograd) => winograd.emit(emit, arguments),
             Self::DepthwiseRows(rows) => rows.emit(emit, arguments),
             Self::SumRows(rows) => rows.emit(emit, arguments),
             Self::Node(node) => node.emit(emit, arguments),
@@ -242,6 +252,7 @@ impl Kernel {
             Self::Copy(_) => "copy",
             Self::Clear(_) => "clear",
             Self::Gemm(_) => "gemm",
+            Self::Winograd(_) => "winograd",
             Self::DepthwiseRows(_) => "depthwise_rows",
             Self::SumRows(_) => "sum_rows",
             Self::Node(_) => "node",

@@ -216,7 +216,7 @@ impl Walk<'_> {
                 let row = emit.add_count(first[0], new);
                 self.sum(emit, row);
             }
-            emit.call(Micro::Depthwise, [self.depthwise, input, first[0], to[0], weights]);
+            emit.call(Micro::Depthwise, &[self.depthwise, input, first[0], to[0], weights]);
             vec![emit.add_count(first[0], stride)]
         });
         let weights = emit.offset(self.arguments.weights, self.node.weights.0 + self.node.weights.1);

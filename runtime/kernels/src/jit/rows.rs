@@ -73,7 +73,7 @@ impl DepthwiseRows {
         let to = emit.offset(arguments.output, output.origin() + start * output.row_pitch());
         let first = emit.count(start * stride);
         emit.repeat(count, &[(to, output.row_pitch())], &[first], |emit, to, first| {
-            emit.call(Micro::Depthwise, [arguments.table, from, first[0], to[0], arguments.weights]);
+            emit.call(Micro::Depthwise, &[arguments.table, from, first[0], to[0], arguments.weights]);
             vec![emit.add_count(first[0], stride)]
         });
     }
@@ -143,6 +143,6 @@ impl SumRows {
         row: Value,
         factors: Value,
     ) {
-        emit.call(Micro::Aggregate, [table, inputs, row, output, factors]);
+        emit.call(Micro::Aggregate, &[table, inputs, row, output, factors]);
     }
 }

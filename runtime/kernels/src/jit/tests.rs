@@ -49,6 +49,28 @@ fn every_kernel(channels: u32, size: u32) -> Net {
     net
 }
 
+/// 3 × 3 windows over whole blocks and tiles, one added to another, two side by side.
+fn whole_tiles() -> Net {
+    let mut net = Net::new(Shape::new(3, 14, 18), 5);
+    let stem = net.add(conv(3, 32), &[TensorId(0)]);
+    let wide = net.add(conv(3, 80), &[stem]);
+    let wide = net.add(Op::Relu, &[wide]);
+    let back = net.add(conv(3, 32), &[wide]);
+    let added = net.add(Op::Sum, &[back, stem]);
+    let one = net.add(conv(3, 16), &[added]);
+    let two = net.add(conv(3, 48), &[added]);
+    let joined = net.add(Op::Concat { axis: Axis::Channels }, &[one, two]);
+    net.add(conv(3, 16), &[joined]);
+    net
+}
+
+/// Networks with their names.
+fn networks() -> Vec<(String, Net)> {
+    let shapes = [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)];
+    let every = shapes.map(|(channels, size)| (format!("{channels}x{size}"), every_kernel(channels, size)));
+    every.into_iter().chain([("whole tiles".to_owned(), whole_tiles())]).collect()
+}
+
 /// Elements moved about, images resized, and back to the shape that they had.
 fn moves_and_images(net: &mut Net, from: TensorId) -> TensorId {
     let shape = net.graph.step(from).shape;
@@ -81,9 +103,8 @@ fn moves_and_images(net: &mut Net, from: TensorId) -> TensorId {
 
 #[test]
 fn kernels_write_only_their_own_tensors() {
-    let shapes = [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)];
-    for ((channels, size), threads) in shapes.into_iter().flat_map(|shape| [1, 2, 3].map(|threads| (shape, threads))) {
-        let net = every_kernel(channels, size);
+    let networks = networks();
+    for ((name, net), threads) in networks.iter().flat_map(|net| [1, 2, 3].map(|threads| (net, threads))) {
         let share = net.whole(Backend::Jit);
         let options = Options { guard: 64, threads, ..Options::default() };
         let mut jit = compile_with(&net.graph, &net.weights, &share, options).unwrap();
@@ -91,11 +112,11 @@ fn kernels_write_only_their_own_tensors() {
         jit.guards.iter().for_each(|range| inside[range.clone()].fill(true));
         assert!(inside.iter().filter(|&&inside| !inside).count() >= 128 * jit.guards.len());
         jit.machine.arena_mut().floats_mut().fill(f32::from_bits(CANARY));
-        let found = infer(&mut jit, &net, &share, &image(net.graph.step(TensorId(0)).shape, 1));
+        let found = infer(&mut jit, net, &share, &image(net.graph.step(TensorId(0)).shape, 1));
         // The canary is a NaN: whoever reads one shows it.
-        assert!(found.iter().all(|value| value.is_finite()), "{channels}x{size}: {found:?}");
+        assert!(found.iter().all(|value| value.is_finite()), "{name}: {found:?}");
         for (index, (value, inside)) in jit.machine.arena().floats().iter().zip(inside).enumerate() {
-            assert!(inside || value.to_bits() == CANARY, "float {index} was written, {channels} channels, size {size}");
+            assert!(inside || value.to_bits() == CANARY, "float {index} was written, {name}");
         }
     }
 }
@@ -106,8 +127,7 @@ fn kernels_write_only_their_own_tensors() {
 #[test]
 fn kernels_reach_only_their_own_memory() {
     let floats = (super::code::PAGE / 4) as u64;
-    for (channels, size) in [(1, 4), (5, 7), (16, 6), (17, 5), (40, 9)] {
-        let net = every_kernel(channels, size);
+    for (name, net) in networks() {
         for (backend, isa) in [("generated", None), ("micro", Isa::best())] {
             let share = net.whole(Backend::Jit);
             let code = CodeOptions { isa, ..Options::default().code };
@@ -121,8 +141,19 @@ fn kernels_reach_only_their_own_memory() {
             let image = image(net.graph.step(TensorId(0)).shape, 1);
             let found = infer(&mut jit, &net, &share, &image);
             let expected = crate::tests::expected(&net, &image);
-            difference(net.graph.step(net.graph.output()).shape, &found, &expected).expect(backend);
+            difference(net.graph.step(net.graph.output()).shape, &found, &expected)
+                .unwrap_or_else(|why| panic!("{name}, {backend}: {why}"));
         }
+    }
+}
+
+#[test]
+fn whole_tiles_are_multiplied_less() {
+    let net = whole_tiles();
+    agrees(&net, 4).unwrap();
+    for threads in 1..4 {
+        let found = count(&compiled(&net, threads), |kernel| matches!(kernel, Kernel::Winograd(_)));
+        assert!(Isa::best().is_none() || found >= 5, "{found} by {threads} threads");
     }
 }
 

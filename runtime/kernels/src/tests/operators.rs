@@ -43,6 +43,26 @@ proptest! {
         check(&net)?;
     }
 
+    /// Whole blocks of channels and whole tiles of 2 × 2 pixels, with what is done behind them.
+    #[test]
+    fn convolutions_in_winograds_form(
+        blocks in 1..=4_u32, outputs in 1..=5_u32, height in 1..=9_u32, width in 4..=10_u32, bias: bool, adds: bool,
+        behind in prop::sample::select(vec![None, Some(Op::Relu), Some(Op::HardSwish)]),
+    ) {
+        let mut net = Net::new(Shape::new(16 * blocks, 2 * height, 2 * width), 8);
+        let channels = 16 * outputs;
+        let op = Op::Conv { window: Window::same(3, 1), groups: 1, channels, bias };
+        let mut out = net.add(op, &[IMAGE]);
+        if adds {
+            let other = net.add(conv(1, channels), &[IMAGE]);
+            out = net.add(Op::Sum, &[out, other]);
+        }
+        if let Some(behind) = behind {
+            net.add(behind, &[out]);
+        }
+        check(&net)?;
+    }
+
     /// Their pixels may lie closer together than those of others, at some strides as far apart as those lie.
     #[test]
     fn images_of_few_channels(
