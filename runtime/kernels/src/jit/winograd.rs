@@ -111,7 +111,7 @@ impl Winograd {
 
     /// From a number of so many rows of tiles to the next.
     fn number_pitch(&self, channels: u32, rows: u32) -> u64 {
-        u64::from(channels * rows * self.tiles()) + LINE
+        u64::from(channels) * u64::from(rows) * u64::from(self.tiles()) + LINE
     }
 
     /// Floats of memory beside the tensors: the numbers of all inputs, and of a slice of outputs.
