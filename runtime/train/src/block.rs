@@ -8,6 +8,7 @@
 
 mod gradient;
 mod kernel;
+mod lanes;
 mod matrix;
 mod norm;
 mod patches;

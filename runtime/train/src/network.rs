@@ -128,6 +128,11 @@ impl Network {
     /// The same with parts left out by `lots`.
     #[must_use]
     pub fn learn_with(&self, weights: &Weights, images: Vec<f32>, targets: Vec<f32>, lots: Lots) -> Outcome {
+        // All of it on the threads, which would otherwise be woken for every operator.
+        self.threads.install(|| self.learn_here(weights, images, targets, lots))
+    }
+
+    fn learn_here(&self, weights: &Weights, images: Vec<f32>, targets: Vec<f32>, lots: Lots) -> Outcome {
         let device = self.device.clone().autodiff();
         let count = targets.len() / self.classes();
         let params = self.params(weights, &device, true);

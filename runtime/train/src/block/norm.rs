@@ -1,5 +1,6 @@
 //! Batch norm on planes: statistics of parts that are put together in one order, and its gradient.
 
+use super::lanes::{LANES, added, total};
 use super::vectorised;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -10,8 +11,6 @@ pub struct Moments {
     mean: f64,
     squares: f64,
 }
-
-const LANES: usize = 16;
 
 impl Moments {
     /// Of some values.
@@ -60,7 +59,7 @@ impl<F: Fn(f32) -> f32> WithSimd for Sum<'_, F> {
         for chunk in chunks {
             sums.iter_mut().zip(chunk).for_each(|(sum, &value)| *sum += of(value));
         }
-        sums.iter().sum::<f32>() + rest.iter().map(|&value| of(value)).sum::<f32>()
+        total(sums) + rest.iter().map(|&value| of(value)).sum::<f32>()
     }
 }
 
@@ -86,14 +85,13 @@ impl WithSimd for Sums<'_> {
         let ((values, values_rest), (gradients, rest)) = (values.as_chunks::<LANES>(), gradients.as_chunks::<LANES>());
         for (values, gradients) in values.iter().zip(gradients) {
             plain.iter_mut().zip(gradients).for_each(|(sum, gradient)| *sum += gradient);
-            let pairs = gradients.iter().zip(values);
-            moved.iter_mut().zip(pairs).for_each(|(sum, (gradient, value))| *sum += gradient * (value - mean));
+            moved = added::<S>(moved, gradients, &values.map(|value| value - mean));
         }
         let rest = values_rest.iter().zip(rest);
         let rest = rest.fold([0.0, 0.0], |[plain, moved], (value, gradient)| {
             [plain + gradient, moved + gradient * (value - mean)]
         });
-        [plain.iter().sum::<f32>() + rest[0], moved.iter().sum::<f32>() + rest[1]]
+        [total(plain) + rest[0], total(moved) + rest[1]]
     }
 }
 

@@ -4,6 +4,7 @@
 //! output's place, so that a convolution is a sum of shifted rows, as long as the whole plane, and what falls between two rows is left out
 //! when the result is copied back.
 
+use super::lanes::{LANES, added, total};
 use super::vectorised;
 use cnasc_ir::op::{Slide, Window};
 use pulp::{Arch, Simd, WithSimd};
@@ -29,9 +30,6 @@ pub struct Plane {
     /// Output places, and what lies between them, that are computed.
     reach: usize,
 }
-
-/// Lanes of a sum, so that its order does not depend on the machine.
-const LANES: usize = 16;
 
 impl Plane {
     /// The window on planes of `height` × `width`, which fits them.
@@ -174,8 +172,8 @@ impl<const N: usize> WithSimd for Correlate<'_, N> {
         let rows: [&[[f32; LANES]]; N] = distances.map(|distance| from[distance..][..to.len()].as_chunks().0);
         for (index, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let mut sums = [0.0_f32; LANES];
-            for (weight, row) in kernel.iter().zip(&rows) {
-                sums.iter_mut().zip(&row[index]).for_each(|(sum, value)| *sum += weight * value);
+            for (&weight, row) in kernel.iter().zip(&rows) {
+                sums = added::<S>(sums, &[weight; LANES], &row[index]);
             }
             *to = sums;
         }
@@ -213,12 +211,12 @@ impl WithSimd for Products<'_> {
         let [a, b, c] = distances.map(|distance| from[distance..][..gradient.len()].as_chunks::<LANES>().0);
         let (mut sum_a, mut sum_b, mut sum_c) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
         for (((gradient, a), b), c) in gradient.as_chunks::<LANES>().0.iter().zip(a).zip(b).zip(c) {
-            sum_a.iter_mut().zip(gradient.iter().zip(a)).for_each(|(sum, (gradient, value))| *sum += gradient * value);
-            sum_b.iter_mut().zip(gradient.iter().zip(b)).for_each(|(sum, (gradient, value))| *sum += gradient * value);
-            sum_c.iter_mut().zip(gradient.iter().zip(c)).for_each(|(sum, (gradient, value))| *sum += gradient * value);
+            sum_a = added::<S>(sum_a, gradient, a);
+            sum_b = added::<S>(sum_b, gradient, b);
+            sum_c = added::<S>(sum_c, gradient, c);
         }
         for (to, sums) in to.iter_mut().zip([sum_a, sum_b, sum_c]) {
-            *to += sums.iter().sum::<f32>();
+            *to += total(sums);
         }
     }
 }
