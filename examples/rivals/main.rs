@@ -141,7 +141,7 @@ fn page(found: &[(Entry, Vec<Row>)], runs: u32) -> String {
     let mut text = format!(
         "# Our kernels beside other engines\n\n\
          Written by `cargo run --release --example rivals -- docs/rivals.md`; `cnasc bench FILE --threads 1,2 --against onnxruntime,openvino,ncnn,tract` \
-         does the same for one network.\n\n\
+         does the same for one network. An earlier table is of a Xeon: [`rivals-xeon.md`](rivals-xeon.md).\n\n\
          Medians of {runs} single inferences, batch 1, fp32, warm. All engines run in the same minutes and in turns of a few inferences, each in a process of its own; \
          the other engines read the model as `--emit onnx --fold` writes it, with batch norm and gates computed into the layers, so that none of them has to do this. \
          A ratio is the other engine's median over ours: above 1 ours is sooner. *Of peak* is the share of what that many cores did at most when measured in the same minute, multiply-adds on registers alone. \
