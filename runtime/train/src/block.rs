@@ -6,6 +6,8 @@
 //! computed again. Images are cut into parts that don't depend on the number of threads, and what the parts come to is added up in their
 //! order, so that the bytes don't depend on it either.
 
+mod dense;
+mod direct;
 mod gradient;
 mod kernel;
 mod lanes;
@@ -18,7 +20,8 @@ pub use gradient::{Applied, apply};
 
 use cnasc_ir::Shape;
 use cnasc_ir::op::Window;
-use patches::Patches;
+use dense::Dense;
+use lanes::LANES;
 use plane::Plane;
 use std::sync::Arc;
 
@@ -42,13 +45,6 @@ pub struct Block {
     pub bias: bool,
     /// Channels, rows and columns of the output.
     pub output: [usize; 3],
-}
-
-/// A convolution of all channels.
-#[derive(Debug, Clone, PartialEq)]
-struct Dense {
-    patches: Patches,
-    outputs: usize,
 }
 
 impl Block {
@@ -84,10 +80,9 @@ impl Block {
 
     /// With a convolution of all channels behind that.
     pub fn with_dense(mut self, window: &Window, outputs: usize, bias: bool) -> Self {
-        let [_, height, width] = self.output;
-        let patches = Patches::new(window, height, width);
-        self.output = [outputs, patches.to[0], patches.to[1]];
-        self.dense = Some(Dense { patches, outputs });
+        let dense = Dense::new(window, self.output, outputs);
+        self.output = [outputs, dense.to()[0], dense.to()[1]];
+        self.dense = Some(dense);
         self.bias = bias;
         self
     }
@@ -108,11 +103,9 @@ impl Block {
         self.output[1] * self.output[2]
     }
 
-    /// Elements of an image between the two convolutions, and of its matrix for the dense one.
-    fn between(&self) -> [usize; 2] {
-        let pixels = self.depthwise.as_ref().map_or(self.pixels, |plane| plane.to[0] * plane.to[1]);
-        let matrix = self.dense.as_ref().map_or(0, |dense| self.channels * dense.patches.taps() * self.plane());
-        [self.channels * pixels, matrix]
+    /// Elements of an image between the two convolutions.
+    fn between(&self) -> usize {
+        self.channels * self.depthwise.as_ref().map_or(self.pixels, |plane| plane.to[0] * plane.to[1])
     }
 }
 

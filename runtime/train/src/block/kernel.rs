@@ -1,9 +1,9 @@
 //! A block's values and gradients on slices: images one after the other, each channel by channel.
 
-use super::matrix::{Transposed, multiply};
+use super::dense::{self, Ordered};
 use super::norm::{self, Moments};
 use super::plane::Scratch;
-use super::{Block, Threads, vectorised};
+use super::{Block, LANES, Threads, vectorised};
 use cnasc_ir::op::BATCH_NORM_EPSILON;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
@@ -48,19 +48,23 @@ pub struct Values {
 /// Memory for one image at a time.
 struct Work {
     scratch: Option<Scratch>,
+    /// With room for a vector behind it.
     between: Vec<f32>,
-    matrix: Vec<f32>,
+    dense: Option<dense::Work>,
 }
 
 impl Block {
-    fn work(&self) -> Work {
-        let [between, matrix] = self.between();
-        let is_image = self.dense.as_ref().is_none_or(|dense| dense.patches.is_image());
+    fn work(&self, are_gradients_wanted: bool) -> Work {
         Work {
             scratch: self.depthwise.as_ref().map(super::plane::Plane::scratch),
-            between: vec![0.0; between],
-            matrix: vec![0.0; if is_image { 0 } else { matrix }],
+            between: vec![0.0; self.between() + LANES],
+            dense: self.dense.as_ref().map(|dense| dense.work(are_gradients_wanted)),
         }
+    }
+
+    /// The dense convolution's weights, where there is one.
+    fn ordered<'a>(&self, params: Params<'a>, are_gradients_wanted: bool) -> Option<Ordered<'a>> {
+        self.dense.as_ref().map(|dense| dense.ordered(params.dense, are_gradients_wanted))
     }
 
     /// Images of a part.
@@ -74,9 +78,12 @@ impl Block {
         let count = x.len() / from;
         let mut before = vec![0.0; count * to];
         let part = Self::part(count);
+        let weights = self.ordered(params, false);
         let moments: Vec<Vec<Moments>> = threads.install(|| {
             let parts = x.par_chunks(part * from).zip(before.par_chunks_mut(part * to));
-            let of_part = |(x, to_part): (&[f32], &mut [f32])| self.part_forward(x, to_part, params, stored.is_none());
+            let of_part = |(x, to_part): (&[f32], &mut [f32])| {
+                self.part_forward(x, to_part, (params, weights.as_ref()), stored.is_none())
+            };
             parts.map(of_part).collect()
         });
         if !self.norm {
@@ -108,9 +115,15 @@ impl Block {
     }
 
     /// One part's images up to batch norm, and the moments of each channel.
-    fn part_forward(&self, x: &[f32], to: &mut [f32], params: Params<'_>, wants_moments: bool) -> Vec<Moments> {
+    fn part_forward(
+        &self,
+        x: &[f32],
+        to: &mut [f32],
+        params: (Params<'_>, Option<&Ordered<'_>>),
+        wants_moments: bool,
+    ) -> Vec<Moments> {
         let [from_size, to_size] = self.sizes();
-        let mut work = self.work();
+        let mut work = self.work(false);
         let mut moments = vec![Moments::default(); if self.norm && wants_moments { self.output[0] } else { 0 }];
         for (x, to) in x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)) {
             self.image_forward(x, to, params, &mut work);
@@ -121,20 +134,19 @@ impl Block {
         moments
     }
 
-    fn image_forward(&self, x: &[f32], to: &mut [f32], params: Params<'_>, work: &mut Work) {
-        let Some(dense) = &self.dense else {
+    fn image_forward(
+        &self,
+        x: &[f32],
+        to: &mut [f32],
+        (params, weights): (Params<'_>, Option<&Ordered<'_>>),
+        work: &mut Work,
+    ) {
+        let (Some(dense), Some(memory), Some(weights)) = (&self.dense, &mut work.dense, weights) else {
             self.first(x, to, params, &mut work.scratch);
             return;
         };
-        self.first(x, &mut work.between, params, &mut work.scratch);
-        let matrix = if dense.patches.is_image() {
-            &work.between
-        } else {
-            dense.patches.gather(&work.between, &mut work.matrix);
-            &work.matrix
-        };
-        let rows = self.channels * dense.patches.taps();
-        multiply(to, params.dense, matrix, [dense.outputs, rows, self.plane()], Transposed::Neither, false);
+        self.first(x, &mut work.between[..self.between()], params, &mut work.scratch);
+        dense.forward(&work.between, weights, to, memory);
         if self.bias {
             for (plane, bias) in to.chunks_exact_mut(self.plane()).zip(params.shift) {
                 plane.iter_mut().for_each(|value| *value += bias);
@@ -172,11 +184,13 @@ impl Block {
         let part = Self::part(count);
         let (blends, scale, shift) = self.norm_backward(values, params, gradient, threads);
         let mut input = vec![0.0; x.len()];
+        let weights = self.ordered(params, true);
         let parts: Vec<[Vec<f32>; 2]> = threads.install(|| {
             let images = x.par_chunks(part * from).zip(input.par_chunks_mut(part * from));
             let of_part = |(index, (x, to_x)): (usize, (&[f32], &mut [f32]))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
+                let params = (params, weights.as_ref());
                 self.part_backward((x, params), (before, &gradient[behind], &blends), to_x, is_input_wanted)
             };
             images.enumerate().map(of_part).collect()
@@ -245,18 +259,17 @@ impl Block {
     /// One part's gradients of the two convolutions; its input's go into `to_x`.
     fn part_backward(
         &self,
-        (x, params): (&[f32], Params<'_>),
+        (x, (params, weights)): (&[f32], (Params<'_>, Option<&Ordered<'_>>)),
         (before, gradient, blends): (&[f32], &[f32], &[[f32; 3]]),
         to_x: &mut [f32],
         is_input_wanted: bool,
     ) -> [Vec<f32>; 2] {
         let [from_size, to_size] = self.sizes();
-        let mut work = self.work();
+        let mut work = self.work(true);
         // Of images to learn from nobody wants a gradient; but the window's goes through what lies behind it.
         let goes_on = is_input_wanted || self.depthwise.is_some();
-        let mut blended = vec![0.0; if self.norm { to_size } else { 0 }];
-        let mut of_matrix = vec![0.0; work.matrix.len()];
-        let mut of_between = vec![0.0; work.between.len()];
+        let mut blended = vec![0.0; if self.norm { to_size + LANES } else { 0 }];
+        let mut of_between = vec![0.0; self.between()];
         let mut sums = [vec![0.0; params.depthwise.len()], vec![0.0; params.dense.len()]];
         let images = x.chunks_exact(from_size).zip(to_x.chunks_exact_mut(from_size));
         for (index, ((x, to_x), gradient)) in images.zip(gradient.chunks_exact(to_size)).enumerate() {
@@ -272,31 +285,19 @@ impl Block {
                 gradient
             };
             let [of_depthwise, of_dense] = &mut sums;
-            if let Some(dense) = &self.dense {
-                self.first(x, &mut work.between, params, &mut work.scratch);
-                let [outputs, rows, places] = [dense.outputs, self.channels * dense.patches.taps(), self.plane()];
-                let columns = if dense.patches.is_image() {
-                    &work.between
-                } else {
-                    dense.patches.gather(&work.between, &mut work.matrix);
-                    &work.matrix
-                };
-                multiply(of_dense, gradient, columns, [outputs, places, rows], Transposed::Right, true);
-                if !goes_on {
-                    continue;
+            if let (Some(dense), Some(memory), Some(weights)) = (&self.dense, &mut work.dense, weights) {
+                self.first(x, &mut work.between[..self.between()], params, &mut work.scratch);
+                dense.add_weights(&work.between, gradient, of_dense, memory);
+                if goes_on {
+                    dense.backward(gradient, weights, &mut of_between, memory);
+                    self.first_backward((x, params, &of_between), (to_x, of_depthwise), &mut work.scratch);
                 }
-                let shape = [rows, outputs, places];
-                if dense.patches.is_image() {
-                    multiply(&mut of_between, params.dense, gradient, shape, Transposed::Left, false);
-                } else {
-                    multiply(&mut of_matrix, params.dense, gradient, shape, Transposed::Left, false);
-                    of_between.fill(0.0);
-                    dense.patches.scatter(&of_matrix, &mut of_between);
-                }
-                self.first_backward((x, params, &of_between), (to_x, of_depthwise), &mut work.scratch);
             } else {
-                self.first_backward((x, params, gradient), (to_x, of_depthwise), &mut work.scratch);
+                self.first_backward((x, params, &gradient[..to_size]), (to_x, of_depthwise), &mut work.scratch);
             }
+        }
+        if let (Some(dense), Some(memory)) = (&self.dense, &work.dense) {
+            dense.finish(&mut sums[1], memory);
         }
         sums
     }

@@ -182,40 +182,37 @@ impl<const N: usize> WithSimd for Correlate<'_, N> {
 
 /// to[t] += Σ gradient[i] · from[i + distances[t]]. `gradient.len()` is a multiple of [`LANES`].
 fn products(to: &mut [f32], gradient: &[f32], from: &[f32], distances: &[usize]) {
-    let (threes, rest) = distances.as_chunks::<3>();
-    let (to_threes, to_rest) = to.as_chunks_mut::<3>();
-    for (to, &distances) in to_threes.iter_mut().zip(threes) {
+    if let Ok(distances) = <[usize; 9]>::try_from(distances) {
         Arch::new().dispatch(Products { to, gradient, from, distances });
+        return;
     }
-    for (to, &distance) in to_rest.iter_mut().zip(rest) {
-        let mut three = [*to, 0.0, 0.0];
-        Arch::new().dispatch(Products { to: &mut three, gradient, from, distances: [distance; 3] });
-        *to = three[0];
+    for (to, &distance) in to.iter_mut().zip(distances) {
+        Arch::new().dispatch(Products { to: std::slice::from_mut(to), gradient, from, distances: [distance] });
     }
 }
 
-/// The same for three taps. Their sums have names of their own: as arrays of arrays they are added up in memory, one number at a time.
-struct Products<'a> {
-    to: &'a mut [f32; 3],
+/// The same for as many taps as are known when it is compiled, each with a sum of its own: fewer would wait for each other.
+struct Products<'a, const N: usize> {
+    to: &'a mut [f32],
     gradient: &'a [f32],
     from: &'a [f32],
-    distances: [usize; 3],
+    distances: [usize; N],
 }
 
-impl WithSimd for Products<'_> {
+impl<const N: usize> WithSimd for Products<'_, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { to, gradient, from, distances } = self;
-        let [a, b, c] = distances.map(|distance| from[distance..][..gradient.len()].as_chunks::<LANES>().0);
-        let (mut sum_a, mut sum_b, mut sum_c) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
-        for (((gradient, a), b), c) in gradient.as_chunks::<LANES>().0.iter().zip(a).zip(b).zip(c) {
-            sum_a = added::<S>(sum_a, gradient, a);
-            sum_b = added::<S>(sum_b, gradient, b);
-            sum_c = added::<S>(sum_c, gradient, c);
+        let rows: [&[[f32; LANES]]; N] = distances.map(|distance| from[distance..][..gradient.len()].as_chunks().0);
+        let mut sums = [[0.0_f32; LANES]; N];
+        for (index, gradient) in gradient.as_chunks::<LANES>().0.iter().enumerate() {
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                *sums = added::<S>(*sums, gradient, &row[index]);
+            }
         }
-        for (to, sums) in to.iter_mut().zip([sum_a, sum_b, sum_c]) {
+        for (to, sums) in to.iter_mut().zip(sums) {
             *to += total(sums);
         }
     }
