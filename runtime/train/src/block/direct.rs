@@ -281,7 +281,7 @@ mod tests {
             usize::try_from(slide.start(place) + i64::from(tap * slide.dilation)).ok().filter(|&at| at < extent)
         };
         let [rows, columns] = [(&window.rows, height), (&window.columns, width)]
-            .map(|(slide, extent)| slide.places(extent as u32).unwrap());
+            .map(|(slide, extent)| slide.places(extent as u32).expect("it fits"));
         let taps = window.rows.kernel * window.columns.kernel;
         for output in 0..outputs {
             for channel in 0..channels {

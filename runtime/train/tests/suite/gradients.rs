@@ -223,7 +223,19 @@ fn our_kernels_agree_with_burn() {
             (linear(3), &[9]),
         ],
     );
-    for graph in [separable(7), pools] {
+    // Rows long enough that dense convolutions have no matrix.
+    let wide = graph(
+        Shape::new(1, 4, 16),
+        &[
+            (conv(5, 1, 1, 6, true), &[0]),
+            (Op::Relu, &[1]),
+            (conv(3, 1, 1, 18, false), &[2]),
+            (Op::BatchNorm, &[3]),
+            (conv(3, 1, 1, 5, true), &[4]),
+            (linear(3), &[5]),
+        ],
+    );
+    for graph in [separable(7), pools, wide] {
         let ours = Network::new(&graph, 2).expect("it can be trained");
         let burns = Network::new(&graph, 1).expect("it can be trained").by_burn();
         let weights = weights(&graph, &Seed::new(5));
