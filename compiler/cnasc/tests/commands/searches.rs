@@ -1,6 +1,7 @@
 //! `cnasc search`: what it finds does not depend on who looks, what it says of fidelities and constraints, and who tells accuracy.
 
 use super::{file, first_code, json, quickstart, root, text};
+use serde_json::Value;
 
 #[test]
 fn a_search_for_accuracy_says_who_tells_it() {
@@ -94,6 +95,10 @@ fn an_edited_network_is_drawn_again() {
         edited += usize::from(!edits.is_empty());
     }
     assert!(edited > 0, "{}", found["front"]);
+    let told = text(0, &["search", &example, "--top", "2", "-o", &out]);
+    let second: Vec<&str> =
+        found["front"][1]["edits"].as_array().expect("it has some").iter().filter_map(Value::as_str).collect();
+    assert!(told.contains(&format!("edits    of rank 2: --edit {}\n", second.join(" --edit "))), "{told}");
     // The winner is written as it was found, and other commands take it.
     let best = folder.path().join("best.arch.json").display().to_string();
     assert_eq!(json(0, &["expand", &best])[0]["hash"], found["front"][0]["hash"]);

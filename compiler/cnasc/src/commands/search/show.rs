@@ -161,9 +161,11 @@ pub fn for_people(found: &Found<'_>, measured: &Measured) -> String {
     let winner = &found.outcome.ranked[0];
     let arguments: Vec<String> = winner.arguments.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     text.push_str(&format!("\nwinner   {}\n", arguments.join(", ")));
-    if !winner.proposal.edits.is_empty() {
-        let edits: Vec<String> = winner.proposal.edits.iter().map(|edit| format!("--edit {edit}")).collect();
-        text.push_str(&format!("edits    {}\n", edits.join(" ")));
+    for (rank, candidate) in (1..=measured.rows.len()).zip(&found.outcome.ranked) {
+        let edits: String = candidate.proposal.edits.iter().map(|edit| format!(" --edit {edit}")).collect();
+        if !edits.is_empty() {
+            text.push_str(&format!("edits    of rank {rank}:{edits}\n"));
+        }
     }
     let answer = &measured.answer;
     let name =
