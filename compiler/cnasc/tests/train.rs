@@ -357,6 +357,12 @@ fn what_the_cpu_has_not_is_refused() {
     assert_eq!(first_code(&mixed), "E0614", "{mixed}");
     assert!(mixed.to_string().contains("mixed precision on the CPU"), "{mixed}");
     cnasc(0, at, &["train", "mixed.cnas", "-o", "out", "--precision", "single", "--epochs", "1"]);
+    let search = "device board {\n compute 1 GFLOP/s\n memory 1 GiB\n cores 1\n}\nfleet shelf {\n node one: board\n}\n\
+                  search s {\n over small()\n on shelf\n maximize accuracy\n accuracy trained(quick)\n budget 2 candidates\n}\n";
+    let source = std::fs::read_to_string(at.join("mixed.cnas")).expect("it was written");
+    std::fs::write(at.join("search.cnas"), source + search).expect("it can be written");
+    let mixed = cnasc(2, at, &["search", "search.cnas", "-o", "found"]);
+    assert_eq!(first_code(&mixed), "E0614", "before any candidate is looked at: {mixed}");
     if cfg!(not(any(feature = "train-wgpu", feature = "train-cuda"))) {
         let gpu = cnasc(2, at, &["train", "small.cnas", "-o", "out", "--data", ".", "--backend", "gpu"]);
         assert_eq!(first_code(&gpu), "E0614", "{gpu}");

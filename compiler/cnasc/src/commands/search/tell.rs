@@ -55,8 +55,7 @@ impl Tellers {
     ) -> Result<(), Failure> {
         // The image of a family seldom depends on its variables; one that does not fit a candidate is told when that is trained.
         let first = (0..20).find_map(|seed| cnasc_search::draw(program, &search.over, &BTreeMap::new(), seed).ok());
-        let shape = first.map_or(crate::sets::GLANCE.shape, |draw| draw.architecture.input());
-        self.learnt.ready(way, &args.file, program, shape)
+        self.learnt.ready(way, &args.file, program, first.as_ref().map(|draw| &draw.architecture))
     }
 
     /// Says that this program can't.

@@ -270,6 +270,19 @@ fn network(graph: &TensorGraph, threads: usize, recipe: &Recipe) -> Result<Netwo
     if recipe.is_mixed { network.mixed() } else { Ok(network) }
 }
 
+/// Says at once what all networks of a kind would be refused for: that this program has not what the recipe asks for.
+///
+/// # Errors
+/// Where it has not, or this network can't be lowered.
+pub fn afford(architecture: &Architecture, recipe: &Recipe) -> Result<(), Failure> {
+    let (graph, _) = pipeline::analyse(architecture)?;
+    match network(&graph, 1, recipe) {
+        Err(error @ TrainError::Absent(_)) => Err(failure(architecture, &error)),
+        // What is wrong with one network need not be with others.
+        _ => Ok(()),
+    }
+}
+
 /// What must be the same where a run goes on.
 fn identity(args: &TrainArgs, architecture: &Architecture, recipe: &Recipe, images: &Images) -> String {
     let Recipe { settings, is_mixed, .. } = recipe;

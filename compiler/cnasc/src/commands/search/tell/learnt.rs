@@ -1,14 +1,14 @@
 //! Accuracy by training, and by what proxies say of the untrained network. Each candidate is computed on one thread: the search has the others.
 
 use crate::commands::score::proxy::Looker;
-use crate::commands::train::learn::accuracy;
+use crate::commands::train::learn::{accuracy, afford};
 use crate::commands::train::recipe::{DATA, Recipe};
 use crate::failure::{Failure, codes};
 use crate::pipeline;
 use crate::sets::{self, Sets, Wanted};
 use cnasc_base::Diagnostic;
 use cnasc_ir::program::Accuracy;
-use cnasc_ir::{Program, Shape};
+use cnasc_ir::{Architecture, Program};
 use cnasc_search::Draw;
 use cnasc_train::proxy::Proxy;
 use std::collections::BTreeMap;
@@ -28,18 +28,28 @@ enum Way {
 }
 
 impl Learnt {
-    /// Reads the images that a way takes, for networks whose image has this shape.
+    /// Reads the images that a way takes, for networks like the first one that could be drawn.
     ///
     /// # Errors
-    /// Where there are none.
-    pub fn ready(&mut self, way: &Accuracy, source: &Path, program: &Program, shape: Shape) -> Result<(), Failure> {
+    /// Where there are none, or this program can't train as is asked.
+    pub fn ready(
+        &mut self,
+        way: &Accuracy,
+        source: &Path,
+        program: &Program,
+        first: Option<&Architecture>,
+    ) -> Result<(), Failure> {
         let made = match way {
             Accuracy::Trained { by, epochs } => {
                 let mut recipe = Recipe::said(&program.trainings[by.index()], source);
                 if let Some(epochs) = epochs {
                     recipe.settings.epochs = u32::try_from(*epochs).unwrap_or(u32::MAX);
                 }
+                if let Some(first) = first {
+                    afford(first, &recipe)?;
+                }
                 if !self.sets.contains_key(&recipe.data) {
+                    let shape = first.map_or(sets::GLANCE.shape, Architecture::input);
                     let wanted = Wanted { shape, seed: recipe.settings.seed };
                     self.sets.insert(recipe.data.clone(), sets::read(&recipe.data, wanted)?);
                 }
