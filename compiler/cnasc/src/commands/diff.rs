@@ -17,7 +17,7 @@ struct Compared {
 
 /// Compares; the status is that of a wrong input where the networks differ, so that scripts can ask.
 pub fn run(session: &mut Session, args: &DiffArgs) -> Result<Exit, Failure> {
-    let own = DrawArgs { item: None, set: Vec::new(), seed: None, edits: Vec::new() };
+    let own = DrawArgs::default();
     let (before, _) = model::load_one(session, &args.before, &own)?;
     let (after, _) = model::load_one(session, &args.after, &own)?;
     let difference = architectures(&before, &after);
