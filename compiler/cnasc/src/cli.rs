@@ -1,6 +1,7 @@
 //! The command line's words: what may be asked for, before anything is done about it.
 
 mod backend;
+mod bench;
 mod exchange;
 mod train;
 mod transfer;
@@ -9,6 +10,7 @@ mod transfer;
 pub mod fleet;
 
 pub use backend::BackendArg;
+pub use bench::{BenchArgs, TuneArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cnasc_ir::Edit;
@@ -42,6 +44,9 @@ pub struct OutputArgs {
     /// No progress and no remarks on standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Kernels in the forms that their shapes suggest, whatever `cnasc tune` has found on this CPU.
+    #[arg(long, global = true)]
+    pub no_tuning: bool,
     /// What took how long, on standard error.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -100,6 +105,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Measures this machine and writes it as a device that fleets can use.
     Profile(ProfileArgs),
+    /// Measures which form of each kernel of a network is the fastest on this CPU, for all commands to come.
+    Tune(TuneArgs),
     /// Takes in a network of another program: an ONNX file becomes an architecture and its weights.
     Import(ImportArgs),
     /// Makes a fleet of several machines, or says who of it is there.
@@ -132,6 +139,18 @@ pub enum Command {
     /// Part of the command line's contract, not there yet.
     #[command(hide = true)]
     Doc(LaterArgs),
+}
+
+impl Command {
+    /// Whether it may compile kernels to run networks.
+    #[must_use]
+    pub fn runs_kernels(&self) -> bool {
+        #[cfg(feature = "fleet")]
+        if matches!(self, Self::Node(_) | Self::Testbed(_)) {
+            return true;
+        }
+        matches!(self, Self::Run(_) | Self::Bench(_) | Self::Search(_) | Self::Profile(_) | Self::Train(_))
+    }
 }
 
 /// Whatever is given to a command that is not there yet.
@@ -482,40 +501,6 @@ pub struct RunArgs {
     #[cfg(feature = "fleet")]
     #[arg(long, value_name = "RATE", value_parser = fleet::frames)]
     pub fps: Option<f64>,
-}
-
-/// `cnasc bench`
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    /// A bundle, an architecture file, or a source file to draw one from.
-    pub file: PathBuf,
-    #[command(flatten)]
-    /// Which draw of a source file.
-    pub draw: DrawArgs,
-    #[command(flatten)]
-    /// Its weights.
-    pub weights: WeightsArgs,
-    /// Placed over so many threads.
-    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub threads: Vec<u32>,
-    /// How it is placed over them, as for `cnasc plan`.
-    #[arg(long, default_value = "best")]
-    pub strategy: String,
-    /// What executes it.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
-    pub backend: Vec<BackendArg>,
-    /// Other engines to measure beside, in turns with ours: ratios to ours, and shares of what the machine was measured to do at most.
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINES")]
-    pub against: Vec<Engine>,
-    /// Says instead what each node and each kind of kernel takes, on one thread.
-    #[arg(long, conflicts_with = "against")]
-    pub profile: bool,
-    /// The calls of kernels as a Chrome trace, for Perfetto.
-    #[arg(long, value_name = "FILE", requires = "profile")]
-    pub trace: Option<PathBuf>,
-    /// Counted inferences; as many more warm up, at most 20.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub runs: u32,
 }
 
 /// `cnasc test`

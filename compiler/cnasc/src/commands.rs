@@ -27,6 +27,7 @@ pub mod test;
 #[cfg(feature = "fleet")]
 pub mod testbed;
 pub mod train;
+pub mod tune;
 
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;

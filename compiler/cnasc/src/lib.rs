@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod failure;
 pub mod images;
 pub mod imported;
+pub mod machine;
 pub mod model;
 pub mod output;
 pub mod pages;
@@ -17,6 +18,7 @@ pub mod rivals;
 #[cfg(feature = "train")]
 pub mod sets;
 pub mod storage;
+pub mod tuning;
 
 mod commands;
 
@@ -38,6 +40,9 @@ pub struct Session {
 #[must_use]
 pub fn run(cli: &Cli) -> Exit {
     let mut session = Session { sources: Sources::default(), output: Output::new(&cli.output) };
+    if cli.command.runs_kernels() && !cli.output.no_tuning {
+        tuning::install(&session);
+    }
     match dispatch(cli, &mut session) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -64,6 +69,7 @@ fn dispatch(cli: &Cli, session: &mut Session) -> Result<Exit, Failure> {
         Command::Audit(args) => commands::audit::run(session, args),
         Command::Diff(args) => commands::diff::run(session, args),
         Command::Profile(args) => commands::profile::run(session, args),
+        Command::Tune(args) => commands::tune::run(session, args),
         Command::Import(args) => commands::import::run(session, args),
         Command::Completions(args) => Ok(commands::completions::run(args)),
         Command::Train(args) => commands::train::run(session, args),

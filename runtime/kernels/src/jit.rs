@@ -15,12 +15,13 @@ mod count;
 mod depthwise;
 mod driver;
 mod emit;
+mod form;
 mod functions;
 mod fuse;
 mod gather;
 mod gemm;
 mod interpolate;
-mod kernel;
+pub(crate) mod kernel;
 mod lives;
 mod lower;
 mod lrn;
@@ -33,23 +34,27 @@ mod softmax;
 mod sum;
 mod team;
 mod tiles;
+mod tune;
 mod view;
 mod winograd;
 
 use crate::check::check;
 use crate::memory::{self, Item};
 use crate::micro::Isa;
-use crate::{CompileError, Executable, Memory, Spent};
+use crate::{CompileError, Executable, Memory, Spent, tuning};
 use cnasc_bundle::Share;
 use cnasc_ir::{TensorGraph, TensorId, Weights};
 use code::{Buffer, Machine, Planned};
 use constants::{Section, constants};
 use driver::{CodeOptions, Generator, Places};
+pub use form::Form;
+use form::Forms;
 use kernel::Kernel;
 use lower::{Call, Program};
 use schedule::Task;
 use std::collections::BTreeMap;
 use std::ops::Range;
+pub use tune::{Measured, tune};
 
 /// With several threads, a buffer's place is given away only so many calls after its last use: otherwise a call on one thread would wait for
 /// another only because of where its result lies.
@@ -59,6 +64,7 @@ const LINGER: u32 = 6;
 #[derive(Debug, Clone, Copy)]
 struct Options {
     code: CodeOptions,
+    forms: Forms<'static>,
     /// Threads that an action is spread over, the caller's among them; at least 1.
     threads: usize,
     /// Gives every buffer a place of its own with so many floats before and behind it that nothing should touch.
@@ -71,7 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         let code =
             CodeOptions { optimize: false, verify: cfg!(any(test, debug_assertions)), cpu: None, isa: Isa::best() };
-        Self { code, threads: 1, guard: 0, ends: 1 }
+        Self { code, forms: Forms::Tuned(tuning::installed()), threads: 1, guard: 0, ends: 1 }
     }
 }
 
@@ -98,7 +104,7 @@ pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<
 }
 
 /// Every way in which this CPU can compute the share, each with its name: generated code alone, the microkernels of each instruction set, and the
-/// fastest of them by several threads.
+/// fastest of them by several threads and in each form.
 #[cfg(test)]
 pub(crate) fn compile_each(
     graph: &TensorGraph,
@@ -107,12 +113,17 @@ pub(crate) fn compile_each(
 ) -> Result<Vec<(String, Jit)>, CompileError> {
     let code = Options::default().code;
     let sets = std::iter::once(None).chain(Isa::found().into_iter().map(Some));
-    let ways = sets.map(|isa| (isa, 1)).chain([(Isa::best(), 2), (Isa::best(), 3)]);
-    ways.map(|(isa, threads)| {
-        let options = Options { code: CodeOptions { isa, ..code }, threads, ..Options::default() };
-        Ok((format!("{isa:?}, {threads} threads"), compile_with(graph, weights, share, options)?))
-    })
-    .collect()
+    let kernels = fused(graph, weights, share)?;
+    let forms = Form::OTHERS.into_iter().filter(|&form| kernels.iter().any(|kernel| tune::differs(form, kernel)));
+    let ways = sets.map(|isa| (isa, 1, Form::Usual)).chain([2, 3].map(|threads| (Isa::best(), threads, Form::Usual)));
+    ways.chain(forms.map(|form| (Isa::best(), 1, form)))
+        .map(|(isa, threads, form)| {
+            let (code, forms) = (CodeOptions { isa, ..code }, Forms::All(form));
+            let options = Options { code, forms, threads, ..Options::default() };
+            let name = format!("{isa:?}, {threads} threads, form {form:?}");
+            Ok((name, compile_with(graph, weights, share, options)?))
+        })
+        .collect()
 }
 
 fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: Options) -> Result<Jit, CompileError> {
@@ -120,6 +131,8 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
     let mut program = lower::lower(graph, weights, share, &border, options.code.isa)?;
     let visible: Vec<usize> = border.ids().filter_map(|id| program.buffer_of[id.index()]).collect();
     fuse::fuse(&mut program, &visible);
+    let measured = options.forms.nanoseconds(&program);
+    form::apply(&mut program, options.forms);
     program.timeline = lives::lives(&program, share, graph.output(), if options.threads > 1 { LINGER } else { 0 });
     let places = place(&program, options.guard);
     let guard = options.guard;
@@ -132,8 +145,13 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
         .collect();
     let ranges: Vec<Range<u64>> =
         buffers.iter().zip(&program.buffers).map(|(&start, view)| start..start + view.len()).collect();
-    let plans: Vec<_> =
-        program.actions.iter().map(|calls| schedule::schedule(calls, &ranges, options.threads)).collect();
+    let costs = measured.unwrap_or_else(|| cost::of(&program));
+    let plans: Vec<_> = program
+        .actions
+        .iter()
+        .zip(&costs)
+        .map(|(calls, costs)| schedule::schedule(calls, costs, &ranges, options.threads))
+        .collect();
     let parts = parts(&program, &plans);
     let tables = tables(&mut program.sections, &parts);
     let arena = Buffer::zeroed(arena_len, "the arena")?;
@@ -161,6 +179,15 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
         #[cfg(test)]
         guards: used.map(range).collect(),
     })
+}
+
+/// The kernels of a share as one thread calls them, in no form yet.
+fn fused(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Vec<Kernel>, CompileError> {
+    let border = check(graph, weights, share)?;
+    let mut program = lower::lower(graph, weights, share, &border, Isa::best())?;
+    let visible: Vec<usize> = border.ids().filter_map(|id| program.buffer_of[id.index()]).collect();
+    fuse::fuse(&mut program, &visible);
+    Ok(program.actions.into_iter().flatten().map(|call| call.kernel).collect())
 }
 
 /// By action and thread, the calls as they are made: whole, or some rows of one.

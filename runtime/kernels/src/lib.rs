@@ -10,6 +10,7 @@ pub mod jit;
 pub mod memory;
 pub mod micro;
 pub mod reference;
+pub mod tuning;
 
 #[cfg(test)]
 mod tests;

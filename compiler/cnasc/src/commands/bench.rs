@@ -1,6 +1,6 @@
 //! `cnasc bench FILE`: the latency of single inferences, warm, batch 1, fp32.
 
-mod kernels;
+pub mod kernels;
 
 use crate::Session;
 use crate::cli::{BackendArg, BenchArgs};

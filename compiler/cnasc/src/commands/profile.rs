@@ -10,6 +10,7 @@ mod link;
 use crate::Session;
 use crate::cli::ProfileArgs;
 use crate::failure::{Exit, Failure, codes};
+use crate::machine::{self, field};
 use crate::model::declared;
 use crate::output::{bytes, milliseconds, table, write_file};
 use crate::pipeline;
@@ -156,7 +157,7 @@ impl Profile {
         Self {
             device: stem,
             file: output.display().to_string(),
-            cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cpu: machine::cpu(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             measured_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             compute: 1e9,
@@ -274,16 +275,6 @@ impl Profile {
 fn figure(value: f64) -> String {
     let digits = if value >= 100.0 { 0 } else { 2 };
     format!("{:.digits$}", value.max(0.01))
-}
-
-/// The value of `key: value` or `key  : value` in a file of the system, without what a comment can't hold.
-fn field(path: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let value = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        (name.trim() == key).then(|| value.trim().to_owned())
-    })?;
-    Some(value.chars().filter(|letter| !letter.is_control()).take(80).collect())
 }
 
 /// Year, month and day of seconds since 1970, by the proleptic Gregorian calendar: every 400 years have 146,097 days, counted here

@@ -5,6 +5,7 @@
 
 use super::code::Buffer;
 use super::gemm::Gemm;
+use super::kernel::Kernel;
 use super::winograd::Winograd;
 use crate::CompileError;
 use crate::memory::ALIGNMENT;
@@ -71,12 +72,18 @@ impl<'a> Section<'a> {
         self.pieces.iter().map(|piece| piece.len().next_multiple_of(UNIT)).sum()
     }
 
-    /// Has the weights of a convolution packed in Winograd's form.
-    pub fn repack(&mut self, winograd: &Winograd) {
+    /// Has the weights of a convolution packed as the kernel reads them.
+    pub fn repack(&mut self, kernel: &Kernel) {
         for piece in &mut self.pieces {
-            if let Piece::Gemm { weights, bias, .. } = piece {
-                let (weights, bias) = (std::mem::take(weights), bias.take());
-                *piece = Piece::Winograd { winograd: winograd.clone(), weights, bias };
+            let Piece::Gemm { gemm, weights, bias } = piece else { continue };
+            match kernel {
+                Kernel::Winograd(winograd) => {
+                    let (winograd, weights, bias) = (Winograd::clone(winograd), std::mem::take(weights), bias.take());
+                    *piece = Piece::Winograd { winograd, weights, bias };
+                }
+                Kernel::Gemm(own) => *gemm = own.clone(),
+                Kernel::Node(node) => *gemm = node.pointwise.clone(),
+                _ => {}
             }
         }
     }

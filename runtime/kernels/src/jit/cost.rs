@@ -5,6 +5,7 @@
 
 use super::conv::Conv;
 use super::kernel::Kernel;
+use super::lower::{Call, Program};
 use super::rows::DepthwiseRows;
 use super::view::View;
 
@@ -27,8 +28,13 @@ const EXPONENTIAL: f64 = 25.0;
 /// Nanoseconds of a call of no work.
 const CALL: f64 = 50.0;
 
-/// Nanoseconds.
-pub fn nanoseconds(kernel: &Kernel) -> f64 {
+/// By action and call, nanoseconds.
+pub fn of(program: &Program<'_>) -> Vec<Vec<f64>> {
+    let of = |calls: &Vec<Call>| calls.iter().map(|call| nanoseconds(&call.kernel)).collect();
+    program.actions.iter().map(of).collect()
+}
+
+fn nanoseconds(kernel: &Kernel) -> f64 {
     CALL + match kernel {
         Kernel::Conv(conv) => dense(conv) / PORTABLE,
         Kernel::Gemm(gemm) => {

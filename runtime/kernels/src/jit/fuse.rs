@@ -10,7 +10,6 @@ use super::lower::{Call, Program};
 use super::node::Node;
 use super::rows::{DepthwiseRows, SumRows};
 use super::view::View;
-use super::winograd::Winograd;
 use cnasc_ir::op::Window;
 
 /// Channels of a block.
@@ -27,7 +26,6 @@ pub fn fuse(program: &mut Program<'_>, visible: &[usize]) {
         fusing.concatenations();
         program.actions[action] = calls.into_iter().flatten().collect();
         drop_clears(program, action);
-        save_multiplications(program, action);
     }
 }
 
@@ -43,18 +41,6 @@ fn drop_clears(program: &mut Program<'_>, action: usize) {
     let mut keep = keep.into_iter();
     calls.retain(|_| keep.next().unwrap_or(true));
     program.actions[action] = calls;
-}
-
-/// Convolutions that gain by it are computed in Winograd's form.
-fn save_multiplications(program: &mut Program<'_>, action: usize) {
-    for call in &mut program.actions[action] {
-        if let (Kernel::Gemm(gemm), Some(section)) = (&call.kernel, call.weights)
-            && let Some(winograd) = Winograd::of(gemm)
-        {
-            program.sections[section].repack(&winograd);
-            call.kernel = Kernel::Winograd(Box::new(winograd));
-        }
-    }
 }
 
 /// Who touches each buffer.

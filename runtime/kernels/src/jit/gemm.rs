@@ -5,6 +5,7 @@
 
 use super::conv::{Conv, Lanes, word};
 use super::emit::Emitter;
+use super::form::Passes;
 use super::kernel::Arguments;
 use super::view::View;
 use crate::micro::gemm::{CHUNK, Gemm as Head, WIDTHS, most_pixels};
@@ -34,12 +35,16 @@ pub struct Gemm {
     pub adds: bool,
     /// From a row of the input to the next, where it isn't held as `conv` says.
     pub row_pitch: Option<u64>,
+    /// Vectors of a panel, where they are not those that suit the number of pixels.
+    pub vectors: Option<usize>,
+    pub passes: Passes,
 }
 
 impl Gemm {
     pub fn new(conv: Conv, isa: Isa) -> Self {
         let rows = (0, conv.output.shape.height);
-        Self { conv, isa, rows, panels: None, adds: false, row_pitch: None }
+        let passes = Passes::Usual;
+        Self { conv, isa, rows, panels: None, adds: false, row_pitch: None, vectors: None, passes }
     }
 
     /// Floats of the packed weights.
@@ -173,19 +178,22 @@ impl Gemm {
         let mut left = (self.conv.output.shape.channels as usize).div_ceil(lanes);
         let pixels = self.conv.output.height() * self.conv.output.width();
         // Few pixels need many vectors, to have enough independent sums; otherwise tiles of two vectors keep both loads and sums in registers.
-        let main = if pixels == 1 {
+        let usual = if pixels == 1 {
             8
         } else if pixels <= 3 || lanes == 4 {
             4
         } else {
             2
         };
+        let main = self.vectors.unwrap_or(usual);
         let mut panels = Vec::new();
         while left > 0 {
             let width = match left {
                 // One vector alone has too few sums.
                 3 if most_pixels(lanes, 3) > 1 && pixels > 3 => 3,
-                _ => WIDTHS.into_iter().find(|&width| width <= left.min(main) && width != 3).unwrap_or(1),
+                _ => {
+                    WIDTHS.into_iter().find(|&width| width <= left.min(main) && (width != 3 || main == 3)).unwrap_or(1)
+                }
             };
             panels.push(width);
             left -= width;
@@ -202,7 +210,7 @@ impl Gemm {
         let (down, right) = self.conv.strides();
         let bytes = 4 * down * right * u64::from(self.conv.input.shape.channels);
         // A multiple of the sizes of tiles, so that passes cut none.
-        (PASS_BYTES / bytes.max(1)).max(PASS_PIXELS).next_multiple_of(84)
+        (self.passes.of(PASS_BYTES) / bytes.max(1)).max(PASS_PIXELS).next_multiple_of(84)
     }
 
     fn tail_lanes(&self) -> u64 {

@@ -84,7 +84,9 @@ impl Node {
         let output = &self.depthwise.depthwise.output;
         // Of many channels a few rows fill that part of the cache, but weights of as many channels are larger still, and are read for each strip.
         let least = PASS_PIXELS.div_ceil(output.width().max(1));
-        let most = (STRIP_BYTES / (4 * output.row_pitch()).max(1)).max(least).clamp(1, u64::from(rows));
+        let most = (self.pointwise.passes.of(STRIP_BYTES) / (4 * output.row_pitch()).max(1))
+            .max(least)
+            .clamp(1, u64::from(rows));
         // Even strips: a last one of a single row would be a poor tile.
         rows.div_ceil(rows.div_ceil(most as u32))
     }

@@ -8,7 +8,6 @@
 //! A call waits for another thread by a count: so many tasks of that thread must be done. Tasks are in the order in which they were planned, and
 //! each waits only for ones planned before it, so that no wait goes round in a circle.
 
-use super::cost::nanoseconds;
 use super::lower::Call;
 use std::ops::Range;
 
@@ -42,17 +41,16 @@ enum Cut {
     Always,
 }
 
-/// For each thread its tasks. `ranges` are, by buffer, its place in the arena.
-pub fn schedule(calls: &[Call], ranges: &[Range<u64>], threads: usize) -> Vec<Vec<Task>> {
+/// For each thread its tasks. `costs` are nanoseconds by call; `ranges` are, by buffer, its place in the arena.
+pub fn schedule(calls: &[Call], costs: &[f64], ranges: &[Range<u64>], threads: usize) -> Vec<Vec<Task>> {
     if threads <= 1 {
         let task = |call| Task { call, rows: None, waits: Vec::new() };
         return vec![(0..calls.len()).map(task).collect()];
     }
     let before = dependencies(calls, ranges);
-    let costs: Vec<f64> = calls.iter().map(|call| nanoseconds(&call.kernel)).collect();
-    let ranks = ranks(&before, &costs);
+    let ranks = ranks(&before, costs);
     let plans = [Cut::Alone, Cut::Always, Cut::Never].map(|cut| {
-        let mut plan = Plan::new(calls, &before, &costs, &ranks, threads);
+        let mut plan = Plan::new(calls, &before, costs, &ranks, threads);
         plan.fill(cut);
         plan
     });

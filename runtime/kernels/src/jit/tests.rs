@@ -2,8 +2,10 @@
 
 use super::emit::Cpu;
 use super::kernel::Kernel;
-use super::{CodeOptions, Isa, Jit, Options, compile_with};
+use super::tune::differs;
+use super::{CodeOptions, Form, Forms, Isa, Jit, Options, compile_with, fused, tune};
 use crate::tests::{Net, agrees, conv, depthwise, difference, image, infer};
+use crate::tuning::{self, Tuned, Tuning};
 use cnasc_ir::fleet::Backend;
 use cnasc_ir::op::{
     Axes, Axis, Coordinates, Fill, Gate, Interpolation, Pad, Reduce, Reduction, Reshape, Resize, Rounding, Slice,
@@ -128,10 +130,11 @@ fn kernels_write_only_their_own_tensors() {
 fn kernels_reach_only_their_own_memory() {
     let floats = (super::code::PAGE / 4) as u64;
     for (name, net) in networks() {
-        for (backend, isa) in [("generated", None), ("micro", Isa::best())] {
+        let forms = Form::OTHERS.map(|form| (Isa::best(), form));
+        for (isa, form) in [(None, Form::Usual), (Isa::best(), Form::Usual)].into_iter().chain(forms) {
             let share = net.whole(Backend::Jit);
             let code = CodeOptions { isa, ..Options::default().code };
-            let options = Options { code, threads: 1, guard: 2 * floats, ends: floats };
+            let options = Options { code, forms: Forms::All(form), threads: 1, guard: 2 * floats, ends: floats };
             let mut jit = compile_with(&net.graph, &net.weights, &share, options).unwrap();
             let mut tensors = jit.guards.clone();
             tensors.sort_by_key(|range| range.start);
@@ -142,7 +145,7 @@ fn kernels_reach_only_their_own_memory() {
             let found = infer(&mut jit, &net, &share, &image);
             let expected = crate::tests::expected(&net, &image);
             difference(net.graph.step(net.graph.output()).shape, &found, &expected)
-                .unwrap_or_else(|why| panic!("{name}, {backend}: {why}"));
+                .unwrap_or_else(|why| panic!("{name}, {isa:?}, {form:?}: {why}"));
         }
     }
 }
@@ -172,6 +175,67 @@ fn code_options_do_not_change_results() {
     for broadcasts_at_will in [true, false] {
         let poor = run(false, Some(Cpu { multiplies_and_adds: false, broadcasts_at_will }));
         difference(net.graph.step(net.graph.output()).shape, &poor, &plain).unwrap();
+    }
+}
+
+/// Tuning that knows all kernels of the network, each to be in one form.
+fn all_in(net: &Net, form: Form) -> &'static Tuning {
+    let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit)).unwrap();
+    let tuned = |nanoseconds| Tuned { kernel: String::new(), form, nanoseconds, usual_nanoseconds: nanoseconds };
+    let known = kernels.iter().enumerate().map(|(at, kernel)| (tuning::key(kernel), tuned(1e3 + at as f64)));
+    Box::leak(Box::new(Tuning(known.collect())))
+}
+
+#[test]
+fn kernels_have_the_form_that_tuning_found() {
+    if Isa::best().is_none() {
+        return;
+    }
+    let net = whole_tiles();
+    let is_winograd = |kernel: &Kernel| matches!(kernel, Kernel::Winograd(_));
+    let compiled = |tuning| {
+        let options = Options { forms: Forms::Tuned(tuning), threads: 2, ..Options::default() };
+        compile_with(&net.graph, &net.weights, &net.whole(Backend::Jit), options).unwrap()
+    };
+    assert_eq!(count(&compiled(all_in(&net, Form::Taps)), is_winograd), 0);
+    let three = |kernel: &Kernel| matches!(kernel, Kernel::Gemm(gemm) if gemm.vectors == Some(3));
+    assert!(count(&compiled(all_in(&net, Form::ThreeVectors)), three) > 0);
+    // Of another network it says nothing.
+    assert!(count(&compiled(all_in(&every_kernel(5, 7), Form::Taps)), is_winograd) > 0);
+}
+
+#[test]
+fn measured_times_are_planned_with_where_all_are_known() {
+    let net = whole_tiles();
+    let share = net.whole(Backend::Jit);
+    let border = crate::check::check(&net.graph, &net.weights, &share).unwrap();
+    let program = super::lower::lower(&net.graph, &net.weights, &share, &border, None).unwrap();
+    let kernels: Vec<&Kernel> = program.actions.iter().flatten().map(|call| &call.kernel).collect();
+    let tuned = |time| Tuned { kernel: String::new(), form: Form::Usual, nanoseconds: time, usual_nanoseconds: time };
+    let mut known = Tuning(kernels.iter().map(|kernel| (tuning::key(kernel), tuned(7.0))).collect());
+    assert_eq!(Forms::Tuned(&known).nanoseconds(&program), Some(vec![vec![7.0; kernels.len()]]));
+    // Neither with some that are, nor with a time that is none.
+    known.0.insert(tuning::key(kernels[1]), tuned(f64::NAN));
+    assert_eq!(Forms::Tuned(&known).nanoseconds(&program), None);
+    known.0.remove(&tuning::key(kernels[1]));
+    assert_eq!(Forms::Tuned(&known).nanoseconds(&program), None);
+}
+
+#[test]
+fn tuning_measures_every_kernel() {
+    for (name, net) in networks() {
+        let shape = net.graph.step(TensorId(0)).shape;
+        let mut blocked = vec![0.0; cnasc_bundle::layout::len(shape)];
+        cnasc_bundle::layout::to_blocked(shape, &image(shape, 1), &mut blocked);
+        let found = tune(&net.graph, &net.weights, &blocked).unwrap();
+        let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit)).unwrap();
+        assert_eq!(found.iter().map(|one| one.calls as usize).sum::<usize>(), kernels.len(), "{name}");
+        for kernel in &kernels {
+            let one = found.iter().find(|one| one.key == tuning::key(kernel)).unwrap();
+            let Tuned { form, nanoseconds, usual_nanoseconds, .. } = one.tuned;
+            assert!(form == Form::Usual || differs(form, kernel), "{name}: {one:?}");
+            assert!(nanoseconds <= usual_nanoseconds && nanoseconds > 0.0, "{name}: {one:?}");
+        }
     }
 }
 

@@ -35,19 +35,25 @@ pub struct Winograd {
 }
 
 impl Winograd {
-    /// The convolution in this form, if it has it and gains by it.
+    /// The convolution in this form, if it has it and seems to gain by it.
     pub fn of(gemm: &Gemm) -> Option<Self> {
+        let Conv { input, output, .. } = &gemm.conv;
+        let tiles = output.shape.height / 2 * (output.shape.width / 2);
+        let large = tiles >= LEAST_TILES && output.shape.channels.min(input.shape.channels) >= LEAST_CHANNELS;
+        Self::able(gemm).filter(|_| large)
+    }
+
+    /// The convolution in this form, if it has it.
+    pub fn able(gemm: &Gemm) -> Option<Self> {
         let Conv { input, output, window, groups, .. } = &gemm.conv;
         let Shape { channels, height, width } = output.shape;
         let inputs = input.shape.channels;
         let even = [channels, inputs].iter().all(|count| count.is_multiple_of(View::PIXEL as u32))
             && height.is_multiple_of(2)
             && width.is_multiple_of(2);
-        let large = height / 2 * (width / 2) >= LEAST_TILES
-            && width / 2 >= LEAST_WIDTH
-            && channels.min(inputs) >= LEAST_CHANNELS;
         let fits = *window == Window::same(3, 1) && *groups == 1 && !input.narrow && gemm.panels.is_none();
-        (even && large && fits).then(|| Self { gemm: gemm.clone(), rows: (0, height / 2) })
+        (even && fits && width / 2 >= LEAST_WIDTH && height > 0)
+            .then(|| Self { gemm: gemm.clone(), rows: (0, height / 2) })
     }
 
     /// Slices of one size: their channels, and how many there are.
@@ -104,7 +110,8 @@ impl Winograd {
     /// Rows of tiles of one pass, and of the last one, if that has fewer.
     fn passes(&self) -> (u32, u32) {
         let rows = self.rows.1 - self.rows.0;
-        let most = (PASS_TILES / self.tiles()).clamp(1, rows);
+        let pass = self.gemm.passes.of(u64::from(PASS_TILES));
+        let most = (pass / u64::from(self.tiles())).clamp(1, u64::from(rows)) as u32;
         let even = rows.div_ceil(rows.div_ceil(most));
         (even, rows % even)
     }

@@ -3,7 +3,7 @@
 //! Bundle → the whole network on one thread of our kernels, each call timed in many inferences → medians, summed; with `--trace`
 //! the calls one behind the other as a Chrome trace.
 
-use crate::cli::{BackendArg, BenchArgs};
+use crate::cli::{BackendArg, BenchArgs, DrawArgs};
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::{milliseconds, table, write_file};
@@ -18,6 +18,7 @@ use cnasc_place::Strategy;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Nodes that people are shown, the slowest.
 const SHOWN: usize = 20;
@@ -67,7 +68,7 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
         let message = "--profile is of the kernels of `--backend jit` on one thread of one device";
         return Err(Failure::usage(Diagnostic::error(codes::OPTION, message)));
     }
-    let bundle = load(session, args)?;
+    let bundle = alone(session, &args.file, &args.draw, args.weights.file())?;
     let calls = measure(&bundle, args.runs)?;
     let report = report(&bundle, &calls, args.runs);
     if let Some(path) = &args.trace {
@@ -81,15 +82,15 @@ pub fn run(session: &mut Session, args: &BenchArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The whole network on one device.
-fn load(session: &mut Session, args: &BenchArgs) -> Result<Bundle, Failure> {
-    if pipeline::is_bundle(&args.file) {
-        let bundle = pipeline::read_bundle(&args.file)?;
+/// The whole network of a file on one device.
+pub fn alone(session: &mut Session, file: &Path, draw: &DrawArgs, weights: Option<&Path>) -> Result<Bundle, Failure> {
+    if pipeline::is_bundle(file) {
+        let bundle = pipeline::read_bundle(file)?;
         return bundle.alone(Backend::Jit).map_err(|error| Failure::running(codes::RUN, error.to_string()));
     }
-    let (architecture, _) = model::load_one(session, &args.file, &args.draw)?;
+    let (architecture, _) = model::load_one(session, file, draw)?;
     let fleet = model::local_fleet(session, 1)?;
-    pipeline::compile(&architecture, &fleet, Strategy::Best, args.weights.file())
+    pipeline::compile(&architecture, &fleet, Strategy::Best, weights)
 }
 
 fn measure(bundle: &Bundle, runs: u32) -> Result<Vec<Call>, Failure> {

@@ -1,0 +1,23 @@
+//! What the system tells about the machine that this runs on.
+
+/// The value of `key: value` or `key  : value` in a file of the system, without what a comment can't hold.
+#[must_use]
+pub fn field(path: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    })?;
+    Some(value.chars().filter(|letter| !letter.is_control()).take(80).collect())
+}
+
+/// The processor's name; of one that has none the numbers of who made it and of the model, or its architecture where the system tells nothing.
+#[must_use]
+pub fn cpu() -> String {
+    let of = |key| field("/proc/cpuinfo", key);
+    // Several models have the same name on rented machines, and ARM's have none.
+    let numbers = [("cpu family", "model"), ("CPU implementer", "CPU part")];
+    let numbers = numbers.into_iter().find_map(|(first, second)| Some(format!("{} {}", of(first)?, of(second)?)));
+    let known = [of("model name"), numbers].into_iter().flatten().collect::<Vec<String>>();
+    if known.is_empty() { std::env::consts::ARCH.to_owned() } else { known.join(" ") }
+}

@@ -1,0 +1,85 @@
+//! What `cnasc tune` found out about kernels, in a file for each model of CPU in the user's cache folder; every command uses it, unless `--no-tuning` is given.
+
+use crate::failure::{Failure, codes};
+use crate::output::{make_folder, write_file};
+use crate::{Session, machine};
+use cnasc_base::{Diagnostic, Diagnostics};
+use cnasc_kernels::micro::Isa;
+use cnasc_kernels::tuning::{self, Tuning};
+use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Of the file; another program's is not read.
+const FORMAT: u32 = 1;
+
+/// The file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    format: u32,
+    /// For people: the file's name says it too.
+    cpu: String,
+    kernels: Tuning,
+}
+
+/// Gives kernels what is kept for this CPU. A file that can't be used is told of and left as it is: without it everything runs in the usual forms.
+pub fn install(session: &Session) {
+    let Some(path) = path() else { return };
+    match read(&path) {
+        Ok(tuning) => tuning::install(tuning),
+        Err(why) => {
+            let message = format!("what was measured of kernels is not used: `{}` {why}", path.display());
+            let note = "`cnasc tune` measures anew once the file is removed; `--no-tuning` does without it";
+            let warning = Diagnostics::from(Diagnostic::warning(codes::FORM, message).note(note));
+            session.output.remark(session.output.shown(&session.sources, &warning).trim_end());
+        }
+    }
+}
+
+/// What is kept for this CPU, and where.
+///
+/// # Errors
+/// Where there is no folder for it, or it is something else.
+pub fn kept() -> Result<(PathBuf, Tuning), Failure> {
+    let path = path().ok_or_else(|| {
+        let message = "there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is set to one";
+        Failure::running(codes::UNWRITABLE, message)
+    })?;
+    let kernels = read(&path)
+        .map_err(|why| Diagnostic::error(codes::FORM, format!("`{}` {why}; remove it first", path.display())))?;
+    Ok((path, kernels))
+}
+
+/// Writes all that is to be kept for this CPU from now on.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn keep(path: &Path, kernels: Tuning) -> Result<(), Failure> {
+    make_folder(path.parent().unwrap_or(Path::new(".")))?;
+    let kept = Kept { format: FORMAT, cpu: machine::cpu(), kernels };
+    let text = serde_json::to_string_pretty(&kept).expect("strings and numbers always serialise");
+    write_file(path, text.as_bytes())
+}
+
+/// What is in the file; nothing where there is none.
+fn read(path: &Path) -> Result<Tuning, String> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tuning::default()),
+        Err(error) => return Err(format!("can't be read: {error}")),
+    };
+    let kept: Kept = serde_json::from_str(&text).map_err(|error| format!("is no file of `cnasc tune`: {error}"))?;
+    if kept.format == FORMAT { Ok(kept.kernels) } else { Err(format!("has the unknown format {}", kept.format)) }
+}
+
+/// `cnasc/tuning/CPU-INSTRUCTIONS.json` in the user's cache folder.
+fn path() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let own = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+    let cache = set.or_else(|| Some(std::env::home_dir().filter(|home| home.is_absolute())?.join(own)))?;
+    let isa = Isa::best().map_or_else(|| "generated".to_owned(), |isa| format!("{isa:?}").to_lowercase());
+    let name: String =
+        machine::cpu().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    Some(cache.join("cnasc").join("tuning").join(format!("{}-{isa}.json", name.to_lowercase())))
+}
