@@ -225,6 +225,7 @@ impl Members<'_> {
         let waiting = &self.shared.waiting[thread].0;
         loop {
             waiting.store(true, Ordering::SeqCst);
+            settle();
             if condition() {
                 break;
             }
@@ -240,6 +241,7 @@ impl Members<'_> {
 
     /// Wakes those that are parked in a wait, after something changed that they may wait for.
     pub fn tell(&self, thread: usize) {
+        settle();
         for (other, waiting) in self.shared.waiting.iter().enumerate() {
             if other != thread && waiting.0.load(Ordering::SeqCst) && waiting.0.swap(false, Ordering::SeqCst) {
                 // SAFETY: handles are written only between rounds, and this is within one.
@@ -252,6 +254,13 @@ impl Members<'_> {
             }
         }
     }
+}
+
+/// Between a store that another thread is to see and a load of what that thread stores. CPUs keep the order of the two by themselves, as both are
+/// sequentially consistent; emulators of other CPUs on x86-64 have been seen not to (QEMU 7.2 with AArch64's `stlr` and `ldar`), and a thread slept for ever.
+fn settle() {
+    #[cfg(not(target_arch = "x86_64"))]
+    std::sync::atomic::fence(Ordering::SeqCst);
 }
 
 fn work(shared: &Shared, index: usize) {
@@ -304,6 +313,7 @@ fn next_round(shared: &Shared, index: usize, seen: u64) -> u64 {
             continue;
         }
         parked.store(true, Ordering::SeqCst);
+        settle();
         if shared.round.0.load(Ordering::SeqCst) == seen {
             thread::park();
         }
