@@ -103,23 +103,25 @@ pub fn compile(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<
     compile_with(graph, weights, share, Options { threads, ..Options::default() })
 }
 
-/// Every way in which this CPU can compute the share, each with its name: generated code alone, the microkernels of each instruction set, and the
-/// fastest of them by several threads and in each form.
+/// Every way in which this CPU can compute the share, each with its name: generated code alone, the microkernels of each instruction set in each form, and
+/// the fastest of them by several threads.
 #[cfg(test)]
 pub(crate) fn compile_each(
     graph: &TensorGraph,
     weights: &Weights,
     share: &Share,
 ) -> Result<Vec<(String, Jit)>, CompileError> {
-    let code = Options::default().code;
-    let sets = std::iter::once(None).chain(Isa::found().into_iter().map(Some));
-    let kernels = fused(graph, weights, share)?;
-    let forms = Form::OTHERS.into_iter().filter(|&form| kernels.iter().any(|kernel| tune::differs(form, kernel)));
-    let ways = sets.map(|isa| (isa, 1, Form::Usual)).chain([2, 3].map(|threads| (Isa::best(), threads, Form::Usual)));
-    ways.chain(forms.map(|form| (Isa::best(), 1, form)))
+    let mut ways = vec![(None, 1, Form::Usual), (Isa::best(), 2, Form::Usual), (Isa::best(), 3, Form::Usual)];
+    for isa in Isa::found() {
+        let kernels = fused(graph, weights, share, Some(isa))?;
+        let has = |form: &Form| kernels.iter().any(|kernel| tune::differs(*form, kernel));
+        let forms = std::iter::once(Form::Usual).chain(Form::OTHERS.into_iter().filter(has));
+        ways.extend(forms.map(|form| (Some(isa), 1, form)));
+    }
+    ways.into_iter()
         .map(|(isa, threads, form)| {
-            let (code, forms) = (CodeOptions { isa, ..code }, Forms::All(form));
-            let options = Options { code, forms, threads, ..Options::default() };
+            let code = CodeOptions { isa, ..Options::default().code };
+            let options = Options { code, forms: Forms::All(form), threads, ..Options::default() };
             let name = format!("{isa:?}, {threads} threads, form {form:?}");
             Ok((name, compile_with(graph, weights, share, options)?))
         })
@@ -182,9 +184,9 @@ fn compile_with(graph: &TensorGraph, weights: &Weights, share: &Share, options: 
 }
 
 /// The kernels of a share as one thread calls them, in no form yet.
-fn fused(graph: &TensorGraph, weights: &Weights, share: &Share) -> Result<Vec<Kernel>, CompileError> {
+fn fused(graph: &TensorGraph, weights: &Weights, share: &Share, isa: Option<Isa>) -> Result<Vec<Kernel>, CompileError> {
     let border = check(graph, weights, share)?;
-    let mut program = lower::lower(graph, weights, share, &border, Isa::best())?;
+    let mut program = lower::lower(graph, weights, share, &border, isa)?;
     let visible: Vec<usize> = border.ids().filter_map(|id| program.buffer_of[id.index()]).collect();
     fuse::fuse(&mut program, &visible);
     Ok(program.actions.into_iter().flatten().map(|call| call.kernel).collect())

@@ -7,6 +7,7 @@ use super::gemm::Gemm;
 use super::kernel::Kernel;
 use super::lower::{Call, Program};
 use super::winograd::Winograd;
+use crate::micro::gemm::CHUNK;
 use crate::tuning::Tuning;
 use serde::{Deserialize, Serialize};
 
@@ -88,11 +89,12 @@ impl Form {
         let mut gemm = gemm.clone();
         match self {
             Self::TwoVectors => gemm.vectors = Some(2),
-            Self::ThreeVectors => gemm.vectors = Some(3),
+            // A panel may not begin in one block and end in the next, so that three are for vectors of a whole one.
+            Self::ThreeVectors if gemm.isa.lanes() == CHUNK => gemm.vectors = Some(3),
             Self::FourVectors => gemm.vectors = Some(4),
             Self::ShortPasses => gemm.passes = Passes::Short,
             Self::LongPasses => gemm.passes = Passes::Long,
-            Self::Usual | Self::Taps | Self::Winograd => {}
+            Self::Usual | Self::Taps | Self::Winograd | Self::ThreeVectors => {}
         }
         gemm
     }

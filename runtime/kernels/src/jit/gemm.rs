@@ -35,7 +35,7 @@ pub struct Gemm {
     pub adds: bool,
     /// From a row of the input to the next, where it isn't held as `conv` says.
     pub row_pitch: Option<u64>,
-    /// Vectors of a panel, where they are not those that suit the number of pixels.
+    /// Vectors of a panel, where they are not those that suit the number of pixels: whole blocks, or a part that blocks are cut into.
     pub vectors: Option<usize>,
     pub passes: Passes,
 }
@@ -188,9 +188,10 @@ impl Gemm {
         let main = self.vectors.unwrap_or(usual);
         let mut panels = Vec::new();
         while left > 0 {
+            let start = panels.iter().sum::<usize>() * lanes;
             let width = match left {
                 // One vector alone has too few sums.
-                3 if most_pixels(lanes, 3) > 1 && pixels > 3 => 3,
+                3 if most_pixels(lanes, 3) > 1 && pixels > 3 && start.is_multiple_of(View::PIXEL as usize) => 3,
                 _ => {
                     WIDTHS.into_iter().find(|&width| width <= left.min(main) && (width != 3 || main == 3)).unwrap_or(1)
                 }

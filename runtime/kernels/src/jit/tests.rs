@@ -1,6 +1,7 @@
 //! What only the inside shows: no kernel writes outside its tensor, and options of the code generator don't change results.
 
 use super::emit::Cpu;
+use super::form::Passes;
 use super::kernel::Kernel;
 use super::tune::differs;
 use super::{CodeOptions, Form, Forms, Isa, Jit, Options, compile_with, fused, tune};
@@ -130,8 +131,9 @@ fn kernels_write_only_their_own_tensors() {
 fn kernels_reach_only_their_own_memory() {
     let floats = (super::code::PAGE / 4) as u64;
     for (name, net) in networks() {
-        let forms = Form::OTHERS.map(|form| (Isa::best(), form));
-        for (isa, form) in [(None, Form::Usual), (Isa::best(), Form::Usual)].into_iter().chain(forms) {
+        let forms = std::iter::once(Form::Usual).chain(Form::OTHERS);
+        let micro = Isa::found().into_iter().flat_map(|isa| forms.clone().map(move |form| (Some(isa), form)));
+        for (isa, form) in micro.chain([(None, Form::Usual)]) {
             let share = net.whole(Backend::Jit);
             let code = CodeOptions { isa, ..Options::default().code };
             let options = Options { code, forms: Forms::All(form), threads: 1, guard: 2 * floats, ends: floats };
@@ -180,7 +182,7 @@ fn code_options_do_not_change_results() {
 
 /// Tuning that knows all kernels of the network, each to be in one form.
 fn all_in(net: &Net, form: Form) -> &'static Tuning {
-    let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit)).unwrap();
+    let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit), Isa::best()).unwrap();
     let tuned = |nanoseconds| Tuned { kernel: String::new(), form, nanoseconds, usual_nanoseconds: nanoseconds };
     let known = kernels.iter().enumerate().map(|(at, kernel)| (tuning::key(kernel), tuned(1e3 + at as f64)));
     Box::leak(Box::new(Tuning(known.collect())))
@@ -198,8 +200,8 @@ fn kernels_have_the_form_that_tuning_found() {
         compile_with(&net.graph, &net.weights, &net.whole(Backend::Jit), options).unwrap()
     };
     assert_eq!(count(&compiled(all_in(&net, Form::Taps)), is_winograd), 0);
-    let three = |kernel: &Kernel| matches!(kernel, Kernel::Gemm(gemm) if gemm.vectors == Some(3));
-    assert!(count(&compiled(all_in(&net, Form::ThreeVectors)), three) > 0);
+    let short = |kernel: &Kernel| matches!(kernel, Kernel::Winograd(winograd) if winograd.gemm.passes == Passes::Short);
+    assert!(count(&compiled(all_in(&net, Form::ShortPasses)), short) > 0);
     // Of another network it says nothing.
     assert!(count(&compiled(all_in(&every_kernel(5, 7), Form::Taps)), is_winograd) > 0);
 }
@@ -228,7 +230,7 @@ fn tuning_measures_every_kernel() {
         let mut blocked = vec![0.0; cnasc_bundle::layout::len(shape)];
         cnasc_bundle::layout::to_blocked(shape, &image(shape, 1), &mut blocked);
         let found = tune(&net.graph, &net.weights, &blocked).unwrap();
-        let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit)).unwrap();
+        let kernels = fused(&net.graph, &net.weights, &net.whole(Backend::Jit), Isa::best()).unwrap();
         assert_eq!(found.iter().map(|one| one.calls as usize).sum::<usize>(), kernels.len(), "{name}");
         for kernel in &kernels {
             let one = found.iter().find(|one| one.key == tuning::key(kernel)).unwrap();

@@ -5,6 +5,7 @@
 use super::form::{Form, Forms};
 use super::kernel::Kernel;
 use super::{Jit, Options, compile_with, fused};
+use crate::micro::Isa;
 use crate::tuning::{self, Tuned};
 use crate::{CompileError, Executable};
 use cnasc_bundle::Share;
@@ -39,7 +40,7 @@ pub struct Measured {
 /// Where the image has not the size of the network's.
 pub fn tune(graph: &TensorGraph, weights: &Weights, image: &[f32]) -> Result<Vec<Measured>, CompileError> {
     let share = Share::whole(graph, Backend::Jit);
-    let kernels = fused(graph, weights, &share)?;
+    let kernels = fused(graph, weights, &share, Isa::best())?;
     let start = |form| {
         let options = Options { forms: Forms::All(form), ..Options::default() };
         Ok::<_, CompileError>(Subject::new(compile_with(graph, weights, &share, options)?, image))
