@@ -44,6 +44,13 @@ impl Failure {
         Self { diagnostics: Diagnostic::error(code, message).into(), exit: Exit::Running }
     }
 
+    /// The first finding.
+    #[must_use]
+    pub fn first(self) -> Diagnostic {
+        let first = self.diagnostics.iter().next().cloned();
+        first.unwrap_or_else(|| Diagnostic::error(codes::RUN, "it failed without a word"))
+    }
+
     /// A file could not be read.
     #[must_use]
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {

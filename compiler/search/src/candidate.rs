@@ -62,6 +62,8 @@ pub struct Figures {
     pub score: Option<Score>,
     /// What a placement on the fleet says, where there was one.
     pub placed: Option<Placed>,
+    /// [`Measure::MeasuredLatency`], where it was measured.
+    pub measured: Option<f64>,
     /// [`Measure::Accuracy`], where it was asked for; as the last look that did so was told.
     pub accuracy: Option<f64>,
 }
@@ -138,7 +140,8 @@ impl Drawn {
         let drawn = proposal.draw(study.program, study.over());
         let Draw { architecture, arguments } = drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
         let workload = Workload::sketch(&architecture).map_err(|error| Evaluated::impossible(error.to_string()))?;
-        let figures = Figures { counts: Counts::new(&workload), score: None, placed: None, accuracy: None };
+        let figures =
+            Figures { counts: Counts::new(&workload), score: None, placed: None, measured: None, accuracy: None };
         let form = study.counts_alone().then(|| canonical::hash(&architecture)).flatten();
         let hash = architecture.hash().to_owned();
         Ok(Self { candidate: Candidate { proposal, arguments, hash, figures }, form, workload })
@@ -146,7 +149,7 @@ impl Drawn {
 
     /// What the look says of it; figures that it has already are not computed again.
     pub(crate) fn judge(mut self, study: &Study<'_>, look: &Look<'_>) -> Evaluated {
-        for cost in [Cost::Count, Cost::Score, Cost::Plan, Cost::Training] {
+        for cost in [Cost::Count, Cost::Score, Cost::Plan, Cost::Run, Cost::Training] {
             if cost > look.cost {
                 break;
             }
@@ -165,7 +168,7 @@ impl Drawn {
     /// Computes the figures of this cost.
     fn measure(&mut self, study: &Study<'_>, look: &Look<'_>, cost: Cost) -> Result<(), Evaluated> {
         let root = Seed::new(self.candidate.proposal.seed);
-        let Figures { score: rated, placed, .. } = &mut self.candidate.figures;
+        let Figures { score: rated, placed, measured, .. } = &mut self.candidate.figures;
         match cost {
             Cost::Score if rated.is_none() => {
                 *rated = Some(score(
@@ -181,6 +184,10 @@ impl Drawn {
                 let (latency, communication) = (found.latency, found.sent_bytes);
                 *placed = Some(Placed { latency, memory, communication, energy: energy(&found, study.fleet()) });
             }
+            Cost::Run if measured.is_none() => {
+                let drawn = self.redrawn(study)?;
+                self.candidate.figures.measured = Some(told(study.teller.latency(&drawn, study.fleet()), "latency")?);
+            }
             Cost::Training => self.candidate.figures.accuracy = Some(self.accuracy(study, look)?),
             _ => {}
         }
@@ -189,14 +196,24 @@ impl Drawn {
 }
 
 impl Drawn {
-    /// What the look's teller says of the network, which is drawn once more: those that are held have their costs alone.
+    /// The network once more, for a teller: those that are held have their costs alone.
+    fn redrawn(&self, study: &Study<'_>) -> Result<Draw, Evaluated> {
+        let drawn = self.candidate.proposal.draw(study.program, study.over());
+        drawn.map_err(|why| Evaluated::Impossible(Box::new(why)))
+    }
+
+    /// What the look's teller says of the network.
     fn accuracy(&self, study: &Study<'_>, look: &Look<'_>) -> Result<f64, Evaluated> {
         let Some(way) = look.accuracy else { return Err(Evaluated::impossible("nothing tells accuracy".to_owned())) };
-        let impossible = |why| Evaluated::Impossible(Box::new(why));
-        let drawn = self.candidate.proposal.draw(study.program, study.over()).map_err(impossible)?;
-        let found = study.teller.accuracy(way, &drawn, &self.candidate.figures).map_err(impossible)?;
-        if found.is_finite() { Ok(found) } else { Err(Evaluated::impossible("its accuracy is no number".to_owned())) }
+        let drawn = self.redrawn(study)?;
+        told(study.teller.accuracy(way, &drawn, &self.candidate.figures), "accuracy")
     }
+}
+
+/// What a teller said, where it is a number.
+fn told(said: Result<f64, Diagnostic>, of: &str) -> Result<f64, Evaluated> {
+    let value = said.map_err(|why| Evaluated::Impossible(Box::new(why)))?;
+    if value.is_finite() { Ok(value) } else { Err(Evaluated::impossible(format!("its {of} is no number"))) }
 }
 
 /// Bytes that the fullest device needs.
@@ -249,6 +266,7 @@ impl Figures {
         let count = match measure {
             Measure::Energy => return self.placed?.energy,
             Measure::Accuracy => return self.accuracy,
+            Measure::MeasuredLatency => return self.measured,
             Measure::ConcurrencyScore => return self.score.as_ref().map(|score| score.cs),
             Measure::Latency => return self.placed.map(|placed| placed.latency),
             Measure::Memory => self.placed?.memory,

@@ -3,11 +3,12 @@
 
 use cnasc_base::Diagnostic;
 use cnasc_base::Sources;
-use cnasc_ir::Program;
 use cnasc_ir::program::Accuracy;
 use cnasc_ir::program::{Measure, Objective};
+use cnasc_ir::{Fleet, Program};
+use cnasc_place::Workload;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Done, Draw, Fate, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
+use cnasc_search::{Candidate, Counts, Done, Draw, Fate, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
 use std::sync::Mutex;
 
 const LIMIT: u64 = 300;
@@ -256,6 +257,15 @@ impl Teller for Counting {
             Ok(value)
         }
     }
+
+    /// As if each parameter took a microsecond.
+    fn latency(&self, network: &Draw, fleet: &Fleet) -> Result<f64, Diagnostic> {
+        assert_eq!(fleet.devices.len(), 2);
+        let workload = Workload::sketch(&network.architecture).expect("it is verified");
+        let params = Counts::new(&workload).params;
+        self.0.lock().expect("nobody panics while holding it").push(("clock", params));
+        Ok(params as f64 * 1e-6)
+    }
 }
 
 #[test]
@@ -278,6 +288,29 @@ fn accuracy_is_what_the_teller_of_a_look_says() {
     assert_eq!(best.figures.accuracy, Some(1.0 / least[0] as f64), "of the last look");
     let failed = proxies.iter().filter(|(_, params)| params.is_multiple_of(7)).count() as u64;
     assert_eq!(found.impossible.get("it does not learn"), (failed > 0).then_some(&failed));
+}
+
+/// Networks are run after all that is cheaper has been decided, before accuracy is asked for, and once.
+#[test]
+fn what_is_measured_is_measured_late_and_once() {
+    let entries = "where params <= 6 K\nwhere measured_latency <= 4 ms\nfidelity {\n minimize measured_latency\n keep 9\n}\n\
+        maximize accuracy\nminimize measured_latency\naccuracy command(\"judge\", \"--well\", within: 1 min)";
+    let program = program("1 GiB", entries);
+    let teller = Counting::default();
+    let found = told(&program, &teller, in_turn);
+    assert_eq!(found, told(&program, &Counting::default(), from_behind));
+    let asked = teller.0.into_inner().expect("nobody panicked");
+    let (clock, commands): (Vec<_>, Vec<_>) = asked.iter().partition(|(who, _)| *who == "clock");
+    assert!(clock.iter().all(|(_, params)| *params <= 6000), "a limit of what is counted spares the run");
+    assert_eq!((clock.len() as u64, commands.len()), (found.looks[0].judged - found.broken[&Measure::Params], 9));
+    let slow = clock.iter().filter(|(_, params)| *params > 4000).count() as u64;
+    assert_eq!(found.broken.get(&Measure::MeasuredLatency), Some(&slow));
+    let mut soonest: Vec<u64> = clock.iter().map(|(_, params)| *params).collect();
+    soonest.sort_unstable();
+    for best in &found.ranked {
+        assert!(soonest[..9].contains(&best.figures.counts.params));
+        assert_eq!(best.figures.measured, Some(best.figures.counts.params as f64 * 1e-6));
+    }
 }
 
 #[test]

@@ -8,11 +8,12 @@ use crate::storage::Storage;
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::Program;
 use cnasc_ir::program::{Budget, Search};
-use cnasc_search::{Done, Job, Outcome, Record, Run, Study};
+use cnasc_search::{Outcome, Record, Run, Study};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use workers::Workers;
 
 mod finish;
 mod progress;
@@ -20,6 +21,7 @@ mod shared;
 mod show;
 mod tell;
 mod watch;
+mod workers;
 
 pub use show::word;
 
@@ -38,7 +40,8 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     let images = finish::Images::find(args, &study)?;
     let mut kept = Kept::open(session, args, &study, search, seed)?;
     let started = Instant::now();
-    let run = evaluate(session, args, &study, search, &mut kept)?;
+    let workers = Workers { count: args.workers.map_or_else(cores, usize::from), quiet: &tellers.quiet };
+    let run = evaluate(session, args, &study, search, workers, &mut kept)?;
     let count = run.drawn();
     let outcome = run.outcome();
     let seconds = started.elapsed().as_secs_f64();
@@ -147,10 +150,10 @@ fn evaluate<'a>(
     args: &SearchArgs,
     study: &Study<'a>,
     search: &Search,
+    workers: Workers<'_>,
     kept: &mut Kept,
 ) -> Result<Run<'a>, Failure> {
     let limit = Limit::new(args, search);
-    let workers = args.workers.map_or_else(cores, usize::from);
     let line = progress::line(session, limit.known());
     let stopped = stopped(session);
     let mut run = Run::new(study, limit.candidates, args.top.into());
@@ -176,7 +179,7 @@ fn evaluate<'a>(
         }
         // Only the drawing of candidates can be cut short: what was drawn is judged.
         let draws = run.draws();
-        run.tell(work(jobs, workers, || draws && over()));
+        run.tell(workers.work(jobs, || draws && over()));
         show(&run);
     }
     line.finish_and_clear();
@@ -202,32 +205,6 @@ fn stopped(session: &Session) -> Arc<AtomicBool> {
         session.output.remark("note: an interrupt ends the process at once");
     }
     stopped
-}
-
-/// What the jobs give, in their order; once it is over none is begun any more.
-fn work(jobs: Vec<Job<'_>>, workers: usize, over: impl Fn() -> bool + Sync) -> Vec<Done> {
-    let workers = workers.min(jobs.len());
-    let jobs = Mutex::new(jobs.into_iter().enumerate());
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            // Jobs are handed out in order and each one taken is finished, so that what is done is always 0 … k.
-            let next = {
-                let mut jobs = jobs.lock().expect("no worker panics while it holds the list");
-                if over() { None } else { jobs.next() }
-            };
-            let Some((place, job)) = next else { return done };
-            done.push((place, job.run()));
-        }
-    };
-    let mut all = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
-        // A worker's panic is a bug of ours, already reported; it must not pass for a shorter search.
-        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
-    });
-    all.sort_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, done)| done).collect()
 }
 
 fn cores() -> usize {

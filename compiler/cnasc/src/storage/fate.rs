@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use std::str::{FromStr, SplitAsciiWhitespace};
 
 /// The measures that a constraint may be broken on.
-const MEASURES: [Measure; 12] = [
+const MEASURES: [Measure; 13] = [
     Measure::Params,
     Measure::Flops,
     Measure::Macs,
     Measure::Latency,
+    Measure::MeasuredLatency,
     Measure::Memory,
     Measure::ConcurrencyScore,
     Measure::Depth,
@@ -75,7 +76,7 @@ pub fn read(
 }
 
 /// Parameters, FLOPs, multiply-adds, nodes, depth, width; latency, memory, bytes sent and energy, or `-`; the score and what was tried for it, or
-/// `-`; accuracy, or `-`. Energy may be `-` too.
+/// `-`; accuracy, or `-`; measured latency, where it was measured. Energy may be `-` too.
 pub fn figures(figures: &Figures) -> String {
     let Counts { params, flops, macs, nodes, depth, width } = figures.counts;
     let mut text = format!("{params} {flops} {macs} {nodes} {depth} {width}");
@@ -98,7 +99,11 @@ pub fn figures(figures: &Figures) -> String {
         }
         None => text.push_str(" -"),
     }
-    format!("{text} {}", perhaps(figures.accuracy))
+    text.push_str(&format!(" {}", perhaps(figures.accuracy)));
+    if let Some(measured) = figures.measured {
+        text.push_str(&format!(" {measured}"));
+    }
+    text
 }
 
 /// A figure, or `-` where there is none.
@@ -134,7 +139,8 @@ fn read_figures(text: &str) -> Option<Figures> {
         devices => Some(read_score(devices.parse().ok()?, words)?),
     };
     let accuracy = read_perhaps(words.next()?)?;
-    words.next().is_none().then_some(Figures { counts, score, placed, accuracy })
+    let measured = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some(Figures { counts, score, placed, measured, accuracy })
 }
 
 fn read_score(devices: u32, words: &mut SplitAsciiWhitespace<'_>) -> Option<Score> {
@@ -190,13 +196,13 @@ mod tests {
         let placed = Placed { latency: third * 1e-5, memory: 11, communication: 12, energy: None };
         let powered = Placed { energy: Some(third), ..placed };
         let proposal = Proposal { index: 7, seed: 8, settings: BTreeMap::new(), edits: Vec::new() };
-        for (score, placed, accuracy) in [
-            (None, None, None),
-            (Some(score.clone()), None, Some(third)),
-            (None, Some(placed), None),
-            (Some(score), Some(powered), Some(1.0)),
+        for (score, placed, measured, accuracy) in [
+            (None, None, None, None),
+            (Some(score.clone()), None, None, Some(third)),
+            (None, Some(placed), Some(third * 1e-3), None),
+            (Some(score), Some(powered), Some(0.1), Some(1.0)),
         ] {
-            let figures_of = Figures { counts, score, placed, accuracy };
+            let figures_of = Figures { counts, score, placed, measured, accuracy };
             assert_eq!(read_figures(&figures(&figures_of)).as_ref(), Some(&figures_of));
             let candidate = Candidate {
                 proposal: proposal.clone(),

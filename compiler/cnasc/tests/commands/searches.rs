@@ -48,6 +48,37 @@ fn a_program_tells_accuracy() {
     );
 }
 
+/// The best really run: what was measured is in the report, a limit on it holds, and what is kept in a database is not measured again.
+#[test]
+fn candidates_are_measured() {
+    let source = std::fs::read_to_string(quickstart()).expect("the example");
+    let measured = source.replace(
+        "    minimize latency\n",
+        "    minimize measured_latency\n    where measured_latency <= 10 s\n    where measured_latency > 0 s\n",
+    );
+    let small = [("{16, 24, 32}", "{4, 6}"), ("{16, 32}", "{4, 8}"), ("pi[4]", "pi[2]")];
+    let measured = small.iter().fold(measured, |text, (large, small)| text.replace(large, small));
+    let (folder, path) = file("measured.cnas", &measured);
+    let path_of = |name: &str| folder.path().join(name).display().to_string();
+    let (out, storage) = (path_of("out"), format!("sqlite:///{}", path_of("s.db")));
+    let args = ["search", &path, "--budget", "5", "--top", "1", "--storage", &storage, "-o", &out];
+    let found = json(0, &args);
+    for row in found["front"].as_array().expect("a list") {
+        let seconds = row["values"]["measured_latency"].as_f64().unwrap_or_else(|| panic!("it has none: {row}"));
+        assert!(seconds > 0.0 && seconds.is_finite());
+    }
+    assert_eq!(json(0, &args)["front"], found["front"], "no figure of a clock comes twice by itself");
+    let seen = json(0, &["search", &path, "--budget", "5", "--storage", &storage, "--watch"]);
+    assert!(seen["best"]["measured_latency"].as_f64() > Some(0.0), "{seen}");
+    let shown = text(0, &args);
+    assert!(shown.contains("measured_latency"), "{shown}");
+    let limited = measured.replace("measured_latency <= 10 s", "measured_latency < 1 us");
+    let (_folder, path) = file("limited.cnas", limited);
+    let none = json(1, &["search", &path, "--budget", "3"]);
+    assert_eq!(first_code(&none), "E0609");
+    assert!(none.to_string().contains("break the constraint on measured_latency"), "{none}");
+}
+
 #[test]
 fn a_search_does_not_depend_on_its_workers() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -196,7 +196,7 @@ fn no_cheaper(fidelity: &Fidelity, search: &Search) -> Diagnostic {
     Diagnostic::error(codes::FIDELITY, "this fidelity is no cheaper than the search itself")
         .label(location, format!("`{}` {}", measure_word(measure), needs(measure.cost())))
         .label(search.location, "measures nothing dearer")
-        .note("cheap are params, flops, macs, depth, width and nodes; dearer is concurrency_score; then latency, memory and communication; then accuracy, unless it is told another way")
+        .note("cheap are params, flops, macs, depth, width and nodes; dearer is concurrency_score; then latency, memory, communication and energy; then measured_latency; then accuracy, unless it is told another way")
 }
 
 fn needs(cost: Cost) -> &'static str {
@@ -204,6 +204,7 @@ fn needs(cost: Cost) -> &'static str {
         Cost::Count => "is counted in the drawn network",
         Cost::Score => "needs a partition",
         Cost::Plan => "needs a placement",
+        Cost::Run => "needs the network compiled and run",
         Cost::Training => "is told the same way",
     }
 }

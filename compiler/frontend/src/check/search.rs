@@ -17,11 +17,12 @@ use cnasc_ir::program::{
 use cnasc_ir::score::Scoring;
 
 /// Words, measures and their dimensions.
-const MEASURES: [(&str, Measure, Dimension); 13] = [
+const MEASURES: [(&str, Measure, Dimension); 14] = [
     ("params", Measure::Params, PLAIN),
     ("flops", Measure::Flops, WORK),
     ("macs", Measure::Macs, PLAIN),
     ("latency", Measure::Latency, TIME),
+    ("measured_latency", Measure::MeasuredLatency, TIME),
     ("memory", Measure::Memory, DATA),
     ("concurrency_score", Measure::ConcurrencyScore, PLAIN),
     ("parallelization_score", Measure::ConcurrencyScore, PLAIN),
@@ -276,6 +277,7 @@ impl<'a> Checker<'a> {
             "cs" => Some("concurrency_score"),
             "parameters" => Some("params"),
             "time" => Some("latency"),
+            "measured" => Some("measured_latency"),
             _ => nearest::nearest(word, measure_names()),
         };
         self.push(match meant {

@@ -45,6 +45,8 @@ pub enum Measure {
     Macs,
     /// Predicted seconds of an inference on the search's fleet.
     Latency,
+    /// Seconds of an inference of the plan that will run, as this machine takes them: the median of many.
+    MeasuredLatency,
     /// Bytes of weights and live tensors on the fullest device.
     Memory,
     /// CS of paper.md on as many equal units as the fleet has devices. Also written `parallelization_score`.
@@ -72,6 +74,8 @@ pub enum Cost {
     Score,
     /// Needs a placement on the fleet.
     Plan,
+    /// Needs the network compiled and run.
+    Run,
     /// Needs training, or something else outside the compiler.
     Training,
 }
@@ -84,6 +88,7 @@ impl Measure {
             Self::Params | Self::Flops | Self::Macs | Self::Depth | Self::Width | Self::Nodes => Cost::Count,
             Self::ConcurrencyScore => Cost::Score,
             Self::Latency | Self::Memory | Self::Communication | Self::Energy => Cost::Plan,
+            Self::MeasuredLatency => Cost::Run,
             Self::Accuracy => Cost::Training,
         }
     }

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 /// Images that every measured candidate classifies, each answer checked against the reference.
 const IMAGES: usize = 8;
 /// Inferences before and during a measurement.
-const WARMUP: usize = 20;
-const RUNS: usize = 100;
+pub const WARMUP: usize = 20;
+pub const RUNS: usize = 100;
 
 /// What was measured of the best, and what the winner says of the first image.
 #[derive(Debug)]

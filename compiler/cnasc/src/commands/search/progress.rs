@@ -37,7 +37,7 @@ pub fn found(kept: u64, front: &Front, objectives: &[Objective]) -> String {
 /// A figure for people, with its unit.
 pub fn figure(measure: Measure, value: f64) -> String {
     match measure {
-        Measure::Latency => format!("{} ms", milliseconds(value)),
+        Measure::Latency | Measure::MeasuredLatency => format!("{} ms", milliseconds(value)),
         Measure::Memory | Measure::Communication => bytes(value as u64),
         Measure::Params | Measure::Flops | Measure::Macs | Measure::Depth | Measure::Width | Measure::Nodes => {
             count(value as u64)

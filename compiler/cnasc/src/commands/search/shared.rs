@@ -1,6 +1,6 @@
 //! Drawing the candidates of a study that is kept in a database, alone or together with other processes.
 
-use super::work;
+use super::workers::Workers;
 use crate::failure::{Failure, codes};
 use crate::storage::{Claimed, Storage};
 use cnasc_base::Diagnostic;
@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub fn draw(
     run: &mut Run<'_>,
     storage: &mut Storage,
-    workers: usize,
+    workers: Workers<'_>,
     over: impl Fn() -> bool + Sync,
     show: impl Fn(&Run<'_>),
 ) -> Result<(), Failure> {
@@ -59,8 +59,8 @@ pub fn draw(
 }
 
 /// The records of candidates that are this process's to do; fewer where it is `over`.
-fn judge(run: &Run<'_>, mine: Vec<Proposal>, workers: usize, over: &(impl Fn() -> bool + Sync)) -> Vec<Record> {
+fn judge(run: &Run<'_>, mine: Vec<Proposal>, workers: Workers<'_>, over: &(impl Fn() -> bool + Sync)) -> Vec<Record> {
     let (mut share, draws) = run.share(mine);
-    let judges = share.drawn(work(draws, workers, over));
-    share.judged(work(judges, workers, || false))
+    let judges = share.drawn(workers.work(draws, over));
+    share.judged(workers.work(judges, || false))
 }

@@ -18,6 +18,7 @@ pub fn word(measure: Measure) -> &'static str {
         Measure::Flops => "flops",
         Measure::Macs => "macs",
         Measure::Latency => "latency",
+        Measure::MeasuredLatency => "measured_latency",
         Measure::Memory => "memory",
         Measure::ConcurrencyScore => "concurrency_score",
         Measure::Depth => "depth",
@@ -136,6 +137,7 @@ fn front_row(candidate: &Candidate) -> Row<'_> {
     let measures = [
         Measure::ConcurrencyScore,
         Measure::Latency,
+        Measure::MeasuredLatency,
         Measure::Params,
         Measure::Flops,
         Measure::Macs,
@@ -240,7 +242,7 @@ fn looked(found: &Found<'_>) -> Vec<LookRow> {
 fn best(found: &Found<'_>, measured: &Measured) -> String {
     let mut headings =
         vec!["rank", "CS", "δ_w", "Λ′", "η", "alone", "(meas)", "spread", "(meas)", "best", "params", "FLOPs", "seed"];
-    let told = [Measure::Accuracy, Measure::Energy]
+    let told = [Measure::MeasuredLatency, Measure::Accuracy, Measure::Energy]
         .into_iter()
         .filter(|&measure| found.outcome.ranked.iter().any(|candidate| candidate.figures.value(measure).is_some()));
     let told: Vec<Measure> = told.collect();

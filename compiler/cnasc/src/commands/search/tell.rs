@@ -1,4 +1,5 @@
-//! Who tells the accuracy that a search asks for: programs of the user's, and, where this one can train, training and proxies.
+//! Who tells the accuracy that a search asks for: programs of the user's, and, where this one can train, training and proxies; and who
+//! measures.
 //!
 //! All that can be known to be missing is looked for before the search begins. What goes wrong with one candidate is written down as
 //! what became of it, and the search goes on.
@@ -6,12 +7,14 @@
 mod command;
 #[cfg(feature = "train")]
 mod learnt;
+mod measured;
 
+use super::workers::Quiet;
 use crate::cli::SearchArgs;
 use crate::failure::Failure;
 use cnasc_base::Diagnostic;
-use cnasc_ir::Program;
 use cnasc_ir::program::{Accuracy, Search};
+use cnasc_ir::{Fleet, Program};
 use cnasc_search::{Draw, Figures, Teller};
 use command::Command;
 #[cfg(feature = "train")]
@@ -24,6 +27,8 @@ pub struct Tellers {
     commands: Vec<(Accuracy, Command)>,
     #[cfg(feature = "train")]
     learnt: learnt::Learnt,
+    /// What measurements run in.
+    pub quiet: Quiet,
 }
 
 impl Tellers {
@@ -78,5 +83,9 @@ impl Teller for Tellers {
         return self.learnt.tell(way, network);
         #[cfg(not(feature = "train"))]
         Err(Diagnostic::error(crate::failure::codes::ABSENT, "nothing here tells that accuracy"))
+    }
+
+    fn latency(&self, network: &Draw, fleet: &Fleet) -> Result<f64, Diagnostic> {
+        measured::latency(&network.architecture, fleet, &self.quiet).map_err(Failure::first)
     }
 }

@@ -23,7 +23,7 @@ const MOST: (usize, usize) = (1 << 20, 4 << 10);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// What is known of a network before accuracy is.
-const KNOWN: [Measure; 11] = [
+const KNOWN: [Measure; 12] = [
     Measure::Params,
     Measure::Flops,
     Measure::Macs,
@@ -32,6 +32,7 @@ const KNOWN: [Measure; 11] = [
     Measure::Nodes,
     Measure::ConcurrencyScore,
     Measure::Latency,
+    Measure::MeasuredLatency,
     Measure::Memory,
     Measure::Communication,
     Measure::Energy,
@@ -230,7 +231,8 @@ mod tests {
         let program = program.unwrap_or_else(|| panic!("{:?}", found.iter().next()));
         let drawn = cnasc_search::draw(&program, &program.searches[0].over, &BTreeMap::new(), 3).expect("a network");
         let workload = Workload::sketch(&drawn.architecture).expect("it is verified");
-        let known = Figures { counts: Counts::new(&workload), score: None, placed: None, accuracy: None };
+        let known =
+            Figures { counts: Counts::new(&workload), score: None, placed: None, measured: None, accuracy: None };
         command.ask(&drawn, &known).map_err(|found| found.message)
     }
 

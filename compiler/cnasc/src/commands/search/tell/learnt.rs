@@ -82,10 +82,7 @@ impl Learnt {
                 .and_then(|(graph, _)| looker.tell(&network.architecture, &graph))
                 .map(|told| told.value.unwrap_or(f64::MIN)),
         };
-        told.map_err(|failure| {
-            let first = failure.diagnostics.iter().next().cloned();
-            first.unwrap_or_else(|| Diagnostic::error(codes::UNTRAINABLE, "it can't be trained"))
-        })
+        told.map_err(Failure::first)
     }
 }
 
