@@ -1,8 +1,9 @@
 //! Studies in a database, in the tables that Optuna 4 keeps its own in (schema version 12), so that `optuna.load_study`, its plots and its
 //! dashboard read them.
 //!
-//! A study is called `SEARCH-SEED`. A trial is a candidate as the first look left it: COMPLETE with the values of that look's objectives where
-//! it keeps the constraints, PRUNED where it breaks one, FAIL where it gives no network. Its parameters are the search variables that exist;
+//! A study is called `SEARCH-SEED`. A trial is a candidate: COMPLETE with the values of the search's objectives where it was judged by them and keeps
+//! the constraints, PRUNED where it breaks one or an earlier look passed it over, FAIL where it gives no network, RUNNING while looks are left for
+//! it (`storage/further.rs`). Its parameters are the search variables that exist;
 //! its user attributes say what makes it again, what it measures and which candidate it is. It is written whole when it is known: a study is
 //! always one that a run could have left, however the process ended. A trial that waits, as `enqueue_trial` leaves it, is a guest of the
 //! run. Any number of processes may search a study at once (`storage/claims.rs`).
@@ -10,7 +11,9 @@
 mod claims;
 mod database;
 mod fate;
+mod further;
 mod guests;
+mod looks;
 mod place;
 mod read;
 mod tables;
@@ -25,11 +28,11 @@ use crate::failure::{Exit, Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_expand::space;
 use cnasc_ir::program::{Objective, Search};
-use cnasc_ir::score::Exponents;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Brackets, Candidate, Fate, Record, Study};
+use cnasc_search::{Candidate, Fate, Figures, Record, Study};
 use database::{Database, Error, Held, PATIENCE, Value, values};
 use guests::Waiting;
+use looks::Looks;
 use place::Place;
 use read::Log;
 use serde_json::json;
@@ -47,11 +50,8 @@ pub struct Storage {
     place: Place,
     database: Database,
     log: Log,
-    objectives: Vec<Objective>,
-    brackets: Brackets,
     /// What concurrency scores in the tables are relative to: the smallest communication of the first batch that has any.
     unit: Option<u64>,
-    exponents: Exponents,
     waiting: Waiting,
     /// What was read and not handed on yet.
     polled: Vec<Record>,
@@ -75,13 +75,13 @@ impl Storage {
     ) -> Result<(Self, Vec<Record>), Failure> {
         let place = Place::of(url)?;
         let name = study_name(search, seed);
-        let objectives = first_objectives(search);
+        let looks = Looks::of(search);
         let opened = || -> Result<_, Error> {
             let mut database = Database::open(&place, true)?;
             let found = database.whole(Held::Tables, |database| {
                 tables::make(database)?;
                 tables::check(database)?;
-                find(database, &name, &objectives, origin)
+                find(database, &name, looks.own(), origin)
             })?;
             Ok((database, found))
         };
@@ -93,7 +93,7 @@ impl Storage {
                 .into());
         }
         let variables = space::variables(study.program(), study.over());
-        let mut log = Log { study: id, variables, trials: BTreeMap::new(), looked: 0 };
+        let mut log = Log { study: id, variables, looks, trials: BTreeMap::new(), looked: 0 };
         let mut enter = || -> Result<_, Error> {
             let (worker, last) = database
                 .whole(Held::Study(id), |database| Ok((Worker::enter(database, id)?, read::last(database)?)))?;
@@ -103,12 +103,7 @@ impl Storage {
         let (mut worker, records) = enter().map_err(|error| failure(&place, &error))?;
         worker.beat(place.clone(), id);
         let (waiting, polled) = (Waiting::default(), Vec::new());
-        let brackets = Brackets::of_search(search);
-        let exponents = search.score.exponents;
-        Ok((
-            Self { place, database, log, objectives, brackets, unit: None, exponents, waiting, polled, worker },
-            records,
-        ))
+        Ok((Self { place, database, log, unit: None, waiting, polled, worker }, records))
     }
 
     /// Where it is, without a password.
@@ -126,20 +121,18 @@ impl Storage {
     }
 
     fn write_all(&mut self, records: &[Record]) -> Result<(), Error> {
-        let Self { database, log, objectives, brackets, unit, exponents, polled, worker, .. } = self;
-        let (study, exponents) = (log.study, *exponents);
+        let Self { database, log, unit, polled, worker, .. } = self;
+        let study = log.study;
         let (new, scale, last) = database.whole(Held::Study(study), |database| {
             polled.extend(log.poll(database)?);
             let mine = claims::settle(database, study, worker.id, records)?;
             // A claim may be lost with a crash of the server, and then others may have done it.
             let free = |index: &u64| mine.contains(index) && !log.trials.contains_key(index);
             let mine: Vec<&Record> = records.iter().filter(|record| free(&record.proposal.index)).collect();
-            let scale = match *unit {
-                Some(unit) => Some(unit),
-                None => settle_unit(database, study, records)?,
-            };
-            let variables = &log.variables;
-            let writer = Writer { database, study, variables, objectives, brackets, unit: scale, exponents };
+            let figures = records.iter().filter_map(|record| Some(&kept(record)?.figures));
+            let scale = settle_unit(database, study, *unit, figures)?;
+            let (variables, looks) = (&log.variables, &log.looks);
+            let writer = Writer { database, study, variables, looks, unit: scale };
             let new = writer.write(&mine, &log.trials)?;
             Ok((new, scale, read::last(database)?))
         })?;
@@ -181,27 +174,31 @@ impl Storage {
     }
 }
 
-/// What concurrency scores are relative to: as it was settled, else by these records.
-fn settle_unit(database: &mut Database, study: i64, records: &[Record]) -> Result<Option<u64>, Error> {
-    if let Some(unit) = attribute(database, study, "unit")?.and_then(|unit| unit.parse().ok()) {
+/// What concurrency scores are relative to: as it is known, or was settled, else by these figures.
+fn settle_unit<'f>(
+    database: &mut Database,
+    study: i64,
+    known: Option<u64>,
+    figures: impl Iterator<Item = &'f Figures>,
+) -> Result<Option<u64>, Error> {
+    if let Some(unit) = known.map_or_else(|| unit(database, study), |unit| Ok(Some(unit)))? {
         return Ok(Some(unit));
     }
-    let scores = records.iter().filter_map(|record| kept(record)?.figures.score.as_ref());
-    let unit = scores.map(|score| score.unit).min();
+    let unit = figures.filter_map(|figures| figures.score.as_ref()).map(|score| score.unit).min();
     if let Some(unit) = unit {
         set_attribute(database, study, "unit", &unit.to_string())?;
     }
     Ok(unit)
 }
 
+/// What concurrency scores are relative to, where that is settled.
+fn unit(database: &mut Database, study: i64) -> Result<Option<u64>, Error> {
+    Ok(attribute(database, study, "unit")?.and_then(|unit| unit.parse().ok()))
+}
+
 /// What the study of a search is called.
 fn study_name(search: &Search, seed: u64) -> String {
     format!("{}-{seed}", search.name)
-}
-
-/// What the values of trials are of.
-fn first_objectives(search: &Search) -> Vec<Objective> {
-    search.fidelities.first().map_or(&search.objectives, |fidelity| &fidelity.objectives).clone()
 }
 
 /// The candidate that a record says keeps all constraints.

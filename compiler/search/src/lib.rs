@@ -5,7 +5,7 @@
 //! cheapest figure to the dearest ([`constraint`]), the best of each [`look`] pass on to the next, and those of the last are ranked
 //! ([`pareto`]). A job is a pure function of the study and its proposal, so any number of threads may do the jobs of one request in any
 //! order, and the outcome is the same. What came of each candidate is a [`Record`]; a run that is given those of an earlier one does not do
-//! that work again. This crate starts no thread, reads no clock and writes no file.
+//! that work again, nor what later looks said ([`Further`]). This crate starts no thread, reads no clock and writes no file.
 
 pub mod candidate;
 pub mod canonical;
@@ -19,7 +19,7 @@ pub mod study;
 pub mod teller;
 
 pub use candidate::{Candidate, Counts, Draw, Figures, Placed, Proposal, draw};
-pub use record::{Fate, Guest, Record};
+pub use record::{Fate, Further, Guest, Record};
 pub use run::{Brackets, Done, Job, Run};
 pub use study::{Looked, Outcome, Study};
 pub use teller::{Silent, Teller};

@@ -1,6 +1,6 @@
 //! What is worth keeping of a candidate, so that a study can go on later without doing anything twice.
 
-use crate::candidate::{Candidate, Evaluated, Proposal};
+use crate::candidate::{Candidate, Evaluated, Figures, Proposal};
 use cnasc_expand::space::Setting;
 use std::collections::BTreeMap;
 
@@ -39,6 +39,17 @@ pub enum Fate {
     Judged(Evaluated),
     /// Its network had been drawn before, as the candidate of this number.
     Duplicate(u64),
+}
+
+/// What a look behind a candidate's first one said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Further {
+    /// The candidate's number.
+    pub index: u64,
+    /// The place of the look among all.
+    pub look: usize,
+    /// Its figures where it keeps the look's constraints, else what it was judged.
+    pub verdict: Result<Figures, Evaluated>,
 }
 
 impl Record {

@@ -8,6 +8,7 @@
 //! it was then. Candidates that an earlier run has recorded take the same way, but for the work.
 
 mod brackets;
+mod further;
 mod guests;
 mod job;
 mod pass;
@@ -127,6 +128,10 @@ pub struct Run<'a> {
     verdicts: BTreeMap<u64, Verdict>,
     /// What concurrency scores are relative to for the strategy: the smallest communication of the first batch that has any.
     unit: Option<u64>,
+    /// Those that passed the looks before the one that is being taken, which has not judged them yet.
+    waiting: Vec<Candidate>,
+    /// What later looks said and is not taken in, by look and candidate.
+    further: BTreeMap<(usize, u64), Result<Figures, Evaluated>>,
     /// Candidates that keep the constraints of the look that is being taken.
     passed: Vec<Candidate>,
     /// The objectives of the first look of what nothing beats so far.
@@ -158,6 +163,8 @@ impl<'a> Run<'a> {
             judging: Vec::new(),
             verdicts: BTreeMap::new(),
             unit: None,
+            waiting: Vec::new(),
+            further: BTreeMap::new(),
             passed: Vec::new(),
             front: Front::default(),
             outcome: Outcome::default(),
@@ -265,6 +272,11 @@ impl<'a> Run<'a> {
 
     /// The next jobs; none where the run is over.
     pub fn ask(&mut self) -> Vec<Job<'a>> {
+        self.ask_some(usize::MAX)
+    }
+
+    /// The same, of a later look so many at most.
+    pub fn ask_some(&mut self, most: usize) -> Vec<Job<'a>> {
         loop {
             let tasks: Vec<Task<'a>> = match self.stage {
                 Stage::Draw => {
@@ -292,12 +304,9 @@ impl<'a> Run<'a> {
                     tasks
                 }
                 Stage::Look(place) => {
-                    let look = &self.looks[place];
-                    let before = |candidate: &Candidate| self.brackets.of(candidate.proposal.index).start < place;
-                    let (again, stay): (Vec<_>, Vec<_>) =
-                        std::mem::take(&mut self.passed).into_iter().partition(before);
-                    self.passed = stay;
-                    again.into_iter().map(|candidate| Task::Again(Box::new(candidate), look.clone())).collect()
+                    self.take_further(place);
+                    let asked = self.waiting.iter().take(most).cloned();
+                    asked.map(|candidate| Task::Again(Box::new(candidate), self.looks[place].clone())).collect()
                 }
                 Stage::Whole => {
                     let best = self.outcome.ranked.iter();
@@ -337,11 +346,7 @@ impl<'a> Run<'a> {
                 self.take_judged(done);
                 self.next();
             }
-            Stage::Look(_) => {
-                self.count_judged(self.place(), done.len() as u64);
-                done.into_iter().for_each(|done| self.take_in(done.verdict()));
-                self.next();
-            }
+            Stage::Look(place) => self.note_further(place, done),
             Stage::Whole => {
                 let whole = done.into_iter().filter_map(|done| match done.0 {
                     Err(Evaluated::Feasible(candidate)) => Some(*candidate),
@@ -444,7 +449,7 @@ impl<'a> Run<'a> {
         }
         self.records.sort_by_key(|record| record.proposal.index);
         for (index, _) in &verdicts {
-            self.count_judged(self.brackets.of(*index).start, 1);
+            self.count_judged(self.brackets.start(*index), 1);
         }
         self.note(&verdicts);
         verdicts.into_iter().for_each(|(_, verdict)| self.take_in(verdict));
@@ -465,7 +470,7 @@ impl<'a> Run<'a> {
                     let values =
                         self.looks[0].values(&rated(&candidate.figures, self.unit, self.study.search.score.exponents));
                     // Those that begin at a later look have other objectives.
-                    if self.brackets.begins_first(*index) {
+                    if self.brackets.start(*index) == 0 {
                         self.front.insert(values.clone());
                     }
                     Verdict::Kept(values)
@@ -501,15 +506,12 @@ impl<'a> Run<'a> {
 
     /// The look that a candidate begins at.
     fn first_look(&self, index: u64) -> &Look<'a> {
-        &self.looks[self.brackets.of(index).start]
+        &self.looks[self.brackets.start(index)]
     }
 
     /// The look that is being taken.
     fn place(&self) -> usize {
-        match self.stage {
-            Stage::Look(place) => place,
-            _ => 0,
-        }
+        self.later_look().unwrap_or_default()
     }
 
     fn count_judged(&mut self, place: usize, count: u64) {

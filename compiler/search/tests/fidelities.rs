@@ -8,7 +8,9 @@ use cnasc_ir::program::{Measure, Objective};
 use cnasc_ir::{Fleet, Program};
 use cnasc_place::Workload;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Candidate, Counts, Done, Draw, Fate, Figures, Job, Outcome, Run, Silent, Study, Teller, pareto};
+use cnasc_search::{
+    Candidate, Counts, Done, Draw, Fate, Figures, Further, Job, Outcome, Record, Run, Silent, Study, Teller, pareto,
+};
 use std::sync::Mutex;
 
 const LIMIT: u64 = 300;
@@ -311,6 +313,51 @@ fn what_is_measured_is_measured_late_and_once() {
         assert!(soonest[..9].contains(&best.figures.counts.params));
         assert_eq!(best.figures.measured, Some(best.figures.counts.params as f64 * 1e-6));
     }
+}
+
+/// What later looks said is not asked for again, wherever the run ended before; and another one's word counts.
+#[test]
+fn later_looks_go_on_where_they_were() {
+    let entries = "fidelity {\n minimize depth\n maximize width\n keep 60\n}\nfidelity {\n minimize concurrency_score\n keep 12\n}\n\
+        minimize measured_latency\nmaximize accuracy\naccuracy command(\"judge\", \"--well\", within: 1 min)";
+    let program = program("1 GiB", entries);
+    let whole = told(&program, &Counting::default(), in_turn);
+    let run = |records: &[Record], further: &[Further], teller: &Counting| {
+        let study = Study::new(&program, &program.searches[0], 5).expect("a search that can be run").told_by(teller);
+        let mut run = Run::new(&study, LIMIT, 3);
+        run.recall(records.to_vec());
+        run.recall_further(further.to_vec());
+        let (mut new, mut said, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let jobs = run.ask_some(5);
+            if jobs.is_empty() {
+                return (run.outcome(), new, said, asked);
+            }
+            if let Some(look) = run.later_look() {
+                assert!(jobs.len() <= 5);
+                asked.extend(jobs.iter().map(|job| (look, job.candidate())));
+            }
+            run.tell(in_turn(jobs));
+            new.extend(run.take_records());
+            said.extend(run.further());
+        }
+    };
+    let (found, records, further, asked) = run(&[], &[], &Counting::default());
+    assert_eq!(found, whole);
+    assert_eq!(asked.len(), 72);
+    for known in [0, 1, 33, 60, 66, 72] {
+        let teller = Counting::default();
+        let (found, _, said, again) = run(&records, &further[..known], &teller);
+        assert_eq!((&found, said.len(), &again[..]), (&whole, 72 - known, &asked[known..]));
+        let clock = teller.0.into_inner().expect("nobody panicked").iter().filter(|(who, _)| *who == "clock").count();
+        assert_eq!(clock, 12.min(72 - known));
+    }
+    let mut slower = further.clone();
+    let first = whole.ranked[0].proposal.index;
+    let one = slower.iter_mut().find(|one| (one.index, one.look) == (first, 2)).expect("it was judged in full");
+    one.verdict.as_mut().expect("it keeps all").measured = Some(7.0);
+    let (found, ..) = run(&records, &slower, &Counting::default());
+    assert!(found.ranked.iter().any(|best| best.figures.measured == Some(7.0)));
 }
 
 #[test]

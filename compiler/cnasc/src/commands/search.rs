@@ -172,6 +172,10 @@ fn evaluate<'a>(
     if let Some(storage) = &mut kept.storage {
         shared::draw(&mut run, storage, workers, over, show)?;
     }
+    if let Some(storage) = &mut kept.storage {
+        shared::look_on(&mut run, storage, workers, show)?;
+        storage.close()?;
+    }
     loop {
         let jobs = run.ask();
         if jobs.is_empty() {

@@ -28,6 +28,25 @@ const MEASURES: [Measure; 13] = [
     Measure::Energy,
 ];
 
+/// `kept FIGURES`, `broken MEASURE VIOLATION` or `impossible REASON`.
+pub fn verdict(verdict: &Result<Figures, Evaluated>) -> String {
+    match verdict {
+        Ok(kept) => format!("kept {}", figures(kept)),
+        Err(judged) => text(&Fate::Judged(judged.clone())),
+    }
+}
+
+/// What [`verdict`] says.
+pub fn read_verdict(text: &str) -> Option<Result<Figures, Evaluated>> {
+    let (kind, rest) = text.split_once(' ')?;
+    if kind == "kept" { read_figures(rest).map(Ok) } else { read_stopped(kind, rest).map(Err) }
+}
+
+/// The candidate that a fate says it is a duplicate of.
+pub fn duplicate_of(text: &str) -> Option<u64> {
+    text.strip_prefix("duplicate ")?.parse().ok()
+}
+
 /// `kept`, `broken MEASURE VIOLATION`, `impossible REASON` or `duplicate NUMBER`.
 pub fn text(fate: &Fate) -> String {
     match fate {
@@ -38,9 +57,11 @@ pub fn text(fate: &Fate) -> String {
     }
 }
 
-/// The state of the trial that it makes of a candidate; `trials` are those of the candidates that it may be one with.
-pub fn state(fate: &Fate, trials: &BTreeMap<u64, Known>) -> &'static str {
+/// The state of the trial that it makes of a candidate, which may have been judged `in_full`; `trials` are those of the candidates that it may be
+/// one with.
+pub fn state(fate: &Fate, in_full: bool, trials: &BTreeMap<u64, Known>) -> &'static str {
     match fate {
+        Fate::Judged(Evaluated::Feasible(_)) if !in_full => "RUNNING",
         Fate::Judged(Evaluated::Feasible(_)) => "COMPLETE",
         Fate::Judged(Evaluated::Infeasible { .. }) => "PRUNED",
         Fate::Judged(Evaluated::Impossible(_)) => "FAIL",
@@ -64,15 +85,21 @@ pub fn read(
             hash: hash?.to_owned(),
             figures: read_figures(figures?)?,
         }))),
+        "duplicate" => Fate::Duplicate(rest.parse().ok()?),
+        _ => Fate::Judged(read_stopped(kind, rest)?),
+    })
+}
+
+fn read_stopped(kind: &str, rest: &str) -> Option<Evaluated> {
+    match kind {
         "broken" => {
             let (measure, violation) = rest.split_once(' ')?;
             let broken = MEASURES.into_iter().find(|known| word(*known) == measure)?;
-            Fate::Judged(Evaluated::Infeasible { violation: violation.parse().ok()?, broken })
+            Some(Evaluated::Infeasible { violation: violation.parse().ok()?, broken })
         }
-        "impossible" => Fate::Judged(Evaluated::Impossible(Box::new(Diagnostic::error(PLACE, rest)))),
-        "duplicate" => Fate::Duplicate(rest.parse().ok()?),
-        _ => return None,
-    })
+        "impossible" => Some(Evaluated::Impossible(Box::new(Diagnostic::error(PLACE, rest)))),
+        _ => None,
+    }
 }
 
 /// Parameters, FLOPs, multiply-adds, nodes, depth, width; latency, memory, bytes sent and energy, or `-`; the score and what was tried for it, or
@@ -115,7 +142,7 @@ fn read_perhaps(word: &str) -> Option<Option<f64>> {
     if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
-fn read_figures(text: &str) -> Option<Figures> {
+pub fn read_figures(text: &str) -> Option<Figures> {
     let words = &mut text.split_ascii_whitespace();
     let counts = Counts {
         params: next(words)?,
@@ -203,7 +230,14 @@ mod tests {
             (Some(score), Some(powered), Some(0.1), Some(1.0)),
         ] {
             let figures_of = Figures { counts, score, placed, measured, accuracy };
-            assert_eq!(read_figures(&figures(&figures_of)).as_ref(), Some(&figures_of));
+            let verdicts = [
+                Ok(figures_of.clone()),
+                Err(Evaluated::Infeasible { violation: third, broken: Measure::MeasuredLatency }),
+                Err(Evaluated::Impossible(Box::new(Diagnostic::error(PLACE, "it does not fit")))),
+            ];
+            for said in verdicts {
+                assert_eq!(read_verdict(&verdict(&said)), Some(said));
+            }
             let candidate = Candidate {
                 proposal: proposal.clone(),
                 arguments: BTreeMap::new(),

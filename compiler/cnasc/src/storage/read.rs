@@ -1,6 +1,7 @@
 //! The trials of a study that say which candidates they are.
 
 use super::database::{Database, Error, Value, values};
+use super::looks::Looks;
 use super::{fate, tables};
 use cnasc_expand::space::{SearchVariable, Setting};
 use cnasc_search::{Proposal, Record};
@@ -29,6 +30,7 @@ struct Trial {
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
     pub trial: i64,
+    /// As its first look left it.
     pub state: &'static str,
 }
 
@@ -37,6 +39,7 @@ pub struct Known {
 pub struct Log {
     pub study: i64,
     pub variables: Vec<SearchVariable>,
+    pub looks: Looks,
     /// The trial that each candidate is.
     pub trials: BTreeMap<u64, Known>,
     /// The last trial that was looked at.
@@ -98,8 +101,9 @@ impl Log {
             let (id, number) = (trial.id, trial.number);
             let wrong = || Error::Foreign(format!("trial {number} was not made by this program"));
             let record = trial.record(&self.variables).ok_or_else(wrong)?;
-            self.trials
-                .insert(record.proposal.index, Known { trial: id, state: fate::state(&record.fate, &self.trials) });
+            let index = record.proposal.index;
+            let state = fate::state(&record.fate, self.looks.is_last(self.looks.start(index)), &self.trials);
+            self.trials.insert(index, Known { trial: id, state });
             records.push(record);
         }
         Ok(records)
@@ -158,7 +162,7 @@ impl Trial {
 }
 
 /// The string that a JSON text is, or none where it is none. A long study has hundreds of thousands of them, hardly one with an escape.
-fn text(json: &str) -> Option<Cow<'_, str>> {
+pub fn text(json: &str) -> Option<Cow<'_, str>> {
     let plain = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match plain.filter(|plain| !plain.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..32))) {
         Some(plain) => Some(Cow::Borrowed(plain)),

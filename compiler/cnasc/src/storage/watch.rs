@@ -1,12 +1,14 @@
 //! A study that others search, looked at from aside: nothing is written.
 
 use super::database::{Database, Error, values};
+use super::looks::Looks;
 use super::place::Place;
-use super::{failure, first_objectives, study_name};
+use super::{failure, fate, read, study_name, unit};
 use crate::failure::{Failure, codes};
 use cnasc_base::Diagnostic;
 use cnasc_ir::program::{Objective, Search};
 use cnasc_search::pareto::Front;
+use std::collections::BTreeSet;
 
 /// What is known of the study.
 #[derive(Debug)]
@@ -15,14 +17,17 @@ pub struct Watcher {
     place: Place,
     name: String,
     study: i64,
-    objectives: Vec<Objective>,
+    looks: Looks,
+    unit: Option<u64>,
     /// The last trial that was looked at.
     looked: i64,
     /// How many candidates were judged.
     pub candidates: u64,
-    /// How many of them keep the constraints.
+    /// How many of them keep the constraints of their first look.
     pub kept: u64,
-    /// Of these, what nothing beats; all objectives are minimised.
+    /// Of these, which are no duplicates.
+    distinct: BTreeSet<u64>,
+    /// Of those that begin at the first look, what nothing beats; all objectives are minimised.
     pub front: Front,
 }
 
@@ -46,9 +51,21 @@ impl Watcher {
                 .note("a search with the same seed begins it")
                 .into());
         };
-        let objectives = first_objectives(search);
-        let front = Front::default();
-        Ok(Self { database, place, name, study: found, objectives, looked: 0, candidates: 0, kept: 0, front })
+        let (looks, front) = (Looks::of(search), Front::default());
+        let (unit, distinct) = (None, BTreeSet::new());
+        Ok(Self {
+            database,
+            place,
+            name,
+            study: found,
+            looks,
+            unit,
+            looked: 0,
+            candidates: 0,
+            kept: 0,
+            distinct,
+            front,
+        })
     }
 
     /// The study's name.
@@ -57,10 +74,10 @@ impl Watcher {
         &self.name
     }
 
-    /// The objectives that the values are of.
+    /// The objectives of the first look, which the front is of.
     #[must_use]
     pub fn objectives(&self) -> &[Objective] {
-        &self.objectives
+        self.looks.objectives(0)
     }
 
     /// Takes in what came since the last time.
@@ -72,34 +89,43 @@ impl Watcher {
     }
 
     fn read(&mut self) -> Result<(), Error> {
-        let Self { database, objectives, looked, candidates, kept, front, .. } = self;
-        let select = "SELECT t.trial_id, t.state, v.objective, v.value FROM trials t LEFT JOIN trial_values v ON v.trial_id = t.trial_id \
-             WHERE t.trial_id > ?1 AND t.study_id = ?2 ORDER BY t.trial_id, v.objective";
-        let since = values![*looked, self.study];
-        let mut waits = false;
-        let mut values: Vec<f64> = Vec::new();
-        database.each(select, &since, |row| {
-            let (trial, state) = (row.id(0)?, row.text(1)?);
-            // It comes again when it is done, and those behind it.
-            waits |= state == "WAITING" || state == "RUNNING";
+        if self.unit.is_none() {
+            self.unit = unit(&mut self.database, self.study)?;
+        }
+        let Self { database, looks, unit, looked, candidates, kept, distinct, front, .. } = self;
+        // In the order of their names: its fate comes before its figures, and these before its number.
+        let select = "SELECT t.trial_id, t.state, a.key, a.value_json FROM trials t LEFT JOIN trial_user_attributes a \
+             ON a.trial_id = t.trial_id AND a.key IN ('fate', 'figures', 'index') \
+             WHERE t.trial_id > ?1 AND t.study_id = ?2 ORDER BY t.trial_id, a.key";
+        let (mut waits, mut keeps, mut figures) = (false, false, None);
+        database.each(select, &values![*looked, self.study], |row| {
+            let (trial, state, key) = (row.id(0)?, row.text(1)?, row.text(2)?);
+            // One of Optuna's comes again when it is done, and those behind it.
+            waits |= key.is_empty() && ["WAITING", "RUNNING"].contains(&state);
             if waits {
                 return Ok(());
             }
-            let place = row.int(2)?.and_then(|place| usize::try_from(place).ok());
-            if place.is_none_or(|place| place == 0) {
-                *looked = trial;
-                *candidates += 1;
-                *kept += u64::from(state == "COMPLETE");
-                values.clear();
-            }
-            if let Some(objective) = place.and_then(|place| objectives.get(place)) {
-                // What is not known is the worst, in whichever direction.
-                let value = row.real(3)?;
-                values.push(value.map_or(f64::INFINITY, |value| if objective.maximize { -value } else { value }));
-                if values.len() == objectives.len() {
-                    front.insert(std::mem::take(&mut values));
+            let text = read::text(row.text(3)?).unwrap_or_default();
+            match key {
+                "fate" => {
+                    let first = fate::duplicate_of(&text);
+                    keeps = text == "kept" || first.is_some_and(|first| distinct.contains(&first));
+                    figures = None;
                 }
+                "figures" => figures = fate::read_figures(&text),
+                "index" => {
+                    (*candidates, *kept) = (*candidates + 1, *kept + u64::from(keeps));
+                    let index = text.parse().unwrap_or_default();
+                    if let Some(figures) = figures.take() {
+                        distinct.insert(index);
+                        if looks.start(index) == 0 {
+                            front.insert(looks.minimised(0, &figures, *unit));
+                        }
+                    }
+                }
+                _ => {}
             }
+            *looked = trial;
             Ok(())
         })
     }

@@ -1,26 +1,32 @@
-//! Candidates as trials: whole batches by few statements, for each is a way to the server and back.
+//! Candidates as trials, as their first look left them: whole batches by few statements, for each is a way to the server and back.
 
-use super::database::{Database, Error, values};
+use super::database::{Database, Error, Value, values};
+use super::looks::Looks;
 use super::read::Known;
-use super::{fate, kept, tables};
+use super::{fate, further, kept, tables};
 use cnasc_expand::space::SearchVariable;
-use cnasc_ir::program::Objective;
-use cnasc_ir::score::Exponents;
-use cnasc_place::score::with_unit;
 use cnasc_search::candidate::Evaluated;
-use cnasc_search::{Brackets, Candidate, Fate, Proposal, Record};
+use cnasc_search::{Fate, Proposal, Record};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const USER_ATTRIBUTES: &str = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES {rows}";
+pub const USER_ATTRIBUTES: &str = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES {rows}";
 
-const SYSTEM_ATTRIBUTES: &str = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES {rows}";
+pub const SYSTEM_ATTRIBUTES: &str = "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES {rows}";
 
 const PARAMETERS: &str =
     "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES {rows}";
 
+pub const VALUES: &str = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES {rows}";
+
+/// Gives trials the values of others, each [`PAIR`] one and the other.
+pub const COPIES: &str = "WITH same (trial_id, first_id) AS (VALUES {rows}) \
+     INSERT INTO trial_values (trial_id, objective, value, value_type) \
+     SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id";
+pub const PAIR: &str = "(CAST(? AS INTEGER), CAST(? AS INTEGER))";
+
 /// How attributes and parameters that are there already are written over.
-const OVER: &str = " ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
+pub const OVER: &str = " ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json";
 const OVER_PARAMETERS: &str = " ON CONFLICT (trial_id, param_name) DO UPDATE SET param_value = excluded.param_value";
 
 /// Ends a trial that can't be a candidate.
@@ -36,11 +42,9 @@ pub struct Writer<'a> {
     pub database: &'a mut Database,
     pub study: i64,
     pub variables: &'a [SearchVariable],
-    pub objectives: &'a [Objective],
-    pub brackets: &'a Brackets,
-    /// What concurrency scores are relative to, and are made with.
+    pub looks: &'a Looks,
+    /// What concurrency scores are relative to.
     pub unit: Option<u64>,
-    pub exponents: Exponents,
 }
 
 /// A candidate that has become a trial.
@@ -54,7 +58,7 @@ impl Writer<'_> {
     pub fn write(mut self, records: &[&Record], trials: &BTreeMap<u64, Known>) -> Result<BTreeMap<u64, Known>, Error> {
         let written = self.rows(records, trials)?;
         self.parameters(&written)?;
-        self.values(&written)?;
+        self.ends(&written)?;
         let new = written.iter().map(|Written { record, known }| (record.proposal.index, *known)).collect();
         self.values_of_others(&written, trials, &new)?;
         self.attributes(&written)?;
@@ -70,7 +74,10 @@ impl Writer<'_> {
         for record in records {
             let state = match &record.fate {
                 Fate::Duplicate(first) if here.contains_key(first) => here[first],
-                fate => fate::state(fate, trials),
+                fate => {
+                    let start = self.looks.start(record.proposal.index);
+                    fate::state(fate, self.looks.is_last(start), trials)
+                }
             };
             here.insert(record.proposal.index, state);
             if let Some(trial) = record.guest.and_then(|guest| i64::try_from(guest).ok()) {
@@ -129,7 +136,7 @@ impl Writer<'_> {
             // Optuna takes what is above zero as missed.
             let missed = match &record.fate {
                 Fate::Judged(Evaluated::Infeasible { violation, .. }) => Some(*violation),
-                _ => (*state == "COMPLETE").then_some(0.0),
+                _ => ["COMPLETE", "RUNNING"].contains(state).then_some(0.0),
             };
             if let Some(missed) = missed {
                 system.extend(values![*trial, "constraints", json!([missed]).to_string()]);
@@ -156,35 +163,27 @@ impl Writer<'_> {
         self.database.fill(&format!("{PARAMETERS}{over}"), "(?, ?, ?, ?)", &rows, |_| Ok(()))
     }
 
-    fn values(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
-        let mut rows = Vec::new();
-        for Written { record, known } in written {
+    /// The values of those that have been judged in full; what later looks are to judge runs on, with a first intermediate value.
+    fn ends(&mut self, written: &[Written<'_>]) -> Result<(), Error> {
+        let (mut own, mut steps, mut run) = (Vec::new(), Vec::new(), Vec::new());
+        for Written { record, known: Known { trial, state } } in written {
+            if *state == "RUNNING" {
+                run.push(Value::from(*trial));
+            }
             let Some(candidate) = kept(record) else { continue };
-            for (place, value) in self.values_of(candidate).into_iter().enumerate() {
-                let (value, kind) = match value {
-                    f64::INFINITY => (None, "INF_POS"),
-                    f64::NEG_INFINITY => (None, "INF_NEG"),
-                    value => (Some(value), "FINITE"),
-                };
-                rows.extend(values![known.trial, place as i64, value, kind]);
+            let start = self.looks.start(candidate.proposal.index);
+            let found = self.looks.values(start, &candidate.figures, self.unit);
+            if self.looks.is_last(start) {
+                own.extend(values(*trial, &found));
+            }
+            if self.looks.count() > 1 {
+                steps.extend(further::step(*trial, start, &found));
             }
         }
-        let insert = "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES {rows}";
-        self.database.fill(insert, "(?, ?, ?, ?)", &rows, |_| Ok(()))
-    }
-
-    /// The values of the first look's objectives; the worst of what a candidate that began at a later look was not judged by.
-    fn values_of(&self, candidate: &Candidate) -> Vec<f64> {
-        let mut figures = candidate.figures.clone();
-        if let (Some(score), Some(unit)) = (&mut figures.score, self.unit) {
-            *score = with_unit(score, unit, self.exponents);
-        }
-        let judged = self.brackets.begins_first(candidate.proposal.index);
-        let value = |objective: &Objective| {
-            let worst = if objective.maximize { f64::NEG_INFINITY } else { f64::INFINITY };
-            figures.value(objective.measure).filter(|_| judged).unwrap_or(worst)
-        };
-        self.objectives.iter().map(value).collect()
+        self.database.fill(VALUES, "(?, ?, ?, ?)", &own, |_| Ok(()))?;
+        self.database.fill(further::STEPS, "(?, ?, ?, ?)", &steps, |_| Ok(()))?;
+        let update = "UPDATE trials SET datetime_complete = NULL WHERE trial_id IN ({rows})";
+        self.database.fill(update, "?", &run, |_| Ok(()))
     }
 
     /// Gives duplicates the values of what they are duplicates of.
@@ -202,11 +201,18 @@ impl Writer<'_> {
                 rows.extend(values![known.trial, first.trial]);
             }
         }
-        let insert = "WITH same (trial_id, first_id) AS (VALUES {rows}) \
-             INSERT INTO trial_values (trial_id, objective, value, value_type) \
-             SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id";
-        self.database.fill(insert, "(CAST(? AS INTEGER), CAST(? AS INTEGER))", &rows, |_| Ok(()))
+        self.database.fill(COPIES, PAIR, &rows, |_| Ok(()))
     }
+}
+
+/// The rows of a trial's values.
+pub fn values(trial: i64, found: &[f64]) -> Vec<Value<'static>> {
+    let row = |(place, &value): (i64, &f64)| match value {
+        f64::INFINITY => values![trial, place, Value::Null, "INF_POS"],
+        f64::NEG_INFINITY => values![trial, place, Value::Null, "INF_NEG"],
+        value => values![trial, place, value, "FINITE"],
+    };
+    (0..).zip(found).flat_map(row).collect()
 }
 
 /// How a batch is written: only the trial of a guest can hold something, and to look for that costs a third more.

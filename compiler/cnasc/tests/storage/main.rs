@@ -53,31 +53,68 @@ fn a_study_with_edits_goes_on() {
     assert!(place.count("trial_user_attributes WHERE key = 'edits'") > 10);
 }
 
-/// Candidates that begin at a later look have none of the figures that the first one asks for: the worst that there is in either direction.
+/// The program with these looks and this strategy instead of its own.
+fn looks(place: &Place, text: &str) {
+    let own = "    minimize concurrency_score\n    maximize params\n    strategy nsga2(population: 16)\n";
+    let program = PROGRAM.replace(own, text);
+    assert_ne!(program, PROGRAM);
+    std::fs::write(place.path("s.cnas"), program).expect("a file");
+}
+
+/// Trials end where the last look has judged their candidates, or another one has stopped them, wherever they began.
 #[test]
 fn a_study_of_hyperband_goes_on() {
     let place = Place::new();
-    let objectives = "    minimize concurrency_score\n    maximize params\n    strategy nsga2(population: 16)\n";
-    let halved = "    fidelity {\n        minimize concurrency_score\n        maximize depth\n    }\n    minimize latency\n    strategy hyperband\n";
-    let program = PROGRAM.replace(objectives, halved);
-    assert_ne!(program, PROGRAM);
-    std::fs::write(place.path("s.cnas"), program).expect("a file");
+    looks(
+        &place,
+        "    fidelity {\n        minimize concurrency_score\n        maximize depth\n    }\n    minimize latency\n    maximize nodes\n    strategy hyperband\n",
+    );
     let (whole, storage) = (place.search(0, &[]), place.storage());
     place.search(0, &["--storage", &storage, "--budget", "50"]);
+    place.is_whole(50);
     let on = place.search(0, &["--storage", &storage]);
     assert_eq!((&on["front"], &on["looks"]), (&whole["front"], &whole["looks"]));
     place.is_whole(120);
-    let worst = |kind: &str, objective: u32| {
-        let values = format!("trial_values WHERE value_type = '{kind}' AND objective = {objective}");
-        place.count(&values)
+    let looked = |look: usize, what: &str| whole["looks"][look][what].as_i64().expect("a count");
+    let had = |look: &str| place.count(&format!("trial_user_attributes WHERE key = '{look}'"));
+    // Brackets that the smaller budget cut short passed more of fewer.
+    assert!(had("look.2") >= looked(0, "passed") && had("look.1") == 0, "{}", whole["looks"]);
+    let of = |state: &str, step: u32| {
+        let with = format!(
+            "trials t JOIN trial_intermediate_values v ON v.trial_id = t.trial_id WHERE t.state = '{state}' AND v.step = {step}"
+        );
+        place.count(&with)
     };
-    let late = worst("INF_POS", 0);
-    assert_eq!((worst("INF_NEG", 1), place.count("trial_values WHERE value_type <> 'FINITE'")), (late, 2 * late));
-    // Two of each five begin at the second look; some of them break a constraint.
-    assert!((20..=48).contains(&late), "{late}");
+    // What was judged in full, and what stopped behind the first look; those that began late have no value of that one.
+    assert_eq!(of("COMPLETE", 1), had("look.2"));
+    assert!(of("COMPLETE", 2) >= looked(1, "feasible") && of("COMPLETE", 2) > of("COMPLETE", 1));
+    assert_eq!((of("PRUNED", 1), of("PRUNED", 2)), (looked(0, "feasible") - had("look.2"), 0));
     let seen = place.search(0, &["--storage", &storage, "--watch"]);
+    assert_eq!(seen["candidates"], 120);
     assert!(seen["best"]["depth"].as_f64().is_some_and(|depth| depth > 0.0), "{seen}");
 }
+
+/// What a clock said in a later look is kept too, so that a study is the same whenever it is taken up, and by several processes at once.
+#[test]
+fn what_was_measured_is_not_measured_again() {
+    let place = Place::new();
+    looks(&place, MEASURED);
+    let storage = place.storage();
+    let budget = ["--storage", storage.as_str(), "--workers", "1"];
+    let team: Vec<_> = (0..2).map(|_| place.command(&budget).spawn().expect("the binary starts")).collect();
+    let found = team.into_iter().map(|child| {
+        let output = child.wait_with_output().expect("it was started here");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        found["front"].clone()
+    });
+    let found: Vec<Value> = found.collect();
+    assert_eq!((&found[0], &place.search(0, &budget)["front"]), (&found[1], &found[1]));
+    place.is_whole(120);
+}
+
+/// Few of many are run.
+const MEASURED: &str = "    fidelity {\n        minimize concurrency_score\n    }\n    minimize measured_latency\n    maximize params\n    strategy successive_halving(reduction: 8)\n";
 
 #[test]
 fn nothing_is_lost_when_a_search_is_killed() {
@@ -292,6 +329,54 @@ fn dashboard_shows(place: &Place, python: &Path, theirs: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What Optuna says of a study whose candidates stop early.
+const STOPPED: &str = r#"
+import json, sys
+import optuna
+from optuna.trial import TrialState
+study = optuna.load_study(study_name="s-3", storage=sys.argv[1])
+pruned = study.get_trials(states=[TrialState.PRUNED])
+complete = study.get_trials(states=[TrialState.COMPLETE])
+print(json.dumps({
+    "stopped": sum(list(t.intermediate_values) == [1] for t in pruned),
+    "full": sum(list(t.intermediate_values) == [1, 2] for t in complete),
+    "last": all(t.intermediate_values[2] == t.values[0] for t in complete if t.intermediate_values),
+    "running": len(study.get_trials(states=[TrialState.RUNNING])),
+    "networks": sorted({t.user_attrs["network"] for t in study.best_trials}),
+    "plotted": len(optuna.visualization.plot_intermediate_values(study).data) if optuna.visualization.is_available() else None,
+}))
+"#;
+
+#[test]
+fn optuna_reads_what_stopped() {
+    let Some(python) = python("optuna") else { return };
+    let place = Place::new();
+    optuna_reads_stopped(&place, &python, &place.storage());
+}
+
+fn optuna_reads_stopped(place: &Place, python: &Path, theirs: &str) {
+    looks(place, MEASURED);
+    let ours = place.search(0, &["--storage", &place.storage()]);
+    let output = Command::new(python).args(["-c", STOPPED, theirs]).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let theirs: Value = serde_json::from_slice(&output.stdout).expect("what the script prints");
+    let looked = |what: &str| ours["looks"][0][what].as_u64().expect("a count");
+    let (kept, passed) = (looked("feasible"), looked("passed"));
+    assert_eq!((theirs["stopped"].as_u64(), theirs["full"].as_u64()), (Some(kept - passed), Some(passed)), "{theirs}");
+    assert_eq!((&theirs["last"], &theirs["running"]), (&serde_json::json!(true), &serde_json::json!(0)));
+    assert_eq!(theirs["networks"], networks(&ours), "its best are the front");
+    assert!(theirs["plotted"].is_null() || theirs["plotted"].as_u64() == Some(kept), "{theirs}");
+    place.is_whole(120);
+}
+
+/// The hashes on the front of a search, in their order.
+fn networks(found: &Value) -> Value {
+    let front = found["front"].as_array().expect("a list").iter();
+    let mut hashes: Vec<&str> = front.map(|row| row["hash"].as_str().expect("a hash")).collect();
+    hashes.sort_unstable();
+    serde_json::json!(hashes)
+}
+
 #[test]
 fn optuna_reads_a_study() {
     let Some(python) = python("optuna") else { return };
@@ -313,10 +398,7 @@ fn optuna_reads(place: &Place, python: &Path, theirs: &str) {
     assert!(theirs["states"]["COMPLETE"].as_u64() > Some(20) && theirs["states"]["PRUNED"].as_u64() > Some(0));
     assert_eq!(theirs["within"], true);
     assert_eq!(theirs["names"].as_array().map(Vec::len), Some(7), "{theirs}");
-    let mut front: Vec<&str> =
-        ours["front"].as_array().expect("a list").iter().map(|row| row["hash"].as_str().expect("a hash")).collect();
-    front.sort_unstable();
-    assert_eq!(theirs["networks"], serde_json::json!(front));
+    assert_eq!(theirs["networks"], networks(&ours));
     let more = place.search(0, &["--storage", &storage]);
     let theirs = script(&[]);
     assert_eq!((more["evaluated"].as_u64(), theirs["trials"].as_u64()), (Some(121), Some(121)));

@@ -1,7 +1,7 @@
 //! The same on a server of PostgreSQL, and what may go wrong with one.
 
 use super::place::Place;
-use super::{any_may_be_killed, dashboard_shows, goes_on, optuna_reads, others_add, python};
+use super::{any_may_be_killed, dashboard_shows, goes_on, optuna_reads, optuna_reads_stopped, others_add, python};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -110,6 +110,13 @@ fn optuna_and_this_program_share_a_server() {
     // A study that Optuna has begun is taken up, and the URL is understood as SQLAlchemy writes it.
     let found = theirs.search(0, &["--storage", &url, "--budget", "40"]);
     assert_eq!((found["evaluated"].as_u64(), theirs.count("trials WHERE state = 'WAITING'")), (Some(41), 0));
+}
+
+#[test]
+fn optuna_reads_what_stopped_on_a_server() {
+    let Some(python) = python("optuna, psycopg2") else { return };
+    let Some(place) = Place::on_a_server() else { return };
+    optuna_reads_stopped(&place, &python, &place.server().url("postgresql+psycopg2"));
 }
 
 #[test]

@@ -34,10 +34,10 @@ impl Brackets {
         Self::new(&search.strategy, search.fidelities.len() + 1)
     }
 
-    /// Whether a candidate begins at the first look, so that it has the figures which that one asks for.
+    /// The look that a candidate begins at.
     #[must_use]
-    pub fn begins_first(&self, index: u64) -> bool {
-        self.of(index).start == 0
+    pub fn start(&self, index: u64) -> usize {
+        self.of(index).start
     }
 
     /// Those of a strategy whose search has so many looks.

@@ -27,6 +27,16 @@ pub(super) enum Task<'a> {
 pub struct Done(pub(super) Result<Box<Drawn>, Evaluated>);
 
 impl Job<'_> {
+    /// The candidate that it is about.
+    #[must_use]
+    pub fn candidate(&self) -> u64 {
+        match &self.task {
+            Task::Draw(proposal) => proposal.index,
+            Task::Judge(drawn, _) => drawn.candidate.proposal.index,
+            Task::Again(candidate, _) => candidate.proposal.index,
+        }
+    }
+
     /// Does it: the same for the same job wherever and whenever.
     #[must_use]
     pub fn run(self) -> Done {

@@ -22,6 +22,9 @@ impl Run<'_> {
             passing.sort_unstable();
             self.passed = taken(&mut self.passed, passing);
             self.looked(place).passed = self.begun(place);
+            let passed = std::mem::take(&mut self.passed);
+            let begun = |candidate: &Candidate| self.brackets.start(candidate.proposal.index) <= place;
+            (self.waiting, self.passed) = passed.into_iter().partition(begun);
             return Stage::Look(place + 1);
         }
         self.outcome.feasible = feasible;
@@ -32,7 +35,7 @@ impl Run<'_> {
 
     /// How many of those that passed so far begin at the look at `place` or before.
     fn begun(&self, place: usize) -> u64 {
-        let begun = |candidate: &&Candidate| self.brackets.of(candidate.proposal.index).start <= place;
+        let begun = |candidate: &&Candidate| self.brackets.start(candidate.proposal.index) <= place;
         self.passed.iter().filter(begun).count() as u64
     }
 

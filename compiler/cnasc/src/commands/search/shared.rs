@@ -1,14 +1,17 @@
-//! Drawing the candidates of a study that is kept in a database, alone or together with other processes.
+//! Drawing and judging the candidates of a study that is kept in a database, alone or together with other processes.
 
 use super::workers::Workers;
 use crate::failure::{Failure, codes};
 use crate::storage::{Claimed, Storage};
 use cnasc_base::Diagnostic;
-use cnasc_search::{Proposal, Record, Run};
+use cnasc_search::{Job, Proposal, Record, Run};
 use std::time::Duration;
 
 /// How long it waits for what others do before it asks again.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How many candidates of a later look each thread is given at a time: what is lost where the process dies.
+const SOME: usize = 4;
 
 /// Draws and judges until the budget is spent or it is `over`. What is done is written while the next is being done.
 pub fn draw(
@@ -63,4 +66,27 @@ fn judge(run: &Run<'_>, mine: Vec<Proposal>, workers: Workers<'_>, over: &(impl 
     let (mut share, draws) = run.share(mine);
     let judges = share.drawn(workers.work(draws, over));
     share.judged(workers.work(judges, || false))
+}
+
+/// Takes the looks behind the first one. What they say is written down as it comes, a few candidates at a time.
+pub fn look_on(
+    run: &mut Run<'_>,
+    storage: &mut Storage,
+    workers: Workers<'_>,
+    show: impl Fn(&Run<'_>),
+) -> Result<(), Failure> {
+    loop {
+        let jobs = run.ask_some(SOME * workers.count);
+        let Some(look) = run.later_look() else { return Ok(()) };
+        let candidates: Vec<u64> = jobs.iter().map(Job::candidate).collect();
+        let known = storage.further(look, &candidates)?;
+        if known.is_empty() {
+            run.tell(workers.work(jobs, || false));
+            let counts = storage.keep(look, &run.further())?;
+            run.recall_further(counts);
+        } else {
+            run.recall_further(known);
+        }
+        show(run);
+    }
 }
