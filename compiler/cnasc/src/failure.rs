@@ -124,6 +124,8 @@ pub mod codes {
     pub const BESIDE: Code = Code("E0622");
     /// A study can't be kept, or is another one.
     pub const STORAGE: Code = Code("E0643");
+    /// A trial that others enqueued can't be a candidate.
+    pub const GUEST: Code = Code("E0644");
     /// A network can't be written in the form that is asked for.
     pub const EXPORT: Code = Code("E0640");
     /// A file has not the weights of the network.
@@ -171,6 +173,7 @@ pub mod codes {
         LACKS,
         BESIDE,
         STORAGE,
+        GUEST,
         EXPORT,
         WEIGHTS,
         RIVAL,

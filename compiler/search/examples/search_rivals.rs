@@ -77,7 +77,7 @@ fn evaluate(program: &Program) -> Result<(), Failure> {
         }
         // One run each: a run is over where it has nothing to judge.
         let mut run = Run::new(&study, 0, 1);
-        run.invite(vec![Guest { name: 0, seed: Some(seed), settings }]);
+        run.invite(vec![Guest { name: 0, seed: Some(seed), settings, edits: Vec::new() }]);
         // It is drawn, and, where its network is a new one, judged.
         let mut records = Vec::new();
         while records.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::candidate::{Candidate, Evaluated, Figures, Proposal};
 use cnasc_expand::space::Setting;
+use cnasc_ir::Edit;
 use std::collections::BTreeMap;
 
 /// A candidate as the first look left it.
@@ -30,6 +31,8 @@ pub struct Guest {
     pub seed: Option<u64>,
     /// Settings within their domains; those of variables that do not exist under the others have no effect.
     pub settings: BTreeMap<String, Setting>,
+    /// What is changed in its graphs, whether or not the strategy edits any.
+    pub edits: Vec<Edit>,
 }
 
 /// What became of a candidate.

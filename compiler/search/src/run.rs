@@ -205,15 +205,16 @@ impl<'a> Run<'a> {
         let guest = match self.recorded.get(&first) {
             Some(record) => {
                 let Record { proposal, guest, .. } = record;
-                guest.map(|name| Guest { name, seed: Some(proposal.seed), settings: proposal.settings.clone() })
+                let Proposal { seed, settings, edits, .. } = proposal.clone();
+                guest.map(|name| Guest { name, seed: Some(seed), settings, edits })
             }
             None => self.guests.waiting.pop_front(),
         };
-        let proposed = if let Some(Guest { name, seed, settings }) = guest {
+        let proposed = if let Some(Guest { name, seed, settings, edits }) = guest {
             let number = self.guests.names.len() as u64;
             let seed = seed.unwrap_or_else(|| Seed::new(self.study.seed).child("guests").nth(number).number());
             self.guests.names.insert(first, name);
-            vec![self.proposer.host(seed, &settings)]
+            vec![self.proposer.host(seed, &settings, &edits)]
         } else {
             // A batch ends where a guest came in, as it did then.
             let mut known = self.recorded.range(first..first + BATCH);

@@ -13,6 +13,7 @@ mod tpe;
 
 use cnasc_base::Seed;
 use cnasc_expand::space::{SearchVariable, Setting};
+use cnasc_ir::Edit;
 use cnasc_ir::program::{Cost, Strategy};
 use genes::{Genes, Genome};
 
@@ -119,12 +120,12 @@ impl Proposer {
             .collect()
     }
 
-    /// This candidate instead of its own: what was set and what it is drawn from. Variables that are left open are drawn.
-    pub(crate) fn host(&mut self, seed: u64, set: &BTreeMap<String, Setting>) -> Proposal {
+    /// This candidate instead of its own: what was set, what it is drawn from and what is changed then. Variables that are left open are drawn.
+    pub(crate) fn host(&mut self, seed: u64, set: &BTreeMap<String, Setting>, edits: &[Edit]) -> Proposal {
         let settings = self.genes.named(&self.genes.with(seed, set).settings);
         // What is set of variables that do not exist is forgotten, for it is not in the records either.
-        self.asked = vec![self.genes.with(seed, &settings)];
-        Proposal { index: 0, seed, settings, edits: Vec::new() }
+        self.asked = vec![Genome { edits: edits.to_vec(), ..self.genes.with(seed, &settings) }];
+        Proposal { index: 0, seed, settings, edits: edits.to_vec() }
     }
 
     fn random(&mut self, room: usize) -> Vec<Proposal> {

@@ -1,4 +1,4 @@
-//! Trials that wait, as `enqueue_trial` of Optuna leaves them: what they set, as the program reads it.
+//! Trials that wait, as `enqueue_trial` of Optuna leaves them: what they set, and what they change in drawn graphs, as the program reads it.
 
 use super::database::{Database, Error, values};
 use cnasc_expand::space::{SearchVariable, Setting};
@@ -15,7 +15,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// The next one that waits still and that nobody has claimed. One that sets a variable to what it can't be fails instead.
+    /// The next one that waits still and that nobody has claimed. One that asks for what can't be fails instead.
     pub fn next(
         &mut self,
         database: &mut Database,
@@ -58,15 +58,17 @@ pub fn find(database: &mut Database, variables: &[SearchVariable], trial: i64) -
         let select = format!("SELECT value_json FROM trial_{kind}_attributes WHERE trial_id = ?1 AND key = ?2");
         database.one(&select, &values![trial, key], |row| row.text(0).map(str::to_owned))
     };
-    Ok(read(variables, trial, text("system", "fixed_params")?, text("user", "seed")?))
+    let (fixed, seed, edits) = (text("system", "fixed_params")?, text("user", "seed")?, text("user", "edits")?);
+    Ok(read(variables, trial, fixed, seed, edits))
 }
 
-/// `fixed` is an object of variables and values, `seed` a number or one between quotes.
+/// `fixed` is an object of variables and values, `seed` a number or one between quotes, `edits` a text of edits between spaces.
 fn read(
     variables: &[SearchVariable],
     trial: i64,
     fixed: Option<String>,
     seed: Option<String>,
+    edits: Option<String>,
 ) -> Result<Guest, String> {
     let fixed = fixed.unwrap_or_else(|| "{}".to_owned());
     let fixed: BTreeMap<String, Value> = serde_json::from_str(&fixed).map_err(|error| error.to_string())?;
@@ -81,7 +83,12 @@ fn read(
         text.parse().map_err(|_| format!("the seed `{text}` is no whole number"))
     });
     let name = u64::try_from(trial).map_err(|_| format!("{trial} can't be a trial"))?;
-    Ok(Guest { name, seed: seed.transpose()?, settings })
+    let edits: String = edits.map_or(Ok(String::new()), |json| {
+        let no_text = "`edits` is no text of edits between spaces, as `move.4711 add.12`";
+        serde_json::from_str(&json).map_err(|_| no_text.to_owned())
+    })?;
+    let edits = edits.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Guest { name, seed: seed.transpose()?, settings, edits })
 }
 
 fn setting(variable: &SearchVariable, value: &Value) -> Result<Setting, String> {

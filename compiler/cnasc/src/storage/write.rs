@@ -4,6 +4,7 @@ use super::database::{Database, Error, Value, values};
 use super::looks::Looks;
 use super::read::Known;
 use super::{fate, further, kept, tables};
+use crate::failure::codes;
 use cnasc_expand::space::SearchVariable;
 use cnasc_search::candidate::Evaluated;
 use cnasc_search::{Fate, Proposal, Record};
@@ -33,7 +34,7 @@ const OVER_PARAMETERS: &str = " ON CONFLICT (trial_id, param_name) DO UPDATE SET
 pub fn refuse(database: &mut Database, trial: i64, why: &str) -> Result<(), Error> {
     let update = "UPDATE trials SET state = 'FAIL', datetime_complete = {now} WHERE trial_id = ?1";
     database.run(update, &values![trial])?;
-    let why = json!(format!("refused: {why}")).to_string();
+    let why = json!(format!("refused: {}: {why}", codes::GUEST)).to_string();
     database.fill(&format!("{USER_ATTRIBUTES}{OVER}"), "(?, ?, ?)", &values![trial, "fate", why], |_| Ok(()))
 }
 

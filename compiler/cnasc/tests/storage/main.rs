@@ -221,7 +221,7 @@ fn four_processes_are_killed_fifty_times() {
 }
 
 /// A trial as `enqueue_trial` leaves it.
-fn enqueue(place: &Place, fixed: &str, seed: Option<&str>) -> String {
+fn enqueue(place: &Place, fixed: &str, user: &[(&str, &str)]) -> String {
     let insert = "INSERT INTO trials (number, study_id, state) SELECT MAX(number) + 1, 1, 'WAITING' FROM trials WHERE study_id = 1 RETURNING trial_id";
     let trial = place.ask(insert).expect("a row").expect("a number");
     let attribute = |kind: &str, key: &str, value: &str| {
@@ -230,9 +230,7 @@ fn enqueue(place: &Place, fixed: &str, seed: Option<&str>) -> String {
         place.ask(&insert).expect("a row");
     };
     attribute("system", "fixed_params", fixed);
-    if let Some(seed) = seed {
-        attribute("user", "seed", seed);
-    }
+    user.iter().for_each(|(key, value)| attribute("user", key, value));
     trial
 }
 
@@ -246,11 +244,24 @@ fn others_add(place: &Place) {
     let storage = ["--storage", storage.as_str()];
     place.search(0, &[&storage[..], &["--budget", "40"]].concat());
     let whole = r#"{"wiring": "er", "wiring.er.n": 7, "wiring.er.p": 0.5, "width": 16.0}"#;
-    let added = [(whole, None), (r#"{"width": 12}"#, Some("77")), (whole, Some("\"5\""))];
-    let good = added.map(|(fixed, seed)| enqueue(place, fixed, seed));
-    let bad = [r#"{"width": 11}"#, r#"{"depth": 3}"#, "[]"].map(|fixed| enqueue(place, fixed, None));
+    let edits = ("edits", r#""move.4711 add.12""#);
+    let added: [(&str, &[_]); 4] = [
+        (whole, &[]),
+        (r#"{"width": 12}"#, &[("seed", "77")]),
+        (whole, &[("seed", r#""5""#)]),
+        (whole, &[("seed", "5"), edits]),
+    ];
+    let good = added.map(|(fixed, user)| enqueue(place, fixed, user));
+    let bad: [(&str, &[_]); 5] = [
+        (r#"{"width": 11}"#, &[]),
+        (r#"{"depth": 3}"#, &[]),
+        ("[]", &[]),
+        (whole, &[("edits", r#""move.4711 cut.3""#)]),
+        (whole, &[("edits", "[4711]")]),
+    ];
+    let bad = bad.map(|(fixed, user)| enqueue(place, fixed, user));
     let found = place.search(0, &[&storage[..], &["--budget", "40"]].concat());
-    assert_eq!(found["evaluated"].as_u64(), Some(43), "they come on top of the budget");
+    assert_eq!(found["evaluated"].as_u64(), Some(44), "they come on top of the budget");
     let state = |trial: &String| -> String {
         let state = place.ask(&format!("SELECT state FROM trials WHERE trial_id = {trial}"));
         state.expect("a table").expect("a trial")
@@ -260,19 +271,36 @@ fn others_add(place: &Place) {
         place.ask(&select).expect("a table").map(|value| value.parse().expect("a number"))
     };
     assert!(bad.iter().all(|trial| state(trial) == "FAIL"));
+    let told = |trial: &str, key: &str| {
+        let select = format!("SELECT value_json FROM trial_user_attributes WHERE trial_id = {trial} AND key = '{key}'");
+        place.ask(&select).expect("a table").unwrap_or_default()
+    };
+    for (trial, why) in bad.iter().zip(["width", "depth", "invalid type", "`cut.3` is no edit", "no text of edits"]) {
+        let fate = told(trial, "fate");
+        assert!(fate.starts_with("\"refused: E0644: ") && fate.contains(why), "{fate}");
+    }
     let judged = |trial: &String| ["COMPLETE", "PRUNED"].contains(&state(trial).as_str());
     assert!(good.iter().all(judged), "{:?}", good.iter().map(state).collect::<Vec<_>>());
-    for trial in [&good[0], &good[2]] {
+    // An edited graph is another one, and what `--edit` gives.
+    assert_ne!(told(&good[2], "network"), told(&good[3], "network"));
+    let source = place.path("s.cnas").display().to_string();
+    let sets = ["wiring=er", "wiring.er.n=7", "wiring.er.p=0.5", "width=16"].map(|set| ["--set", set]).concat();
+    let expand = ["--format", "json", "expand", &source, "--seed", "5", "--edit", "move.4711", "--edit", "add.12"];
+    let output = Command::new(env!("CARGO_BIN_EXE_cnasc")).args(expand).args(sets).output().expect("the binary starts");
+    let drawn: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(drawn[0]["hash"].to_string(), told(&good[3], "network"));
+    assert_eq!(told(&good[3], "edits"), edits.1);
+    for trial in [&good[0], &good[2], &good[3]] {
         assert_eq!((value(trial, "wiring.er.n"), value(trial, "wiring.er.p")), (Some(7.0), Some(0.5)));
         assert_eq!((value(trial, "width"), value(trial, "wiring.ws.n")), (Some(16.0), None));
     }
     assert_eq!((value(&good[1], "width"), place.count("trial_params") > 0), (Some(12.0), true));
     // The study goes on behind them, and is the same however often it is taken up.
     let on = place.search(0, &storage);
-    assert_eq!((on["evaluated"].as_u64(), place.count("trials WHERE state = 'WAITING'")), (Some(123), 0));
+    assert_eq!((on["evaluated"].as_u64(), place.count("trials WHERE state = 'WAITING'")), (Some(124), 0));
     let again = place.search(0, &[&storage[..], &["--workers", "1"]].concat());
     assert_eq!((&again["front"], &again["evaluated"]), (&on["front"], &on["evaluated"]));
-    assert_eq!(place.count("trials"), 126);
+    assert_eq!(place.count("trials"), 129);
 }
 
 /// What Optuna says of the study.
