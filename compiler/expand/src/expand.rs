@@ -7,6 +7,7 @@
 //! `body2` for the second), so that adding a section or editing a staging leaves the other draws alone. Edits change drawn graphs before
 //! their vertices become nodes; which body one acts on is drawn from its number.
 
+use crate::bodies;
 use crate::codes;
 use crate::evaluate::{self, Scope};
 use crate::generate::{self, Dag};
@@ -44,17 +45,12 @@ pub fn expand_edited(
     let network = &chosen;
     let declaration = declared_network(program, network)?;
     let scope = Scope::of(&network.args);
-    let drawn = |edits: Vec<Vec<Edit>>| {
-        let mut drawing = Drawing::new(program, seed.child("network"), edits);
-        drawing.image(declaration, &scope)?;
-        drawing.sections(&declaration.sections, &scope, &mut Frame::default())?;
-        Ok::<_, Diagnostic>(drawing)
-    };
-    let mut drawing = drawn(Vec::new())?;
-    if !edits.is_empty() && drawing.bodies > 0 {
-        // How many bodies there are is known once all are drawn.
-        drawing = drawn(dealt(edits, drawing.bodies))?;
-    }
+    let bodies = if edits.is_empty() { 0 } else { bodies::count(program, &declaration.sections, &scope) };
+    let dealt = if bodies == 0 { Vec::new() } else { dealt(edits, bodies) };
+    let mut drawing = Drawing::new(program, seed.child("network"), dealt);
+    drawing.image(declaration, &scope)?;
+    drawing.sections(&declaration.sections, &scope, &mut Frame::default())?;
+    debug_assert!(edits.is_empty() || drawing.bodies == bodies, "each edit belongs to one of the bodies");
     let mut architecture = Architecture::new(declaration.name.as_str(), drawing.nodes).map_err(|error| {
         let message = format!("network `{}` is no whole network: {error}", declaration.name);
         Diagnostic::error(codes::ARCHITECTURE, message).label(declaration.location, "declared here")
@@ -76,7 +72,7 @@ fn dealt(edits: &[Edit], bodies: usize) -> Vec<Vec<Edit>> {
 }
 
 /// The network of a closure.
-fn declared_network<'a>(program: &'a Program, closure: &Closure) -> Result<&'a Network, Diagnostic> {
+pub fn declared_network<'a>(program: &'a Program, closure: &Closure) -> Result<&'a Network, Diagnostic> {
     match closure.of {
         Declared::Network(id) => program.networks.get(id.index()),
         _ => None,
@@ -85,16 +81,16 @@ fn declared_network<'a>(program: &'a Program, closure: &Closure) -> Result<&'a N
 }
 
 /// The most times that sections are repeated.
-const MAX_REPEATS: i64 = 1_000;
+pub const MAX_REPEATS: i64 = 1_000;
 
 /// The most sections that are walked through, those without nodes among them.
-const MAX_STEPS: usize = 1 << 17;
+pub const MAX_STEPS: usize = 1 << 17;
 
 /// The most operators of a network.
 const MAX_OPERATORS: usize = 1 << 24;
 
 /// The most sections inside each other; keeps the walk within any thread's stack.
-const MAX_LEVELS: usize = 64;
+pub const MAX_LEVELS: usize = 64;
 
 /// A network as far as it is drawn.
 struct Drawing<'a> {

@@ -20,6 +20,7 @@ pub mod space;
 
 pub mod generate;
 
+mod bodies;
 mod expand;
 mod join;
 mod pipeline;

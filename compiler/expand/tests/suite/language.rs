@@ -4,10 +4,10 @@
 #![allow(clippy::panic, reason = "a failing test panics, in its helpers too")]
 
 use cnasc_base::{Seed, Sources, render};
-use cnasc_expand::{Closure, Dag, Value, bind, draw, expand, sample, variables};
+use cnasc_expand::{Closure, Dag, Value, bind, draw, expand, expand_edited, sample, variables};
 use cnasc_ir::program::{Declared, GeneratorId, NetworkId};
 use cnasc_ir::text::short;
-use cnasc_ir::{Architecture, Program};
+use cnasc_ir::{Architecture, Edit, EditKind, Program};
 use std::collections::BTreeMap;
 
 const BLOCKS: &str =
@@ -61,6 +61,54 @@ fn sections_inside_sections_have_names_of_their_own() {
     branch.out = repeat.2.residual.out (maxpool2) + branch.1.layer (maxpool2) + branch.2.layer: concat : 10x4x4
     head = branch.out: global_avg -> linear 10 : 10x1x1
     ");
+}
+
+const MANY_BODIES: &str = "generator er(n: int) {\n    nodes n\n    edge(i, j) with probability 0.4\n}\nnetwork trunk {\n    \
+     input image(4, 8, 8)\n    repeat 2 {\n        body er(n: 12) of plain\n    }\n}\nnetwork f(times: int, inner: network) {\n    \
+     input image(3, 8, 8)\n    stem conv(3, 4)\n    repeat times {\n        body er(n: 12) of plain\n    }\n    branch {\n        \
+     body er(n: 12) of plain\n    } {\n        body er(n: 12) of plain\n    } joined by sum\n    part inner\n}\n";
+
+/// Wherever a body stands, an edit is of one of them, and over many edits of each.
+#[test]
+fn every_body_is_edited() {
+    let program = program(&format!("{BLOCKS}{MANY_BODIES}"));
+    let trunk = Closure { of: Declared::Network(NetworkId::new(0)), args: Vec::new() };
+    let args = vec![Value::Int(3), Value::Made(trunk)];
+    let closure = Closure { of: Declared::Network(NetworkId::new(1)), args };
+    let inputs = |edits: &[Edit]| -> BTreeMap<String, Vec<String>> {
+        let drawn = expand_edited(&program, &closure, edits, &Seed::new(7)).expect("it fits");
+        let mut bodies: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for node in drawn.nodes.iter().filter(|node| node.name.contains("body")) {
+            let (body, _) = node.name.rsplit_once('.').expect("a block has a number");
+            let from = node.inputs.iter().map(|join| drawn.node(join.from).name.as_str()).collect::<Vec<_>>().join(" ");
+            bodies.entry(body.to_owned()).or_default().push(from);
+        }
+        bodies
+    };
+    let plain = inputs(&[]);
+    assert_eq!(plain.len(), 7);
+    let mut touched: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..80 {
+        let edited = inputs(&[Edit { kind: EditKind::Drop, number }]);
+        let length = |of: &BTreeMap<String, Vec<String>>, body: &str| of[body].join(" ").split(' ').count();
+        let fewer: Vec<&String> = plain.keys().filter(|body| length(&edited, body) < length(&plain, body)).collect();
+        assert!(fewer.len() <= 1, "{fewer:?}");
+        fewer.into_iter().for_each(|body| *touched.entry(body.clone()).or_default() += 1);
+    }
+    assert_eq!(touched.len(), 7, "{touched:?}");
+}
+
+/// A network of more bodies than can be drawn is a finding, edited or not.
+#[test]
+fn too_many_bodies_are_a_finding() {
+    let text = "generator two {\n    nodes 2\n    edge(i, j) if i < j\n}\nnetwork f {\n    input image(3, 8, 8)\n    \
+                repeat 1000 {\n repeat 1000 {\n repeat 1000 {\n repeat 1000 {\n repeat 1000 {\n repeat 1000 {\n repeat 1000 {\n \
+                body two of plain\n }\n }\n }\n }\n }\n }\n }\n}\n";
+    let program = program(&format!("{BLOCKS}{text}"));
+    let closure = Closure { of: Declared::Network(NetworkId::new(0)), args: Vec::new() };
+    let edits = [Edit { kind: EditKind::Move, number: 3 }];
+    let found = |edits: &[Edit]| expand_edited(&program, &closure, edits, &Seed::new(7)).expect_err("it is too large");
+    assert_eq!(found(&edits).code, found(&[]).code);
 }
 
 #[test]
