@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 static INSTALLED: OnceLock<Tuning> = OnceLock::new();
 
-/// Kernels by their [`key`].
+/// Kernels by all that their code depends on, as a number in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tuning(pub BTreeMap<String, Tuned>);
