@@ -105,13 +105,14 @@ fn write_down(database: &mut Database, log: &Log, unit: Option<u64>, further: &[
     ends.into_iter().try_for_each(|(state, trials)| end(database, state, &trials))
 }
 
-/// Those that run are stopped; those whose network had been drawn before end as that did.
+/// Those that run are stopped; those whose network had been drawn before end as that did, which may have come further since.
 fn end_all(database: &mut Database, log: &Log) -> Result<(), Error> {
     // Others may be at candidates that this process does not know of.
     let known: BTreeSet<i64> = log.trials.values().map(|known| known.trial).collect();
     let (mut stopped, mut same) = (Vec::new(), Vec::new());
     let select = "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id \
-         WHERE t.study_id = ?1 AND t.state = 'RUNNING' AND a.key = 'fate' ORDER BY t.trial_id";
+         WHERE t.study_id = ?1 AND a.key = 'fate' \
+         AND (t.state = 'RUNNING' OR t.state = 'PRUNED' AND a.value_json LIKE '\"duplicate %') ORDER BY t.trial_id";
     database.each(select, &values![log.study], |row| {
         let trial = row.id(0)?;
         let text = read::text(row.text(1)?).filter(|_| known.contains(&trial));
@@ -126,7 +127,7 @@ fn end_all(database: &mut Database, log: &Log) -> Result<(), Error> {
     let same: Vec<Value<'_>> = same.into_iter().flatten().collect();
     let update = "WITH same (trial_id, first_id) AS (VALUES {rows}) \
          UPDATE trials SET state = f.state, datetime_complete = {now} FROM same JOIN trials f ON f.trial_id = same.first_id \
-         WHERE trials.trial_id = same.trial_id";
+         WHERE trials.trial_id = same.trial_id AND trials.state <> f.state";
     database.fill(update, write::PAIR, &same, |_| Ok(()))?;
     database.fill(write::COPIES, write::PAIR, &same, |_| Ok(()))
 }

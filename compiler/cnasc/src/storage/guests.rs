@@ -41,8 +41,9 @@ impl Waiting {
     fn look(&mut self, database: &mut Database, study: i64) -> Result<(), Error> {
         let last = super::read::last(database)?;
         if last > self.looked {
-            let select = "SELECT trial_id FROM trials WHERE trial_id > ?1 AND study_id = ?2 AND state = 'WAITING' ORDER BY trial_id";
-            database.each(select, &values![self.looked, study], |row| {
+            // A range has two ends, or a server goes through all trials of the study each time.
+            let select = "SELECT trial_id FROM trials WHERE trial_id BETWEEN ?1 AND ?2 AND study_id = ?3 AND state = 'WAITING' ORDER BY trial_id";
+            database.each(select, &values![self.looked + 1, last, study], |row| {
                 self.trials.push_back(row.id(0)?);
                 Ok(())
             })?;

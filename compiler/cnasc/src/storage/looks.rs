@@ -12,6 +12,8 @@ pub struct Looks {
     objectives: Vec<Vec<Objective>>,
     brackets: Brackets,
     exponents: Exponents,
+    /// Whether anything must hold of a candidate.
+    pub constrained: bool,
 }
 
 impl Looks {
@@ -19,7 +21,14 @@ impl Looks {
     pub fn of(search: &Search) -> Self {
         let fidelities = search.fidelities.iter().map(|fidelity| &fidelity.objectives);
         let objectives = fidelities.chain([&search.objectives]).cloned().collect();
-        Self { objectives, brackets: Brackets::of_search(search), exponents: search.score.exponents }
+        let mut constraints =
+            search.fidelities.iter().flat_map(|fidelity| &fidelity.constraints).chain(&search.constraints);
+        Self {
+            objectives,
+            brackets: Brackets::of_search(search),
+            exponents: search.score.exponents,
+            constrained: constraints.next().is_some(),
+        }
     }
 
     /// How many there are.

@@ -23,7 +23,8 @@ pub const VALUES: &str = "INSERT INTO trial_values (trial_id, objective, value, 
 /// Gives trials the values of others, each [`PAIR`] one and the other.
 pub const COPIES: &str = "WITH same (trial_id, first_id) AS (VALUES {rows}) \
      INSERT INTO trial_values (trial_id, objective, value, value_type) \
-     SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id";
+     SELECT same.trial_id, v.objective, v.value, v.value_type FROM same JOIN trial_values v ON v.trial_id = same.first_id \
+     WHERE TRUE ON CONFLICT (trial_id, objective) DO NOTHING";
 pub const PAIR: &str = "(CAST(? AS INTEGER), CAST(? AS INTEGER))";
 
 /// How attributes and parameters that are there already are written over.
@@ -139,7 +140,7 @@ impl Writer<'_> {
                 Fate::Judged(Evaluated::Infeasible { violation, .. }) => Some(*violation),
                 _ => ["COMPLETE", "RUNNING"].contains(state).then_some(0.0),
             };
-            if let Some(missed) = missed {
+            if let Some(missed) = missed.filter(|_| self.looks.constrained) {
                 system.extend(values![*trial, "constraints", json!([missed]).to_string()]);
             }
         }

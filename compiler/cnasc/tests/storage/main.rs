@@ -94,6 +94,36 @@ fn a_study_of_hyperband_goes_on() {
     assert!(seen["best"]["depth"].as_f64().is_some_and(|depth| depth > 0.0), "{seen}");
 }
 
+/// A network that is drawn again ends as it did the first time, also where that is long ago.
+#[test]
+fn duplicates_end_as_their_first_did() {
+    duplicates_end(&Place::new());
+}
+
+fn duplicates_end(place: &Place) {
+    looks(
+        place,
+        "    fidelity {\n        minimize depth\n    }\n    minimize latency\n    maximize params\n    strategy successive_halving(reduction: 2)\n",
+    );
+    let program = std::fs::read_to_string(place.path("s.cnas")).expect("it was written");
+    let (before, behind) = program.split_once("    over ").expect("it has a space");
+    let (_, behind) = behind.split_once('\n').expect("and more");
+    let few = "    over     net(wiring: ws(n: in 6 .. 8, k: in {2, 4}, p: 0.0), width: in 4 .. 16 step 4)\n";
+    std::fs::write(place.path("s.cnas"), format!("{before}{few}{behind}")).expect("a file");
+    let storage = place.storage();
+    place.search(0, &["--storage", &storage, "--budget", "20"]);
+    let found = place.search(0, &["--storage", &storage]);
+    assert!(found["duplicates"].as_i64() > Some(90), "{found}");
+    place.is_whole(120);
+    // Trials of one network have one state, and those that were judged in full the same values.
+    let states = "(SELECT value_json FROM trial_user_attributes a JOIN trials t ON t.trial_id = a.trial_id WHERE a.key = 'network' \
+         GROUP BY value_json HAVING COUNT(DISTINCT t.state) > 1) AS mixed";
+    assert_eq!(place.count(states), 0);
+    let values = "(SELECT value_json FROM trial_user_attributes a JOIN trial_values v ON v.trial_id = a.trial_id WHERE a.key = 'network' \
+         GROUP BY value_json, v.objective HAVING COUNT(DISTINCT v.value) > 1) AS mixed";
+    assert_eq!((place.count(values), place.count("trials WHERE state = 'COMPLETE'") > 30), (0, true));
+}
+
 /// What a clock said in a later look is kept too, so that a study is the same whenever it is taken up, and by several processes at once.
 #[test]
 fn what_was_measured_is_not_measured_again() {

@@ -1,7 +1,9 @@
 //! The same on a server of PostgreSQL, and what may go wrong with one.
 
 use super::place::Place;
-use super::{any_may_be_killed, dashboard_shows, goes_on, optuna_reads, optuna_reads_stopped, others_add, python};
+use super::{
+    any_may_be_killed, dashboard_shows, duplicates_end, goes_on, optuna_reads, optuna_reads_stopped, others_add, python,
+};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,12 @@ fn a_study_on_a_server_goes_on_where_it_was() {
 fn trials_that_others_add_on_a_server_are_judged() {
     let Some(place) = Place::on_a_server() else { return };
     others_add(&place);
+}
+
+#[test]
+fn duplicates_on_a_server_end_as_their_first_did() {
+    let Some(place) = Place::on_a_server() else { return };
+    duplicates_end(&place);
 }
 
 #[test]

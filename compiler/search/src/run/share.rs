@@ -111,7 +111,10 @@ impl<'a> Share<'_, 'a> {
     /// What came of drawing, in the order of the jobs; where there are fewer, the others are left to whoever comes later. Gives the jobs of
     /// judging.
     pub fn drawn(&mut self, done: Vec<Done>) -> Vec<Job<'a>> {
-        let mut here: BTreeMap<String, u64> = BTreeMap::new();
+        // What is recorded of this batch is not taken in yet.
+        let recorded = self.run.proposed.iter().rev().filter_map(|(_, record)| record.as_ref());
+        let key = |record: &Record| Some((record.form.clone().or(record.hash.clone())?, record.proposal.index));
+        let mut here: BTreeMap<String, u64> = recorded.filter_map(key).collect();
         let mut jobs = Vec::new();
         for (proposal, done) in std::mem::take(&mut self.proposals).into_iter().zip(done) {
             let (index, guest) = (proposal.index, self.run.guests.name(proposal.index));
@@ -121,6 +124,8 @@ impl<'a> Share<'_, 'a> {
                     let (arguments, hash) = (drawn.candidate.arguments.clone(), drawn.candidate.hash.clone());
                     let key = form.as_ref().unwrap_or(&hash);
                     let first = self.run.first.get(key).or_else(|| here.get(key)).copied();
+                    // Others may have done a later one with this network: this one is the first then.
+                    let first = first.filter(|&first| first < index);
                     if first.is_none() {
                         here.insert(key.clone(), index);
                         self.judging.push(self.records.len());
