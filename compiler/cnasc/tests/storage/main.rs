@@ -143,6 +143,31 @@ fn what_was_measured_is_not_measured_again() {
     place.is_whole(120);
 }
 
+/// A process that is killed while the best are measured loses no more than those that it was at.
+#[test]
+fn a_later_look_goes_on_where_it_was() {
+    let place = Place::new();
+    looks(&place, MEASURED);
+    let storage = place.storage();
+    let args = ["--storage", storage.as_str(), "--workers", "1"];
+    let mut child = place.command(&args).stdout(Stdio::null()).spawn().expect("the binary starts");
+    let said = "trial_user_attributes WHERE key = 'look.2'";
+    let patience = Instant::now() + Duration::from_secs(60);
+    while place.count(said) == 0 && Instant::now() < patience && child.try_wait().is_ok_and(|end| end.is_none()) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // One that has ended can't be killed, and need not be.
+    child.kill().ok();
+    child.wait().expect("it was started here");
+    let first = || place.ask(&format!("SELECT value_json FROM {said} ORDER BY trial_id DESC")).expect("a table");
+    let before = first();
+    assert!(before.as_ref().is_some_and(|said| said.contains("kept")), "{before:?}");
+    let found = place.search(0, &args);
+    assert_eq!(first(), before);
+    assert_eq!(found["looks"][1]["judged"].as_i64(), Some(place.count(said)));
+    place.is_whole(120);
+}
+
 /// Few of many are run.
 const MEASURED: &str = "    fidelity {\n        minimize concurrency_score\n    }\n    minimize measured_latency\n    maximize params\n    strategy successive_halving(reduction: 8)\n";
 
