@@ -1,5 +1,5 @@
-//! The blocks that networks are made of as one operator: ReLU → depthwise convolution → convolution → batch norm, each of which may be
-//! left out, with kernels of our own for values and gradients.
+//! The blocks that networks are made of as one operator: ReLU → depthwise convolution → convolution → batch norm → ReLU, each of which
+//! may be left out, with kernels of our own for values and gradients.
 //!
 //! A tensor library computes each part of a block over all images before the next, in a tensor of its own. Here an image goes through
 //! the whole block while it is in the cache, and of what lies between only the values before batch norm are kept; backwards the rest is
@@ -7,22 +7,20 @@
 //! order, so that the bytes don't depend on it either.
 
 mod dense;
-mod direct;
+mod depthwise;
+mod frame;
 mod gradient;
 mod kernel;
 mod lanes;
-mod matrix;
 mod norm;
-mod patches;
-mod plane;
+mod product;
 
 pub use gradient::{Applied, apply};
 
 use cnasc_ir::Shape;
 use cnasc_ir::op::Window;
 use dense::Dense;
-use lanes::LANES;
-use plane::Plane;
+use depthwise::Depthwise;
 use std::sync::Arc;
 
 /// Threads that blocks are computed on.
@@ -37,10 +35,12 @@ pub struct Block {
     pixels: usize,
     /// Whether only the positive part of the input counts.
     relu: bool,
-    depthwise: Option<Plane>,
+    depthwise: Option<Depthwise>,
     dense: Option<Dense>,
     /// Whether batch norm is at the end; else a bias may be.
     pub norm: bool,
+    /// Whether only the positive part of what comes out of batch norm counts.
+    relu_behind: bool,
     /// Whether a bias is added to the convolution's output.
     pub bias: bool,
     /// Channels, rows and columns of the output.
@@ -58,6 +58,7 @@ impl Block {
             depthwise: None,
             dense: None,
             norm: false,
+            relu_behind: false,
             bias: false,
             output: [channels, height, width],
         }
@@ -71,10 +72,9 @@ impl Block {
 
     /// With a window on each channel behind that.
     pub fn with_depthwise(mut self, window: &Window) -> Self {
-        let [channels, height, width] = self.output;
-        let plane = Plane::new(window, height, width);
-        self.output = [channels, plane.to[0], plane.to[1]];
-        self.depthwise = Some(plane);
+        let depthwise = Depthwise::new(window, self.output);
+        self.output[1..].copy_from_slice(&depthwise.frame.to);
+        self.depthwise = Some(depthwise);
         self
     }
 
@@ -93,19 +93,20 @@ impl Block {
         self
     }
 
+    /// With the positive part of what comes out of it.
+    pub fn with_relu_behind(mut self) -> Self {
+        self.relu_behind = true;
+        self
+    }
+
     /// Elements of an image's input and output.
     fn sizes(&self) -> [usize; 2] {
         [self.channels * self.pixels, self.output.iter().product()]
     }
 
-    /// Elements of a channel of the output.
-    fn plane(&self) -> usize {
-        self.output[1] * self.output[2]
-    }
-
     /// Elements of an image between the two convolutions.
     fn between(&self) -> usize {
-        self.channels * self.depthwise.as_ref().map_or(self.pixels, |plane| plane.to[0] * plane.to[1])
+        self.channels * self.depthwise.as_ref().map_or(self.pixels, |window| window.frame.places.len())
     }
 }
 

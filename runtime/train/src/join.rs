@@ -2,6 +2,7 @@
 //! for each of them.
 
 use crate::block::{Threads, vectorised};
+use crate::layout::{numbers, owned, side_by_side, tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
@@ -44,7 +45,7 @@ fn weighted(inputs: Vec<Tensor<4>>, weights: Tensor<1>, threads: &Threads) -> Te
     let made_on = "tensors are made on this backend";
     if !inputs[0].is_autodiff() {
         let weights = weights.try_into_primitive::<Flex>().expect(made_on).to_contiguous();
-        let inputs = inputs.into_iter().map(|x| x.try_into_primitive::<Flex>().expect(made_on).to_contiguous());
+        let inputs = inputs.into_iter().map(|x| side_by_side(&x.try_into_primitive::<Flex>().expect(made_on)));
         let inputs: Vec<FlexTensor> = inputs.collect();
         return Tensor::from_primitive::<Flex>(forward(&inputs, numbers(&weights), threads));
     }
@@ -66,7 +67,7 @@ fn weighted(inputs: Vec<Tensor<4>>, weights: Tensor<1>, threads: &Threads) -> Te
 
 fn learn<const N: usize>(inputs: &[Learnt], weights: &Learnt, threads: &Threads) -> Learnt {
     let nodes = std::array::from_fn::<_, N, _>(|index| inputs.get(index).unwrap_or(weights).node());
-    let values: Vec<FlexTensor> = inputs.iter().map(|x| x.primitive().to_contiguous()).collect();
+    let values: Vec<FlexTensor> = inputs.iter().map(|x| side_by_side(x.primitive())).collect();
     let weights = weights.primitive().to_contiguous();
     let output = forward(&values, numbers(&weights), threads);
     let kept = Kept { inputs: inputs.to_vec(), values, weights, threads: threads.clone() };
@@ -94,7 +95,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
     type State = Kept;
 
     fn backward(self, ops: Ops<Kept, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let gradient = side_by_side(&gradients.consume::<Flex>(&ops.node));
         let Kept { inputs, values, weights, threads } = ops.state;
         let of_weights = ops.parents.get(inputs.len()).cloned().flatten();
         // What other steps left of an input's gradient is added to in its place: a node has several consumers, and each sum of two would be
@@ -172,11 +173,6 @@ struct Share<'a> {
     x: &'a [f32],
 }
 
-/// The elements of a tensor, without a copy where nothing else has them.
-fn owned(tensor: FlexTensor) -> Vec<f32> {
-    tensor.into_data().try_into_vec().expect("a tensor of single precision, as all are made")
-}
-
 fn forward(inputs: &[FlexTensor], weights: &[f32], threads: &Threads) -> FlexTensor {
     let rows: Vec<&[f32]> = inputs.iter().map(numbers).collect();
     let mut output = vec![0.0; rows[0].len()];
@@ -216,11 +212,6 @@ impl WithSimd for Product<'_> {
     }
 }
 
-fn like(tensor: &FlexTensor, values: Vec<f32>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, tensor.layout().shape().clone()))
-}
-
-/// The elements of a tensor that is contiguous.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
-    &tensor.storage::<f32>()[tensor.layout().start_offset()..][..tensor.layout().num_elements()]
+fn like(other: &FlexTensor, values: Vec<f32>) -> FlexTensor {
+    tensor(values, other.layout().shape().dims())
 }

@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod data;
 mod init;
 mod join;
+mod layout;
 mod network;
 mod noise;
 mod operator;

@@ -1,6 +1,6 @@
 //! Which steps of a graph are computed together: a graph → [`Task`]s in order.
 //!
-//! ReLU, a depthwise convolution, a dense one and batch norm that follow each other, of which no other step reads what lies between,
+//! ReLU, a depthwise convolution, a dense one, batch norm and ReLU that follow each other, of which no other step reads what lies between,
 //! are one [`Block`].
 
 use crate::block::Block;
@@ -51,12 +51,14 @@ struct Chain {
     parts: [Option<TensorId>; 3],
     /// How many steps.
     len: usize,
+    /// Whether the last of them is a ReLU behind batch norm.
+    is_ended: bool,
 }
 
 impl Chain {
     fn from(graph: &TensorGraph, readers: &[usize], first: TensorId, last: TensorId) -> Self {
         let shape = graph.step(graph.step(first).inputs[0]).shape;
-        let mut chain = Self { block: Block::new(shape), parts: [None; 3], len: 0 };
+        let mut chain = Self { block: Block::new(shape), parts: [None; 3], len: 0, is_ended: false };
         for index in first.index()..=last.index() {
             let (id, step) = (TensorId::new(index), graph.step(TensorId::new(index)));
             // The step before must be this one's only input, and this one its only reader.
@@ -90,6 +92,10 @@ impl Chain {
             Op::BatchNorm if !norm && !block.bias => {
                 self.parts[2] = Some(id);
                 block.with_norm()
+            }
+            Op::Relu if norm && !self.is_ended => {
+                self.is_ended = true;
+                block.with_relu_behind()
             }
             _ => return false,
         };

@@ -1,151 +1,232 @@
-//! A block's convolution of all channels, on one image at a time: directly where that is faster, else as a product of matrices.
+//! A block's convolution of all channels, on one image at a time, without a matrix of what its windows see: rows of a window are read where
+//! they lie in the image's frame.
 
-use super::direct::{Direct, Kernels, turned};
+use super::frame::Frame;
 use super::lanes::LANES;
-use super::matrix::{Transposed, multiply};
-use super::patches::Patches;
+use super::product::{Begin, Rows, Target, add_products, multiply};
 use cnasc_ir::op::Window;
 
 /// A convolution of all channels.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dense {
     channels: usize,
     outputs: usize,
-    patches: Patches,
-    /// Without a matrix, where that is faster.
-    direct: Option<Direct>,
-    /// The same for the gradient of the image.
-    back: Option<Direct>,
+    frame: Frame,
+    /// Where runs of numbers begin that lie together for a window: its rows, or taps where it is dilated.
+    parts: Vec<usize>,
+    /// Numbers of each.
+    length: usize,
+    /// Where the pixels of an output begin.
+    places: Vec<usize>,
 }
 
-/// Weights in the orders that they are read in.
+/// Weights in the orders that they are read in, with zeros that fill vectors.
 #[derive(Debug)]
-pub struct Ordered<'a> {
-    /// A row an output.
-    rows: &'a [f32],
-    forth: Kernels,
-    back: Kernels,
+pub struct Ordered {
+    /// For each tap and channel a row of outputs.
+    forth: Vec<f32>,
+    /// For each tap and output a row of channels.
+    back: Vec<f32>,
+    /// What sums begin with; none without a bias.
+    bias: Vec<f32>,
 }
 
-/// Memory for one image at a time, and for the sum of the weights' gradients.
+/// Memory for one image at a time. Zeros around the first stay.
 #[derive(Debug)]
 pub struct Work {
-    matrix: Vec<f32>,
-    planes: Vec<f32>,
+    frame: Vec<f32>,
     back: Vec<f32>,
-    turned: Vec<f32>,
-    /// For each channel and tap a row of outputs.
-    sums: Vec<f32>,
 }
 
 impl Dense {
-    /// The window on images of `height` × `width`, which fits them.
-    pub fn new(window: &Window, [channels, height, width]: [usize; 3], outputs: usize) -> Self {
-        let [direct, back] = [Direct::new, Direct::back].map(|way| way(window, height, width));
-        Self { channels, outputs, patches: Patches::new(window, height, width), direct, back }
+    /// The window on images of these channels, rows and columns, which it fits.
+    pub fn new(window: &Window, extents: [usize; 3], outputs: usize) -> Self {
+        let channels = extents[0];
+        let frame = Frame::new(window, extents, channels);
+        let together = if window.columns.dilation == 1 { frame.kernel[1] } else { 1 };
+        let parts = frame.taps.iter().step_by(together).copied().collect();
+        let places = (0..frame.places.len()).map(|place| place * outputs).collect();
+        Self { channels, outputs, parts, length: together * channels, places, frame }
     }
 
     /// Rows and columns of the output.
     pub fn to(&self) -> [usize; 2] {
-        self.patches.to
-    }
-
-    /// Rows and columns of the matrix.
-    fn extents(&self) -> [usize; 2] {
-        [self.channels * self.patches.taps(), self.patches.to[0] * self.patches.to[1]]
+        self.frame.to
     }
 
     /// Memory for gradients, or for values alone.
     pub fn work(&self, are_gradients_wanted: bool) -> Work {
-        let [rows, places] = self.extents();
-        let is_matrix =
-            !self.patches.is_image() && (self.direct.is_none() || are_gradients_wanted && self.back.is_none());
-        let is_summed = are_gradients_wanted && self.is_summed_directly();
-        let outputs = if is_summed { self.outputs.next_multiple_of(LANES) } else { 0 };
-        Work {
-            matrix: vec![0.0; if is_matrix { rows * places } else { 0 }],
-            planes: Vec::new(),
-            back: Vec::new(),
-            turned: vec![0.0; places * outputs],
-            sums: vec![0.0; rows * outputs],
+        let size = if self.frame.is_image() { 0 } else { self.frame.size() };
+        Work { frame: vec![0.0; size], back: vec![0.0; if are_gradients_wanted { size } else { 0 }] }
+    }
+
+    /// Elements of the weights' sums: for each tap and channel a row of outputs, and zeros.
+    pub fn sums(&self) -> usize {
+        self.frame.taps.len() * self.channels * self.outputs.next_multiple_of(LANES)
+    }
+
+    /// Weights that have for each output a row of channels and taps, and what is added to each output.
+    pub fn ordered(&self, weights: &[f32], bias: &[f32]) -> Ordered {
+        let taps = self.frame.taps.len();
+        let [width, width_back] = [self.outputs, self.channels].map(|count| count.next_multiple_of(LANES));
+        let mut forth = vec![0.0; self.sums()];
+        let mut back = vec![0.0; taps * self.outputs * width_back];
+        for (output, row) in weights.chunks_exact(self.channels * taps).enumerate() {
+            for (channel, kernel) in row.chunks_exact(taps).enumerate() {
+                for (tap, &weight) in kernel.iter().enumerate() {
+                    forth[(tap * self.channels + channel) * width + output] = weight;
+                    back[(tap * self.outputs + output) * width_back + channel] = weight;
+                }
+            }
         }
+        let mut row = bias.to_vec();
+        row.resize(if bias.is_empty() { 0 } else { width }, 0.0);
+        Ordered { forth, back, bias: row }
     }
 
-    /// Of one pixel's windows the matrix is the image, so that nothing is gathered for it.
-    fn is_summed_directly(&self) -> bool {
-        self.direct.is_some() && !self.patches.is_image()
+    /// Sums in the order of the weights.
+    pub fn unordered(&self, sums: &[f32]) -> Vec<f32> {
+        let (taps, width) = (self.frame.taps.len(), self.outputs.next_multiple_of(LANES));
+        let mut weights = vec![0.0; self.outputs * self.channels * taps];
+        for (output, row) in weights.chunks_exact_mut(self.channels * taps).enumerate() {
+            for (channel, kernel) in row.chunks_exact_mut(taps).enumerate() {
+                for (tap, weight) in kernel.iter_mut().enumerate() {
+                    *weight = sums[(tap * self.channels + channel) * width + output];
+                }
+            }
+        }
+        weights
     }
 
-    /// Weights that have a row an output.
-    pub fn ordered<'a>(&self, rows: &'a [f32], are_gradients_wanted: bool) -> Ordered<'a> {
-        let extents = [self.outputs, self.channels, self.patches.taps()];
-        let wanted = |way: &Option<Direct>, of: fn(&[f32], [usize; 3]) -> Kernels| {
-            way.as_ref().map(|_| of(rows, extents)).unwrap_or_default()
-        };
-        if are_gradients_wanted {
-            Ordered { rows, forth: Kernels::default(), back: wanted(&self.back, Kernels::back) }
+    /// What the windows see of an image.
+    fn seen<'a>(&'a self, image: &'a [f32], frame: &'a mut [f32]) -> Rows<'a> {
+        let numbers = if self.frame.is_image() {
+            image
         } else {
-            Ordered { rows, forth: wanted(&self.direct, Kernels::forth), back: Kernels::default() }
-        }
+            self.frame.fill(image, false, frame);
+            frame
+        };
+        Rows { numbers, places: &self.frame.places, parts: &self.parts, length: self.length }
     }
 
-    /// Values of an image, behind which there may be more in `from`.
-    pub fn forward(&self, from: &[f32], weights: &Ordered<'_>, to: &mut [f32], work: &mut Work) {
-        if let Some(direct) = &self.direct {
-            direct.apply(direct.planes(self.channels, from, &mut work.planes), &weights.forth, to);
-            return;
-        }
-        let [rows, places] = self.extents();
-        let matrix = self.gathered(from, &mut work.matrix);
-        multiply(to, weights.rows, matrix, [self.outputs, rows, places], Transposed::Neither, false);
+    /// Values of an image.
+    pub fn forward(&self, image: &[f32], weights: &Ordered, to: &mut [f32], work: &mut Work) {
+        let width = self.outputs.next_multiple_of(LANES);
+        let target = Target { numbers: to, places: &self.places, distance: 0, count: self.outputs };
+        let begin = if weights.bias.is_empty() { Begin::Zero } else { Begin::Row(&weights.bias) };
+        multiply(self.seen(image, &mut work.frame), (&weights.forth, width), target, begin);
     }
 
-    /// The matrix of an image.
-    fn gathered<'a>(&self, from: &'a [f32], matrix: &'a mut [f32]) -> &'a [f32] {
-        if self.patches.is_image() {
-            let [rows, places] = self.extents();
-            return &from[..rows * places];
-        }
-        self.patches.gather(from, matrix);
-        matrix
+    /// Adds an image's gradients of the weights to `sums`.
+    pub fn add_weights(&self, image: &[f32], gradient: &[f32], sums: &mut [f32], work: &mut Work) {
+        let width = self.outputs.next_multiple_of(LANES);
+        add_products(self.seen(image, &mut work.frame), (gradient, self.outputs), (sums, width));
     }
 
-    /// Adds an image's gradients of the weights to `to`, or to `work`'s sums, of which [`finish`](Self::finish) makes them.
-    pub fn add_weights(&self, from: &[f32], gradient: &[f32], to: &mut [f32], work: &mut Work) {
-        let [rows, places] = self.extents();
-        let gradient = &gradient[..self.outputs * places];
-        if let Some(direct) = self.direct.as_ref().filter(|_| self.is_summed_directly()) {
-            turned(gradient, self.outputs, &mut work.turned);
-            let planes = direct.planes(self.channels, from, &mut work.planes);
-            direct.add_kernels(planes, &work.turned, &mut work.sums);
-            return;
+    /// The gradient of an image from that of its output.
+    pub fn backward(&self, gradient: &[f32], weights: &Ordered, to: &mut [f32], work: &mut Work) {
+        let width = self.channels.next_multiple_of(LANES);
+        let rows = Rows { numbers: gradient, places: &self.places, parts: &[0], length: self.outputs };
+        let is_image = self.frame.is_image();
+        // Places that no window sees have none.
+        let (frame, begin) = if is_image && self.frame.places.len() * self.channels == to.len() {
+            (&mut *to, Begin::Zero)
+        } else if is_image {
+            to.fill(0.0);
+            (&mut *to, Begin::There)
+        } else {
+            work.back.fill(0.0);
+            (&mut *work.back, Begin::There)
+        };
+        let taps = self.frame.taps.iter().zip(weights.back.chunks_exact(self.outputs * width));
+        for (&distance, matrix) in taps {
+            let target = Target { numbers: frame, places: &self.frame.places, distance, count: self.channels };
+            multiply(rows, (matrix, width), target, begin);
         }
-        let matrix = self.gathered(from, &mut work.matrix);
-        multiply(to, gradient, matrix, [self.outputs, places, rows], Transposed::Right, true);
+        if !is_image {
+            self.frame.take(&work.back, None, to, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cnasc_ir::op::Slide;
+
+    /// Small whole numbers, of which sums are exact in any order.
+    fn some(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|index| ((index * 7 + seed) % 11) as f32 - 5.0).collect()
     }
 
-    /// Adds what `work` has summed.
-    pub fn finish(&self, to: &mut [f32], work: &Work) {
-        let ([rows, _], width) = (self.extents(), self.outputs.next_multiple_of(LANES));
-        for (row, sums) in work.sums.chunks_exact(width).enumerate() {
-            to[row..].iter_mut().step_by(rows).zip(sums).for_each(|(to, sum)| *to += sum);
+    /// Each product of a convolution: places in the image, the weights and the output.
+    fn products(window: &Window, [channels, outputs]: [usize; 2], [height, width]: [usize; 2]) -> Vec<[usize; 3]> {
+        let mut found = Vec::new();
+        let at = |slide: &Slide, place: u32, tap: u32, extent: usize| {
+            usize::try_from(slide.start(place) + i64::from(tap * slide.dilation)).ok().filter(|&at| at < extent)
+        };
+        let [rows, columns] = [(&window.rows, height), (&window.columns, width)]
+            .map(|(slide, extent)| slide.places(extent as u32).expect("it fits"));
+        let taps = window.rows.kernel * window.columns.kernel;
+        for place in 0..rows * columns {
+            for tap in 0..taps {
+                let row = at(&window.rows, place / columns, tap / window.columns.kernel, height);
+                let column = at(&window.columns, place % columns, tap % window.columns.kernel, width);
+                let (Some(row), Some(column)) = (row, column) else { continue };
+                for (output, channel) in
+                    (0..outputs).flat_map(|output| (0..channels).map(move |channel| (output, channel)))
+                {
+                    found.push([
+                        (row * width + column) * channels + channel,
+                        (output * channels + channel) * taps as usize + tap as usize,
+                        place as usize * outputs + output,
+                    ]);
+                }
+            }
         }
+        found
     }
 
-    /// The gradient of an image from that of its output, behind which there may be more.
-    pub fn backward(&self, gradient: &[f32], weights: &Ordered<'_>, to: &mut [f32], work: &mut Work) {
-        if let Some(back) = &self.back {
-            back.apply(back.planes(self.outputs, gradient, &mut work.back), &weights.back, to);
-            return;
+    #[test]
+    fn values_and_gradients_are_sums_of_products() {
+        let window = |kernel, stride, dilation, [before, after]: [u32; 2]| {
+            let slide = Slide { kernel, stride, dilation, before, after };
+            Window { rows: slide, columns: Slide { before: after, after: before, ..slide } }
+        };
+        for (window, [channels, outputs], [height, width]) in [
+            (window(1, 1, 1, [0, 0]), [3, 9], [5, 7]),
+            (window(1, 2, 1, [0, 0]), [2, 3], [4, 5]),
+            (window(3, 1, 1, [1, 1]), [2, 17], [4, 14]),
+            (window(5, 1, 1, [2, 2]), [1, 80], [6, 8]),
+            (window(3, 2, 1, [1, 0]), [16, 33], [6, 5]),
+            (window(3, 1, 2, [1, 3]), [2, 3], [9, 8]),
+            (window(2, 1, 1, [0, 0]), [21, 49], [3, 6]),
+        ] {
+            let products = products(&window, [channels, outputs], [height, width]);
+            let dense = Dense::new(&window, [channels, height, width], outputs);
+            let weights = some(outputs * channels * dense.frame.taps.len(), 1);
+            let (image, bias) = (some(channels * height * width, 2), some(outputs, 4));
+            let gradient = some(outputs * dense.to()[0] * dense.to()[1], 3);
+            let mut work = dense.work(true);
+            for bias in [&bias[..], &[]] {
+                let mut wanted: Vec<f32> =
+                    (0..gradient.len()).map(|at| bias.get(at % outputs).copied().unwrap_or(0.0)).collect();
+                products.iter().for_each(|&[pixel, weight, to]| wanted[to] += image[pixel] * weights[weight]);
+                let mut found = vec![7.0; gradient.len()];
+                dense.forward(&image, &dense.ordered(&weights, bias), &mut found, &mut work);
+                assert_eq!(found, wanted, "{window:?}");
+            }
+            let ordered = dense.ordered(&weights, &bias);
+            let mut sums = vec![1.0; dense.sums()];
+            let mut wanted = vec![1.0; weights.len()];
+            products.iter().for_each(|&[pixel, weight, to]| wanted[weight] += image[pixel] * gradient[to]);
+            dense.add_weights(&image, &gradient, &mut sums, &mut work);
+            assert_eq!(dense.unordered(&sums), wanted, "{window:?}");
+
+            let (mut found, mut wanted) = (vec![7.0; image.len()], vec![0.0; image.len()]);
+            products.iter().for_each(|&[pixel, weight, to]| wanted[pixel] += gradient[to] * weights[weight]);
+            dense.backward(&gradient, &ordered, &mut found, &mut work);
+            assert_eq!(found, wanted, "{window:?}");
         }
-        let [rows, places] = self.extents();
-        let (gradient, shape) = (&gradient[..self.outputs * places], [rows, self.outputs, places]);
-        if self.patches.is_image() {
-            multiply(to, weights.rows, gradient, shape, Transposed::Left, false);
-            return;
-        }
-        multiply(&mut work.matrix, weights.rows, gradient, shape, Transposed::Left, false);
-        to.fill(0.0);
-        self.patches.scatter(&work.matrix, to);
     }
 }

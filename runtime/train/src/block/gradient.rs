@@ -2,6 +2,7 @@
 
 use super::kernel::{Params, Values};
 use super::{Block, Threads};
+use crate::layout::{numbers, owned, side_by_side, tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
@@ -37,7 +38,7 @@ pub fn apply(
 ) -> Applied {
     if let Some([mean, variance]) = stored {
         let made_on = "tensors are made on this backend";
-        let x = x.try_into_primitive::<Flex>().expect(made_on).to_contiguous();
+        let x = side_by_side(&x.try_into_primitive::<Flex>().expect(made_on));
         let params = params.map(|param| numbers(&param.try_into_primitive::<Flex>().expect(made_on)).to_vec());
         let values = block.forward(numbers(&x), views(&params), Some([&mean, &variance]), threads);
         let output = Tensor::from_primitive::<Flex>(block.tensor(values.output));
@@ -53,13 +54,13 @@ pub fn apply(
 fn learn(block: &Arc<Block>, threads: &Threads, x: &Learnt, params: &[Learnt; 4]) -> (Learnt, Option<[Vec<f32>; 2]>) {
     let [depthwise, dense, scale, shift] = params;
     let nodes = [x.node(), depthwise.node(), dense.node(), scale.node(), shift.node()];
-    let x = x.primitive().to_contiguous();
+    let input = side_by_side(x.primitive());
     let params = params.each_ref().map(|param| numbers(&param.primitive().to_contiguous()).to_vec());
-    let mut values = block.forward(numbers(&x), views(&params), None, threads);
+    let mut values = block.forward(numbers(&input), views(&params), None, threads);
     let output = block.tensor(std::mem::take(&mut values.output));
     let statistics = block.norm.then(|| [values.mean.clone(), values.variance.clone()]);
-    let kept =
-        Kept { block: block.clone(), threads: threads.clone(), x, params: Arc::new(params), values: Arc::new(values) };
+    let (params, values) = (Arc::new(params), Arc::new(values));
+    let kept = Kept { block: block.clone(), threads: threads.clone(), x: x.clone(), input, params, values };
     let output = match Step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(kept, output),
         OpsKind::UnTracked(step) => step.finish(output),
@@ -72,7 +73,10 @@ fn learn(block: &Arc<Block>, threads: &Threads, x: &Learnt, params: &[Learnt; 4]
 struct Kept {
     block: Arc<Block>,
     threads: Threads,
-    x: FlexTensor,
+    /// What the input's gradient belongs to.
+    x: Learnt,
+    /// The same as numbers.
+    input: FlexTensor,
     params: Arc<[Vec<f32>; 4]>,
     values: Arc<Values>,
 }
@@ -84,19 +88,22 @@ impl Backward<Flex, 5> for Step {
     type State = Kept;
 
     fn backward(self, ops: Ops<Kept, 5>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let Kept { block, threads, x, params, values } = ops.state;
+        let gradient = side_by_side(&gradients.consume::<Flex>(&ops.node));
+        let Kept { block, threads, x, input, params, values } = ops.state;
+        // What other steps left of the input's gradient is added to in its place.
         let is_input_wanted = ops.parents[0].is_some();
-        let found =
-            block.backward((numbers(&x), views(&params), &values), numbers(&gradient), is_input_wanted, &threads);
-        let shape = x.layout().shape().clone();
-        let input = FlexTensor::from_data(TensorData::new(found.input, shape));
+        let there = is_input_wanted.then(|| gradients.remove::<Flex>(&x).map_or_else(Vec::new, owned));
+        let found = block.backward((numbers(&input), views(&params), &values), numbers(&gradient), there, &threads);
+        let [of_input, params @ ..] = ops.parents;
+        if let Some(node) = of_input {
+            gradients.register::<Flex>(node.id, tensor(found.input, input.layout().shape().dims()));
+        }
         let row = |values: Vec<f32>| {
             let extents = [values.len()];
             FlexTensor::from_data(TensorData::new(values, extents))
         };
-        let all = [input, row(found.depthwise), row(found.dense), row(found.scale), row(found.shift)];
-        for (node, gradient) in ops.parents.into_iter().zip(all) {
+        let all = [found.depthwise, found.dense, found.scale, found.shift].map(row);
+        for (node, gradient) in params.into_iter().zip(all) {
             if let Some(node) = node {
                 gradients.register::<Flex>(node.id, gradient);
             }
@@ -109,16 +116,11 @@ impl Block {
     fn tensor(&self, values: Vec<f32>) -> FlexTensor {
         let [channels, height, width] = self.output;
         let images = values.len() / (channels * height * width);
-        FlexTensor::from_data(TensorData::new(values, [images, channels, height, width]))
+        tensor(values, [images, channels, height, width])
     }
 }
 
 fn views(params: &[Vec<f32>; 4]) -> Params<'_> {
     let [depthwise, dense, scale, shift] = params;
     Params { depthwise, dense, scale, shift }
-}
-
-/// The elements of a tensor that is contiguous.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
-    &tensor.storage::<f32>()[tensor.layout().start_offset()..][..tensor.layout().num_elements()]
 }

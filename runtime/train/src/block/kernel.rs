@@ -1,11 +1,11 @@
-//! A block's values and gradients on slices: images one after the other, each channel by channel.
+//! A block's values and gradients on slices: images one after the other, each with the channels of a pixel side by side.
 
 use super::dense::{self, Ordered};
-use super::norm::{self, Moments};
-use super::plane::Scratch;
-use super::{Block, LANES, Threads, vectorised};
+use super::frame::pass;
+use super::norm::{self, Moments, Scaling};
+use super::{Block, Threads, vectorised};
 use cnasc_ir::op::BATCH_NORM_EPSILON;
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 /// Into how many parts a batch is cut at most, each computed on one thread.
@@ -43,28 +43,56 @@ pub struct Values {
     /// Of each channel before batch norm; empty where there is none.
     pub mean: Vec<f32>,
     pub variance: Vec<f32>,
+    /// What batch norm did, where there is one.
+    scaling: Option<Scaling>,
+}
+
+/// Weights in the order that kernels read them in.
+struct Packed {
+    depthwise: Vec<f32>,
+    dense: Option<Ordered>,
+}
+
+/// Sums of the weights' gradients in the same order.
+struct Sums {
+    depthwise: Vec<f32>,
+    dense: Vec<f32>,
 }
 
 /// Memory for one image at a time.
 struct Work {
-    scratch: Option<Scratch>,
-    /// With room for a vector behind it.
+    /// The input of the depthwise convolution with its zeros, and its gradient.
+    frame: Vec<f32>,
+    of_frame: Vec<f32>,
+    /// Between the convolutions, and its gradient.
     between: Vec<f32>,
+    of_between: Vec<f32>,
+    /// The gradient before batch norm.
+    blended: Vec<f32>,
     dense: Option<dense::Work>,
 }
 
 impl Block {
     fn work(&self, are_gradients_wanted: bool) -> Work {
+        let room = |size: usize, is_wanted: bool| vec![0.0; if is_wanted { size } else { 0 }];
+        let frame = self.depthwise.as_ref().map_or(0, |depthwise| depthwise.frame.size());
+        let is_between = self.dense.is_some() && (self.relu || self.depthwise.is_some());
         Work {
-            scratch: self.depthwise.as_ref().map(super::plane::Plane::scratch),
-            between: vec![0.0; self.between() + LANES],
+            frame: room(frame, true),
+            of_frame: room(frame, are_gradients_wanted),
+            between: room(self.between(), is_between),
+            of_between: room(self.between(), self.dense.is_some() && are_gradients_wanted),
+            blended: room(self.sizes()[1], self.norm && are_gradients_wanted),
             dense: self.dense.as_ref().map(|dense| dense.work(are_gradients_wanted)),
         }
     }
 
-    /// The dense convolution's weights, where there is one.
-    fn ordered<'a>(&self, params: Params<'a>, are_gradients_wanted: bool) -> Option<Ordered<'a>> {
-        self.dense.as_ref().map(|dense| dense.ordered(params.dense, are_gradients_wanted))
+    fn packed(&self, params: Params<'_>) -> Packed {
+        let bias = if self.bias { params.shift } else { &[] };
+        Packed {
+            depthwise: self.depthwise.as_ref().map_or_else(Vec::new, |depthwise| depthwise.packed(params.depthwise)),
+            dense: self.dense.as_ref().map(|dense| dense.ordered(params.dense, bias)),
+        }
     }
 
     /// Images of a part.
@@ -78,129 +106,114 @@ impl Block {
         let count = x.len() / from;
         let mut before = vec![0.0; count * to];
         let part = Self::part(count);
-        let weights = self.ordered(params, false);
+        let packed = self.packed(params);
         let moments: Vec<Vec<Moments>> = threads.install(|| {
             let parts = x.par_chunks(part * from).zip(before.par_chunks_mut(part * to));
-            let of_part = |(x, to_part): (&[f32], &mut [f32])| {
-                self.part_forward(x, to_part, (params, weights.as_ref()), stored.is_none())
-            };
-            parts.map(of_part).collect()
+            parts.map(|(x, to)| self.part_forward(x, to, &packed, stored.is_none())).collect()
         });
         if !self.norm {
-            return Values { before: Vec::new(), output: before, mean: Vec::new(), variance: Vec::new() };
+            let (before, output) = (Vec::new(), before);
+            return Values { before, output, mean: Vec::new(), variance: Vec::new(), scaling: None };
         }
-        let channels = 0..self.output[0];
         let whole = |channel: usize| {
             let parts = moments.iter().map(|part| part[channel]);
             parts.fold(Moments::default(), Moments::with).mean_and_variance()
         };
         let (mean, variance): (Vec<f32>, Vec<f32>) = match stored {
             Some([mean, variance]) => (mean.to_vec(), variance.to_vec()),
-            None => channels.map(whole).unzip(),
+            None => (0..self.output[0]).map(whole).unzip(),
         };
-        let factors = factors(params.scale, &variance);
+        let scaling = Scaling::new([params.scale, params.shift], [&mean, &variance], self.relu_behind);
         let mut output = vec![0.0; before.len()];
         threads.install(|| {
             let parts = before.par_chunks(part * to).zip(output.par_chunks_mut(part * to));
-            parts.for_each(|(from, to)| {
-                let planes = from.chunks_exact(self.plane()).zip(to.chunks_exact_mut(self.plane()));
-                for (index, (from, to)) in planes.enumerate() {
-                    let channel = index % self.output[0];
-                    let factor = factors[channel];
-                    norm::scale(to, from, factor, params.shift[channel] - mean[channel] * factor);
-                }
-            });
+            parts.for_each(|(from, to)| scaling.apply(from, to));
         });
-        Values { before, output, mean, variance }
+        Values { before, output, mean, variance, scaling: Some(scaling) }
     }
 
     /// One part's images up to batch norm, and the moments of each channel.
-    fn part_forward(
-        &self,
-        x: &[f32],
-        to: &mut [f32],
-        params: (Params<'_>, Option<&Ordered<'_>>),
-        wants_moments: bool,
-    ) -> Vec<Moments> {
+    fn part_forward(&self, x: &[f32], to: &mut [f32], packed: &Packed, wants_moments: bool) -> Vec<Moments> {
         let [from_size, to_size] = self.sizes();
         let mut work = self.work(false);
         let mut moments = vec![Moments::default(); if self.norm && wants_moments { self.output[0] } else { 0 }];
         for (x, to) in x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)) {
-            self.image_forward(x, to, params, &mut work);
-            for (moments, plane) in moments.iter_mut().zip(to.chunks_exact(self.plane())) {
-                *moments = moments.with(Moments::of(plane));
+            if let (Some(dense), Some(weights)) = (&self.dense, &packed.dense) {
+                let Work { frame, between, dense: Some(memory), .. } = &mut work else { continue };
+                dense.forward(self.first(x, packed, frame, between), weights, to, memory);
+            } else {
+                self.first(x, packed, &mut work.frame, to);
+            }
+            if !moments.is_empty() {
+                norm::add_moments(&mut moments, to);
             }
         }
         moments
     }
 
-    fn image_forward(
-        &self,
-        x: &[f32],
-        to: &mut [f32],
-        (params, weights): (Params<'_>, Option<&Ordered<'_>>),
-        work: &mut Work,
-    ) {
-        let (Some(dense), Some(memory), Some(weights)) = (&self.dense, &mut work.dense, weights) else {
-            self.first(x, to, params, &mut work.scratch);
-            return;
-        };
-        self.first(x, &mut work.between[..self.between()], params, &mut work.scratch);
-        dense.forward(&work.between, weights, to, memory);
-        if self.bias {
-            for (plane, bias) in to.chunks_exact_mut(self.plane()).zip(params.shift) {
-                plane.iter_mut().for_each(|value| *value += bias);
+    /// ReLU and the depthwise convolution of one image, in `to` or, where there is neither, the image itself if there is no room.
+    fn first<'a>(&self, x: &'a [f32], packed: &Packed, frame: &mut [f32], to: &'a mut [f32]) -> &'a [f32] {
+        match &self.depthwise {
+            Some(depthwise) => {
+                depthwise.frame.fill(x, self.relu, frame);
+                depthwise.forward(frame, &packed.depthwise, to);
             }
+            None if self.relu => vectorised(|| to.iter_mut().zip(x).for_each(|(to, &x)| *to = x.max(0.0))),
+            None if to.is_empty() => return x,
+            None => to.copy_from_slice(x),
         }
+        to
     }
 
-    /// ReLU and the depthwise convolution of one image.
-    fn first(&self, x: &[f32], to: &mut [f32], params: Params<'_>, scratch: &mut Option<Scratch>) {
-        let (Some(plane), Some(scratch)) = (&self.depthwise, scratch) else {
-            if self.relu {
-                vectorised(|| to.iter_mut().zip(x).for_each(|(to, &x)| *to = x.max(0.0)));
-            } else {
-                to.copy_from_slice(x);
-            }
-            return;
-        };
-        let kernels = params.depthwise.chunks_exact(plane.taps());
-        let planes = x.chunks_exact(self.pixels).zip(to.chunks_exact_mut(plane.to[0] * plane.to[1]));
-        for ((x, to), kernel) in planes.zip(kernels) {
-            plane.forward(x, kernel, to, self.relu, scratch);
-        }
-    }
-
-    /// Gradients of everything from the output's. The input's is of no meaning where it is not wanted.
+    /// Gradients of everything from the output's. The input's is added to what `input` has, or fills it where that is empty; unless nobody
+    /// wants it.
     pub fn backward(
         &self,
         (x, params, values): (&[f32], Params<'_>, &Values),
         gradient: &[f32],
-        is_input_wanted: bool,
+        input: Option<Vec<f32>>,
         threads: &Threads,
     ) -> Gradients {
         let [from, to] = self.sizes();
         let count = x.len() / from;
         let part = Self::part(count);
         let (blends, scale, shift) = self.norm_backward(values, params, gradient, threads);
-        let mut input = vec![0.0; x.len()];
-        let weights = self.ordered(params, true);
-        let parts: Vec<[Vec<f32>; 2]> = threads.install(|| {
-            let images = x.par_chunks(part * from).zip(input.par_chunks_mut(part * from));
-            let of_part = |(index, (x, to_x)): (usize, (&[f32], &mut [f32]))| {
+        let is_added = input.as_ref().is_some_and(|input| !input.is_empty());
+        let mut input = input.map(|mut input| {
+            input.resize(x.len(), 0.0);
+            input
+        });
+        let packed = self.packed(params);
+        let to_parts: Vec<Option<&mut [f32]>> = match &mut input {
+            Some(input) => input.chunks_mut(part * from).map(Some).collect(),
+            None => x.chunks(part * from).map(|_| None).collect(),
+        };
+        let parts: Vec<Sums> = threads.install(|| {
+            let images = x.par_chunks(part * from).zip(to_parts.into_par_iter());
+            let of_part = |(index, (x, to_x)): (usize, (&[f32], Option<&mut [f32]>))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
-                let params = (params, weights.as_ref());
-                self.part_backward((x, params), (before, &gradient[behind], &blends), to_x, is_input_wanted)
+                let norm = values.scaling.as_ref().map(|scaling| (scaling, &blends));
+                self.part_backward((x, &packed), (before, &gradient[behind], norm), (to_x, is_added))
             };
             images.enumerate().map(of_part).collect()
         });
-        let [mut depthwise, mut dense] = [vec![0.0; params.depthwise.len()], vec![0.0; params.dense.len()]];
-        for [of_depthwise, of_dense] in parts {
-            depthwise.iter_mut().zip(of_depthwise).for_each(|(sum, part)| *sum += part);
-            dense.iter_mut().zip(of_dense).for_each(|(sum, part)| *sum += part);
+        let whole = parts.into_iter().reduce(Sums::with);
+        let Sums { depthwise, dense } = whole.unwrap_or_else(|| self.sums());
+        Gradients {
+            input: input.unwrap_or_default(),
+            depthwise: self.depthwise.as_ref().map_or_else(Vec::new, |window| window.unpacked(&depthwise)),
+            dense: self.dense.as_ref().map_or_else(Vec::new, |window| window.unordered(&dense)),
+            scale,
+            shift,
         }
-        Gradients { input, depthwise, dense, scale, shift }
+    }
+
+    fn sums(&self) -> Sums {
+        Sums {
+            depthwise: vec![0.0; self.depthwise.as_ref().map_or(0, super::depthwise::Depthwise::sums)],
+            dense: vec![0.0; self.dense.as_ref().map_or(0, dense::Dense::sums)],
+        }
     }
 
     /// How each channel's gradient before batch norm is made of the one behind it and of the values, and the gradients of batch norm's
@@ -211,123 +224,110 @@ impl Block {
         params: Params<'_>,
         gradient: &[f32],
         threads: &Threads,
-    ) -> (Vec<[f32; 3]>, Vec<f32>, Vec<f32>) {
-        let (channels, plane) = (self.output[0], self.plane());
+    ) -> ([Vec<f32>; 3], Vec<f32>, Vec<f32>) {
         if !self.norm && !self.bias {
-            return (Vec::new(), Vec::new(), Vec::new());
+            return Default::default();
         }
-        let image = channels * plane;
+        let [_, image] = self.sizes();
         let size = Self::part(gradient.len() / image) * image;
         let parts: Vec<Vec<[f64; 2]>> = threads.install(|| {
             let parts = gradient.par_chunks(size).enumerate();
             let of_part = |(index, gradient): (usize, &[f32])| {
-                // Without batch norm only the gradients' own sums count.
-                let before = values.before.get(index * size..).filter(|_| self.norm).unwrap_or(gradient);
-                let mut sums = vec![[0.0_f64; 2]; channels];
-                for (index, (before, gradient)) in
-                    before.chunks_exact(plane).zip(gradient.chunks_exact(plane)).enumerate()
-                {
-                    let channel = index % channels;
-                    let mean = values.mean.get(channel).copied().unwrap_or(0.0);
-                    let found = norm::sums(before, gradient, mean);
-                    sums[channel].iter_mut().zip(found).for_each(|(sum, found)| *sum += f64::from(found));
+                let mut sums = vec![[0.0_f64; 2]; self.output[0]];
+                for (place, gradient) in gradient.chunks_exact(image).enumerate() {
+                    match &values.scaling {
+                        Some(scaling) => {
+                            let before = &values.before[index * size + place * image..][..image];
+                            scaling.add_sums((before, gradient), &values.mean, &mut sums);
+                        }
+                        None => norm::add_values(&mut sums, gradient),
+                    }
                 }
                 sums
             };
             parts.map(of_part).collect()
         });
-        let sums: Vec<[f64; 2]> = (0..channels)
+        let sums: Vec<[f64; 2]> = (0..self.output[0])
             .map(|channel| parts.iter().fold([0.0; 2], |[a, b], part| [a + part[channel][0], b + part[channel][1]]))
             .collect();
         let shift = sums.iter().map(|sums| sums[0] as f32).collect();
         if !self.norm {
-            return (Vec::new(), Vec::new(), shift);
+            return (Default::default(), Vec::new(), shift);
         }
-        let number = (gradient.len() / channels) as f64;
-        let roots: Vec<f64> =
-            values.variance.iter().map(|&variance| f64::from(variance + BATCH_NORM_EPSILON).sqrt()).collect();
-        let scale = sums.iter().zip(&roots).map(|(sums, root)| (sums[1] / root) as f32).collect();
-        let blend = |channel: usize| {
-            let (root, mean) = (roots[channel], f64::from(values.mean[channel]));
+        let number = (gradient.len() / self.output[0]) as f64;
+        let mut blends: [Vec<f32>; 3] = Default::default();
+        let mut scale = Vec::with_capacity(sums.len());
+        for (channel, sums) in sums.iter().enumerate() {
+            let root = f64::from(values.variance[channel] + BATCH_NORM_EPSILON).sqrt();
             let a = f64::from(params.scale[channel]) / root;
-            let b = -a * sums[channel][1] / (number * root * root);
-            [a as f32, b as f32, (-a * sums[channel][0] / number - b * mean) as f32]
-        };
-        ((0..channels).map(blend).collect(), scale, shift)
+            let b = -a * sums[1] / (number * root * root);
+            let c = -a * sums[0] / number - b * f64::from(values.mean[channel]);
+            scale.push((sums[1] / root) as f32);
+            blends.iter_mut().zip([a, b, c]).for_each(|(row, figure)| row.push(figure as f32));
+        }
+        (blends, scale, shift)
     }
 
-    /// One part's gradients of the two convolutions; its input's go into `to_x`.
+    /// One part's gradients of the two convolutions; its input's go into `to_x`, if that is wanted.
     fn part_backward(
         &self,
-        (x, (params, weights)): (&[f32], (Params<'_>, Option<&Ordered<'_>>)),
-        (before, gradient, blends): (&[f32], &[f32], &[[f32; 3]]),
-        to_x: &mut [f32],
-        is_input_wanted: bool,
-    ) -> [Vec<f32>; 2] {
+        (x, packed): (&[f32], &Packed),
+        (before, gradient, norm): (&[f32], &[f32], Option<(&Scaling, &[Vec<f32>; 3])>),
+        (mut to_x, is_added): (Option<&mut [f32]>, bool),
+    ) -> Sums {
         let [from_size, to_size] = self.sizes();
-        let mut work = self.work(true);
-        // Of images to learn from nobody wants a gradient; but the window's goes through what lies behind it.
-        let goes_on = is_input_wanted || self.depthwise.is_some();
-        let mut blended = vec![0.0; if self.norm { to_size + LANES } else { 0 }];
-        let mut of_between = vec![0.0; self.between()];
-        let mut sums = [vec![0.0; params.depthwise.len()], vec![0.0; params.dense.len()]];
-        let images = x.chunks_exact(from_size).zip(to_x.chunks_exact_mut(from_size));
-        for (index, ((x, to_x), gradient)) in images.zip(gradient.chunks_exact(to_size)).enumerate() {
-            let gradient = if self.norm {
-                let before = &before[index * to_size..][..to_size];
-                let planes = before.chunks_exact(self.plane()).zip(gradient.chunks_exact(self.plane()));
-                let to = blended.chunks_exact_mut(self.plane()).zip(blends);
-                planes
-                    .zip(to)
-                    .for_each(|((before, gradient), (to, &blend))| norm::blend(to, (gradient, before), blend));
-                &blended
-            } else {
-                gradient
-            };
-            let [of_depthwise, of_dense] = &mut sums;
-            if let (Some(dense), Some(memory), Some(weights)) = (&self.dense, &mut work.dense, weights) {
-                self.first(x, &mut work.between[..self.between()], params, &mut work.scratch);
-                dense.add_weights(&work.between, gradient, of_dense, memory);
-                if goes_on {
-                    dense.backward(gradient, weights, &mut of_between, memory);
-                    self.first_backward((x, params, &of_between), (to_x, of_depthwise), &mut work.scratch);
+        let (mut work, mut sums) = (self.work(true), self.sums());
+        let images = x.chunks_exact(from_size).zip(gradient.chunks_exact(to_size));
+        for (index, (x, gradient)) in images.enumerate() {
+            let Work { frame, of_frame, between, of_between, blended, dense: memory } = &mut work;
+            let gradient = match norm {
+                Some((scaling, blends)) => {
+                    scaling.blend((&before[index * to_size..][..to_size], gradient), blends, blended);
+                    &*blended
                 }
-            } else {
-                self.first_backward((x, params, &gradient[..to_size]), (to_x, of_depthwise), &mut work.scratch);
+                None => gradient,
+            };
+            let to_x = to_x.as_deref_mut().map(|to_x| &mut to_x[index * from_size..][..from_size]);
+            let gradient = match (&self.dense, &packed.dense, memory) {
+                (Some(dense), Some(weights), Some(memory)) => {
+                    dense.add_weights(self.first(x, packed, frame, between), gradient, &mut sums.dense, memory);
+                    // Of images to learn from nobody wants a gradient; but the window's goes through what lies behind it.
+                    if to_x.is_none() && self.depthwise.is_none() {
+                        continue;
+                    }
+                    dense.backward(gradient, weights, of_between, memory);
+                    &*of_between
+                }
+                _ => {
+                    if let Some(depthwise) = &self.depthwise {
+                        depthwise.frame.fill(x, self.relu, frame);
+                    }
+                    gradient
+                }
+            };
+            let mask = self.relu.then_some(x);
+            let Some(depthwise) = &self.depthwise else {
+                if let Some(to_x) = to_x {
+                    pass(gradient, mask, to_x, is_added);
+                }
+                continue;
+            };
+            of_frame.fill(0.0);
+            depthwise.backward((frame, &packed.depthwise, gradient), (of_frame, &mut sums.depthwise));
+            if let Some(to_x) = to_x {
+                depthwise.frame.take(of_frame, mask, to_x, is_added);
             }
-        }
-        if let (Some(dense), Some(memory)) = (&self.dense, &work.dense) {
-            dense.finish(&mut sums[1], memory);
         }
         sums
     }
-
-    /// Gradients through the depthwise convolution and ReLU of one image.
-    fn first_backward(
-        &self,
-        (x, params, gradient): (&[f32], Params<'_>, &[f32]),
-        (to_x, to_kernels): (&mut [f32], &mut [f32]),
-        scratch: &mut Option<Scratch>,
-    ) {
-        if let (Some(plane), Some(scratch)) = (&self.depthwise, scratch) {
-            let taps = plane.taps();
-            let planes = x.chunks_exact(self.pixels).zip(to_x.chunks_exact_mut(self.pixels));
-            let kernels = params.depthwise.chunks_exact(taps).zip(to_kernels.chunks_exact_mut(taps));
-            let gradients = gradient.chunks_exact(plane.to[0] * plane.to[1]);
-            for (((x, to_x), (kernel, to_kernel)), gradient) in planes.zip(kernels).zip(gradients) {
-                plane.backward((x, kernel, gradient), (to_x, to_kernel), self.relu, scratch);
-            }
-        } else {
-            to_x.copy_from_slice(gradient);
-        }
-        if self.relu {
-            vectorised(|| to_x.iter_mut().zip(x).for_each(|(to, &x)| *to = if x > 0.0 { *to } else { 0.0 }));
-        }
-    }
 }
 
-/// scale / √(variance + ε) of each channel.
-fn factors(scale: &[f32], variance: &[f32]) -> Vec<f32> {
-    let pairs = scale.iter().zip(variance);
-    pairs.map(|(scale, variance)| scale / (variance + BATCH_NORM_EPSILON).sqrt()).collect()
+impl Sums {
+    /// Both.
+    fn with(mut self, other: Self) -> Self {
+        for (sums, others) in [(&mut self.depthwise, other.depthwise), (&mut self.dense, other.dense)] {
+            vectorised(|| sums.iter_mut().zip(&others).for_each(|(sum, other)| *sum += other));
+        }
+        self
+    }
 }

@@ -1,27 +1,97 @@
-//! Vectors of numbers that are computed on side by side, as many on every machine, so that the order of sums is the same.
+//! Vectors of numbers, as wide as the machine has them, of which the last in a row may be a part.
+
+#![allow(
+    unsafe_code,
+    reason = "innermost loops that check every place take several times as long; their callers check once"
+)]
 
 use pulp::Simd;
+use pulp::bytemuck::{bytes_of, cast_slice, cast_slice_mut, pod_read_unaligned};
 
-/// How many numbers.
+/// Numbers of the widest vectors: rows of which whole ones are read have as many, or a multiple.
 pub const LANES: usize = 16;
 
-/// sum + a·b, rounded once where the machine has vectors, all of which can.
+/// The first numbers of a slice, as many as a vector has; zeros behind them where the slice has fewer.
 #[inline(always)]
-pub fn added<S: Simd>(mut sums: [f32; LANES], a: &[f32; LANES], b: &[f32; LANES]) -> [f32; LANES] {
-    for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-        *sum = if S::IS_SCALAR { *sum + a * b } else { a.mul_add(*b, *sum) };
+pub fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    match from.get(..S::F32_LANES) {
+        Some(whole) => pod_read_unaligned(cast_slice(whole)),
+        None => simd.partial_load_f32s(from),
     }
-    sums
 }
 
-/// The sum of all: halves are added to each other.
+/// The numbers from a place on, as many as a vector has.
+///
+/// # Safety
+/// As many must lie there.
 #[inline(always)]
-pub fn total(mut sums: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        let (front, back) = sums.split_at_mut(half);
-        front.iter_mut().zip(back).for_each(|(sum, other)| *sum += *other);
-        half /= 2;
+pub unsafe fn load_at<S: Simd>(from: &[f32], at: usize) -> S::f32s {
+    debug_assert!(at + S::F32_LANES <= from.len());
+    // SAFETY: the caller's; any bits are numbers.
+    unsafe { from.as_ptr().add(at).cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes a vector to a place.
+///
+/// # Safety
+/// As many numbers must lie there.
+#[inline(always)]
+pub unsafe fn store_at<S: Simd>(to: &mut [f32], at: usize, vector: S::f32s) {
+    debug_assert!(at + S::F32_LANES <= to.len());
+    // SAFETY: the caller's.
+    unsafe { to.as_mut_ptr().add(at).cast::<S::f32s>().write_unaligned(vector) };
+}
+
+/// As many numbers from a place on as `count` says, which is no more than a vector has; zeros behind them.
+///
+/// # Safety
+/// As many must lie there.
+#[inline(always)]
+pub unsafe fn load_some<S: Simd>(simd: S, from: &[f32], at: usize, count: usize) -> S::f32s {
+    if count == S::F32_LANES {
+        // SAFETY: the caller's.
+        unsafe { load_at::<S>(from, at) }
+    } else {
+        simd.partial_load_f32s(&from[at..][..count])
     }
-    sums[0]
+}
+
+/// Writes the first `count` numbers of a vector to a place.
+///
+/// # Safety
+/// As many must lie there.
+#[inline(always)]
+pub unsafe fn store_some<S: Simd>(simd: S, to: &mut [f32], at: usize, count: usize, vector: S::f32s) {
+    if count == S::F32_LANES {
+        // SAFETY: the caller's.
+        unsafe { store_at::<S>(to, at, vector) };
+    } else {
+        simd.partial_store_f32s(&mut to[at..][..count], vector);
+    }
+}
+
+/// The number at a place.
+///
+/// # Safety
+/// It must lie there.
+#[inline(always)]
+pub unsafe fn number_at(from: &[f32], at: usize) -> f32 {
+    debug_assert!(at < from.len());
+    // SAFETY: the caller's.
+    unsafe { *from.get_unchecked(at) }
+}
+
+/// Writes a vector, of which only so many numbers as there is room for.
+#[inline(always)]
+pub fn store<S: Simd>(simd: S, to: &mut [f32], vector: S::f32s) {
+    match to.get_mut(..S::F32_LANES) {
+        Some(whole) => cast_slice_mut(whole).copy_from_slice(bytes_of(&vector)),
+        None => simd.partial_store_f32s(to, vector),
+    }
+}
+
+/// Where the vectors of a row of so many numbers begin and end.
+#[inline(always)]
+pub fn vectors<S: Simd>(count: usize) -> impl Iterator<Item = [usize; 2]> {
+    (0..count).step_by(S::F32_LANES).map(move |first| [first, count.min(first + S::F32_LANES)])
 }
