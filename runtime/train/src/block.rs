@@ -11,9 +11,7 @@ mod depthwise;
 mod frame;
 mod gradient;
 mod kernel;
-mod lanes;
 mod norm;
-mod product;
 
 pub use gradient::{Applied, apply};
 

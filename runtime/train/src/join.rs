@@ -3,6 +3,7 @@
 
 use crate::block::{Threads, vectorised};
 use crate::layout::{numbers, owned, side_by_side, tensor};
+use crate::room::{Part, Room};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
@@ -13,7 +14,7 @@ use burn_flex::{Flex, FlexTensor};
 use burn_tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use rayon::slice::{ParallelSlice, ParallelSliceMut};
+use rayon::slice::ParallelSlice;
 
 type Learning = Autodiff<Flex, NoCheckpointing>;
 type Learnt = <Learning as BackendTypes>::FloatTensorPrimitive;
@@ -100,16 +101,17 @@ impl<const N: usize> Backward<Flex, N> for Step {
         let of_weights = ops.parents.get(inputs.len()).cloned().flatten();
         // What other steps left of an input's gradient is added to in its place: a node has several consumers, and each sum of two would be
         // another way through memory.
-        let mut sums: Vec<Option<Vec<f32>>> = Vec::with_capacity(inputs.len());
+        let count = numbers(&gradient).len();
+        let mut sums: Vec<Option<Room>> = Vec::with_capacity(inputs.len());
         for (x, node) in inputs.iter().zip(&ops.parents) {
-            let is_wanted = node.is_some();
-            sums.push(is_wanted.then(|| gradients.remove::<Flex>(x).map_or_else(Vec::new, owned)));
+            let there = |_| gradients.remove::<Flex>(x).map_or_else(Vec::new, owned);
+            sums.push(node.as_ref().map(there).map(|there| Room::behind(there, count)));
         }
         let parts =
             backward(numbers(&gradient), &values, (&mut sums, numbers(&weights)), of_weights.is_some(), &threads);
         for (sum, node) in sums.into_iter().zip(&ops.parents) {
             if let (Some(sum), Some(node)) = (sum, node) {
-                gradients.register::<Flex>(node.id, like(&gradient, sum));
+                gradients.register::<Flex>(node.id, like(&gradient, sum.into_numbers()));
             }
         }
         if let Some(node) = of_weights {
@@ -122,24 +124,20 @@ impl<const N: usize> Backward<Flex, N> for Step {
 }
 
 /// Adds weightⱼ · gradient to each sum that is wanted, and gives Σ gradient · xⱼ where these are, by parts that don't depend on the number of
-/// threads. A sum without elements is one that nothing was added to.
+/// threads.
 fn backward(
     gradient: &[f32],
     values: &[FlexTensor],
-    (sums, weights): (&mut [Option<Vec<f32>>], &[f32]),
+    (sums, weights): (&mut [Option<Room>], &[f32]),
     are_products_wanted: bool,
     threads: &Threads,
 ) -> Vec<[f64; MOST]> {
     let mut parts: Vec<Vec<Share<'_>>> = (0..gradient.len().div_ceil(PART)).map(|_| Vec::new()).collect();
     for (((input, sum), &weight), x) in sums.iter_mut().enumerate().zip(weights).zip(values) {
-        let is_fresh = sum.as_ref().is_some_and(Vec::is_empty);
-        if let Some(sum) = sum.as_mut().filter(|sum| sum.is_empty()) {
-            sum.resize(gradient.len(), 0.0);
-        }
-        let mut chunks = sum.as_mut().map(|sum| sum.chunks_mut(PART));
+        let mut rooms = sum.as_mut().map(|sum| sum.parts(PART).into_iter());
         for (share, x) in parts.iter_mut().zip(numbers(x).chunks(PART)) {
-            let sum = chunks.as_mut().and_then(Iterator::next);
-            share.push(Share { input, weight, is_fresh, sum, x });
+            let sum = rooms.as_mut().and_then(Iterator::next);
+            share.push(Share { input, weight, sum, x });
         }
     }
     threads.install(|| {
@@ -150,12 +148,9 @@ fn backward(
                 if are_products_wanted {
                     products[share.input] = Arch::new().dispatch(Product { a: gradient, b: share.x });
                 }
-                let Share { weight, is_fresh, sum: Some(sum), .. } = share else { continue };
-                if is_fresh {
-                    vectorised(|| sum.iter_mut().zip(gradient).for_each(|(sum, &from)| *sum = weight * from));
-                } else {
-                    vectorised(|| sum.iter_mut().zip(gradient).for_each(|(sum, &from)| *sum += weight * from));
-                }
+                let Share { weight, sum: Some(sum), .. } = share else { continue };
+                let sum = sum.open();
+                vectorised(|| sum.iter_mut().zip(gradient).for_each(|(sum, &from)| *sum += weight * from));
             }
             products
         };
@@ -167,27 +162,23 @@ fn backward(
 struct Share<'a> {
     input: usize,
     weight: f32,
-    /// Whether nothing was added to the sum before.
-    is_fresh: bool,
-    sum: Option<&'a mut [f32]>,
+    sum: Option<Part<'a>>,
     x: &'a [f32],
 }
 
 fn forward(inputs: &[FlexTensor], weights: &[f32], threads: &Threads) -> FlexTensor {
     let rows: Vec<&[f32]> = inputs.iter().map(numbers).collect();
-    let mut output = vec![0.0; rows[0].len()];
+    let mut output = Room::new(rows[0].len());
     threads.install(|| {
-        output.par_chunks_mut(PART).enumerate().for_each(|(index, to)| {
-            let mut rows = rows.iter().zip(weights).map(|(row, &weight)| (&row[index * PART..], weight));
-            if let Some((from, weight)) = rows.next() {
-                vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to = weight * from));
-            }
-            for (from, weight) in rows {
+        output.parts(PART).into_par_iter().enumerate().for_each(|(index, to)| {
+            let to = to.open();
+            for (row, weight) in rows.iter().zip(weights) {
+                let from = &row[index * PART..];
                 vectorised(|| to.iter_mut().zip(from).for_each(|(to, &from)| *to += weight * from));
             }
         });
     });
-    like(&inputs[0], output)
+    like(&inputs[0], output.into_numbers())
 }
 
 /// Σ a·b. A job and not a closure, so that it is computed on wide vectors.

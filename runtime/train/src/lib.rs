@@ -13,14 +13,18 @@ pub mod checkpoint;
 pub mod data;
 mod init;
 mod join;
+mod lanes;
 mod layout;
+mod linear;
 mod network;
 mod noise;
 mod operator;
 mod optimizer;
 mod plan;
 mod pool;
+mod product;
 pub mod proxy;
+mod room;
 mod schedule;
 mod trainer;
 

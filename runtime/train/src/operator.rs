@@ -1,7 +1,7 @@
 //! One operator on a batch of images, as burn calls: inputs of the extents (images, channels, rows, columns) → output of the same form.
 
 use crate::block::{self, Applied, Block, Threads};
-use crate::{Lots, join, pool};
+use crate::{Lots, join, linear, pool};
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn_tensor::{DType, Device, Tensor, TensorData, activation, module};
 use cnasc_ir::op::{Axis, BATCH_NORM_EPSILON, Gate, Slide, Window};
@@ -229,6 +229,11 @@ impl Pass<'_> {
             None => x,
         };
         let weight = self.param(step, 0).reshape([outputs, elements]);
+        if let Some(threads) = self.threads {
+            let bias = if bias { self.param(step, 1) } else { self.constant(Vec::new(), [0]) };
+            return linear::apply(x.reshape([images, elements]), weight, bias, threads)
+                .reshape([images, outputs, 1, 1]);
+        }
         let product = self.whole(self.halved(x.reshape([images, elements])).matmul(self.halved(weight).transpose()));
         let output = if bias { product + self.param(step, 1).reshape([1, outputs]) } else { product };
         output.reshape([images, outputs, 1, 1])

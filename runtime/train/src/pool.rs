@@ -2,7 +2,9 @@
 //! output kept for the gradient.
 
 use crate::block::Threads;
+use crate::lanes::{load, store, vectors};
 use crate::layout::{numbers, owned, side_by_side, tensor};
+use crate::room::Room;
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
@@ -13,8 +15,8 @@ use burn_flex::Flex;
 use burn_tensor::Tensor;
 use cnasc_ir::op::{Slide, Window};
 use pulp::{Arch, Simd, WithSimd};
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::{ParallelSlice, ParallelSliceMut};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
 use std::sync::Arc;
 
 type Learning = Autodiff<Flex, NoCheckpointing>;
@@ -72,18 +74,18 @@ fn seen(slide: &Slide, extent: usize, place: usize) -> Vec<usize> {
 }
 
 impl Pool {
-    /// The output, and for each of its elements which pixel that its window sees it came from: the first of equals.
-    fn forward(&self, x: &[f32], threads: &Threads) -> (Vec<f32>, Vec<u32>) {
+    /// The output, and for each of its elements which of the pixels that its window sees it came from: the first of equals.
+    fn forward(&self, x: &[f32], threads: &Threads) -> (Vec<f32>, Vec<f32>) {
         let [from, to] = self.sizes();
-        let mut output = vec![0.0; x.len() / from * to];
-        let mut places = vec![0_u32; output.len()];
+        let count = x.len() / from * to;
+        let (mut output, mut places) = (Room::new(count), Room::new(count));
         threads.install(|| {
-            let outputs = output.par_chunks_exact_mut(to).zip(places.par_chunks_exact_mut(to));
-            x.par_chunks_exact(from)
-                .zip(outputs)
-                .for_each(|(x, (output, places))| Arch::new().dispatch(Values { pool: self, x, output, places }));
+            let outputs = output.parts(to).into_par_iter().zip(places.parts(to));
+            x.par_chunks_exact(from).zip(outputs).for_each(|(x, (output, places))| {
+                Arch::new().dispatch(Values { pool: self, x, output: output.open(), places: places.open() });
+            });
         });
-        (output, places)
+        (output.into_numbers(), places.into_numbers())
     }
 
     /// Elements of an image and of its output.
@@ -98,31 +100,30 @@ struct Values<'a> {
     pool: &'a Pool,
     x: &'a [f32],
     output: &'a mut [f32],
-    places: &'a mut [u32],
+    places: &'a mut [f32],
 }
 
 impl WithSimd for Values<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { pool, x, output, places } = self;
         let channels = pool.to[1];
         let outputs = output.chunks_exact_mut(channels).zip(places.chunks_exact_mut(channels));
         for (window, (output, places)) in pool.windows.iter().zip(outputs) {
-            for (place, &at) in (0..).zip(window) {
-                let seen = &x[at..][..channels];
-                if place == 0 {
-                    // What is no number stays one, so that a run that diverges is noticed.
-                    output.copy_from_slice(seen);
-                    places.fill(0);
-                    continue;
+            for [first, end] in vectors::<S>(channels) {
+                let seen = |at: usize| load(simd, &x[at..][first..end]);
+                // What is no number stays one, so that a run that diverges is noticed.
+                let (mut most, mut place) = (seen(window[0]), simd.splat_f32s(0.0));
+                for (other, &at) in window.iter().enumerate().skip(1) {
+                    let value = seen(at);
+                    let is_more = simd.less_than_f32s(most, value);
+                    most = simd.select_f32s(is_more, value, most);
+                    place = simd.select_f32s(is_more, simd.splat_f32s(other as f32), place);
                 }
-                for ((most, at), &value) in output.iter_mut().zip(&mut *places).zip(seen) {
-                    let is_more = value > *most;
-                    *most = if is_more { value } else { *most };
-                    *at = if is_more { place } else { *at };
-                }
+                store(simd, &mut output[first..end], most);
+                store(simd, &mut places[first..end], place);
             }
         }
     }
@@ -132,7 +133,7 @@ impl WithSimd for Values<'_> {
 struct Slopes<'a> {
     pool: &'a Pool,
     gradient: &'a [f32],
-    places: &'a [u32],
+    places: &'a [f32],
     to: &'a mut [f32],
 }
 
@@ -140,15 +141,18 @@ impl WithSimd for Slopes<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { pool, gradient, places, to } = self;
         let channels = pool.to[1];
         let outputs = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
         for (window, (gradient, places)) in pool.windows.iter().zip(outputs) {
-            for (place, &at) in (0..).zip(window) {
-                let to = to[at..][..channels].iter_mut();
-                for (to, (&gradient, &at)) in to.zip(gradient.iter().zip(places)) {
-                    *to += if at == place { gradient } else { 0.0 };
+            for [first, end] in vectors::<S>(channels) {
+                let [gradient, place] = [gradient, places].map(|row| load(simd, &row[first..end]));
+                for (other, &at) in window.iter().enumerate() {
+                    let is_it = simd.equal_f32s(place, simd.splat_f32s(other as f32));
+                    let to = &mut to[at..][first..end];
+                    let share = simd.select_f32s(is_it, gradient, simd.splat_f32s(0.0));
+                    store(simd, to, simd.add_f32s(load(simd, to), share));
                 }
             }
         }
@@ -161,7 +165,7 @@ struct Kept {
     /// What the gradient belongs to.
     x: Learnt,
     pool: Arc<Pool>,
-    places: Arc<[u32]>,
+    places: Arc<Vec<f32>>,
     threads: Threads,
 }
 
@@ -178,14 +182,16 @@ impl Backward<Flex, 1> for Step {
         let Kept { x, pool, places, threads } = ops.state;
         let [from, to] = pool.sizes();
         // What other steps left of the input's gradient is added to in its place.
-        let mut input = gradients.remove::<Flex>(&x).map_or_else(|| vec![0.0; gradient.len() / to * from], owned);
+        let there = gradients.remove::<Flex>(&x).map_or_else(Vec::new, owned);
+        let mut input = Room::behind(there, gradient.len() / to * from);
         threads.install(|| {
             let gradients = gradient.par_chunks_exact(to).zip(places.par_chunks_exact(to));
-            input.par_chunks_exact_mut(from).zip(gradients).for_each(|(to, (gradient, places))| {
-                Arch::new().dispatch(Slopes { pool: &pool, gradient, places, to });
+            input.parts(from).into_par_iter().zip(gradients).for_each(|(to, (gradient, places))| {
+                Arch::new().dispatch(Slopes { pool: &pool, gradient, places, to: to.open() });
             });
         });
         let [images, channels, ..] = pool.to;
-        gradients.register::<Flex>(node.id, tensor(input, [images, channels, pool.from[0], pool.from[1]]));
+        gradients
+            .register::<Flex>(node.id, tensor(input.into_numbers(), [images, channels, pool.from[0], pool.from[1]]));
     }
 }

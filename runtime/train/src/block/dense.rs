@@ -2,9 +2,10 @@
 //! they lie in the image's frame.
 
 use super::frame::Frame;
-use super::lanes::LANES;
-use super::product::{Begin, Rows, Target, add_products, multiply};
-use cnasc_ir::op::Window;
+use crate::lanes::LANES;
+use crate::product::{Begin, Rows, Target, add_products, multiply};
+use cnasc_ir::op::{Slide, Window};
+use std::ops::Range;
 
 /// A convolution of all channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub struct Dense {
     length: usize,
     /// Where the pixels of an output begin.
     places: Vec<usize>,
+    /// Places whose windows see the image by the same parts, and these.
+    groups: Vec<[Range<usize>; 2]>,
+    /// For each part the places whose windows see the image by it; others see zeros.
+    spans: Vec<Range<usize>>,
 }
 
 /// Weights in the orders that they are read in, with zeros that fill vectors.
@@ -46,7 +51,35 @@ impl Dense {
         let together = if window.columns.dilation == 1 { frame.kernel[1] } else { 1 };
         let parts = frame.taps.iter().step_by(together).copied().collect();
         let places = (0..frame.places.len()).map(|place| place * outputs).collect();
-        Self { channels, outputs, parts, length: together * channels, places, frame }
+        let mut dense = Self {
+            channels,
+            outputs,
+            parts,
+            length: together * channels,
+            places,
+            groups: Vec::new(),
+            spans: Vec::new(),
+            frame,
+        };
+        dense.find_seen(&window.rows, extents[1]);
+        dense
+    }
+
+    /// Finds by which of the window's rows each row of the output sees the image.
+    fn find_seen(&mut self, rows: &Slide, height: usize) {
+        let ([_, width], each) = (self.frame.to, self.parts.len() / self.frame.kernel[0]);
+        self.spans = vec![0..0; self.parts.len()];
+        for (row, place) in (0..).zip((0..self.places.len()).step_by(width)) {
+            let taps = rows.inside(row, height as u32, (0, 0));
+            let parts = taps.start as usize * each..taps.end as usize * each;
+            for span in &mut self.spans[parts.clone()] {
+                *span = if span.end == 0 { place..place + width } else { span.start..place + width };
+            }
+            match self.groups.last_mut() {
+                Some([places, others]) if *others == parts => places.end += width,
+                _ => self.groups.push([place..place + width, parts]),
+            }
+        }
     }
 
     /// Rows and columns of the output.
@@ -112,39 +145,48 @@ impl Dense {
     /// Values of an image.
     pub fn forward(&self, image: &[f32], weights: &Ordered, to: &mut [f32], work: &mut Work) {
         let width = self.outputs.next_multiple_of(LANES);
-        let target = Target { numbers: to, places: &self.places, distance: 0, count: self.outputs };
         let begin = if weights.bias.is_empty() { Begin::Zero } else { Begin::Row(&weights.bias) };
-        multiply(self.seen(image, &mut work.frame), (&weights.forth, width), target, begin);
+        let all = self.seen(image, &mut work.frame);
+        for [places, parts] in &self.groups {
+            let rows = Rows { places: &all.places[places.clone()], parts: &all.parts[parts.clone()], ..all };
+            let matrix = &weights.forth[parts.start * self.length * width..];
+            let places = &self.places[places.clone()];
+            multiply(rows, (matrix, width), Target { numbers: to, places, distance: 0, count: self.outputs }, begin);
+        }
     }
 
     /// Adds an image's gradients of the weights to `sums`.
     pub fn add_weights(&self, image: &[f32], gradient: &[f32], sums: &mut [f32], work: &mut Work) {
         let width = self.outputs.next_multiple_of(LANES);
-        add_products(self.seen(image, &mut work.frame), (gradient, self.outputs), (sums, width));
+        let all = self.seen(image, &mut work.frame);
+        let sums = sums.chunks_exact_mut(self.length * width);
+        for ((part, span), sums) in all.parts.iter().zip(&self.spans).zip(sums) {
+            let rows = Rows { places: &all.places[span.clone()], parts: std::slice::from_ref(part), ..all };
+            add_products(rows, (&gradient[span.start * self.outputs..], self.outputs), (sums, width));
+        }
     }
 
     /// The gradient of an image from that of its output.
     pub fn backward(&self, gradient: &[f32], weights: &Ordered, to: &mut [f32], work: &mut Work) {
         let width = self.channels.next_multiple_of(LANES);
-        let rows = Rows { numbers: gradient, places: &self.places, parts: &[0], length: self.outputs };
+        to.fill(0.0);
         let is_image = self.frame.is_image();
-        // Places that no window sees have none.
-        let (frame, begin) = if is_image && self.frame.places.len() * self.channels == to.len() {
-            (&mut *to, Begin::Zero)
-        } else if is_image {
-            to.fill(0.0);
-            (&mut *to, Begin::There)
-        } else {
-            work.back.fill(0.0);
-            (&mut *work.back, Begin::There)
-        };
-        let taps = self.frame.taps.iter().zip(weights.back.chunks_exact(self.outputs * width));
-        for (&distance, matrix) in taps {
-            let target = Target { numbers: frame, places: &self.frame.places, distance, count: self.channels };
-            multiply(rows, (matrix, width), target, begin);
+        let frame = if is_image { &mut *to } else { &mut *work.back };
+        if !is_image {
+            frame.fill(0.0);
+        }
+        let matrices = weights.back.chunks_exact(self.outputs * width);
+        let each = self.frame.taps.len() / self.parts.len();
+        for ((tap, &distance), matrix) in self.frame.taps.iter().enumerate().zip(matrices) {
+            let span = &self.spans[tap / each];
+            let rows =
+                Rows { numbers: gradient, places: &self.places[span.clone()], parts: &[0], length: self.outputs };
+            let places = &self.frame.places[span.clone()];
+            let target = Target { numbers: &mut *frame, places, distance, count: self.channels };
+            multiply(rows, (matrix, width), target, Begin::There);
         }
         if !is_image {
-            self.frame.take(&work.back, None, to, false);
+            self.frame.take(&work.back, None, to);
         }
     }
 }
@@ -152,7 +194,6 @@ impl Dense {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cnasc_ir::op::Slide;
 
     /// Small whole numbers, of which sums are exact in any order.
     fn some(count: usize, seed: usize) -> Vec<f32> {

@@ -6,7 +6,7 @@
 )]
 
 use super::frame::Frame;
-use super::lanes::{LANES, load, load_at, store, store_at, vectors};
+use crate::lanes::{LANES, load, load_at, store, store_at, vectors};
 use cnasc_ir::op::Window;
 use pulp::{Arch, Simd, WithSimd};
 

@@ -1,7 +1,7 @@
 //! An image with zeros around it, on which each tap of a window lies at a fixed distance from the window's place. The channels of a pixel
 //! are side by side.
 
-use super::lanes::{load, store, vectors};
+use crate::lanes::{load, store, vectors};
 use cnasc_ir::op::{Slide, Window};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -73,9 +73,9 @@ impl Frame {
         Arch::new().dispatch(Fill { window: self, image, relu, frame });
     }
 
-    /// Puts the image inside a frame into `to`, or adds it; where there is a `mask`, only where that is positive.
-    pub fn take(&self, frame: &[f32], mask: Option<&[f32]>, to: &mut [f32], is_added: bool) {
-        Arch::new().dispatch(Take { window: self, frame, mask, to, is_added });
+    /// Adds the image inside a frame to `to`; where there is a `mask`, only where that is positive.
+    pub fn take(&self, frame: &[f32], mask: Option<&[f32]>, to: &mut [f32]) {
+        Arch::new().dispatch(Take { window: self, frame, mask, to });
     }
 }
 
@@ -111,7 +111,6 @@ struct Take<'a> {
     frame: &'a [f32],
     mask: Option<&'a [f32]>,
     to: &'a mut [f32],
-    is_added: bool,
 }
 
 impl WithSimd for Take<'_> {
@@ -119,24 +118,23 @@ impl WithSimd for Take<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { window, frame, mask, to, is_added } = self;
+        let Self { window, frame, mask, to } = self;
         for [at, framed, count] in window.runs() {
             let mask = mask.map(|mask| &mask[at..][..count]);
-            Pass { from: &frame[framed..][..count], mask, to: &mut to[at..][..count], is_added }.with_simd(simd);
+            Pass { from: &frame[framed..][..count], mask, to: &mut to[at..][..count] }.with_simd(simd);
         }
     }
 }
 
-/// Puts numbers into `to`, or adds them; where there is a `mask`, only where that is positive.
-pub fn pass(from: &[f32], mask: Option<&[f32]>, to: &mut [f32], is_added: bool) {
-    Arch::new().dispatch(Pass { from, mask, to, is_added });
+/// Adds numbers to `to`; where there is a `mask`, only where that is positive.
+pub fn pass(from: &[f32], mask: Option<&[f32]>, to: &mut [f32]) {
+    Arch::new().dispatch(Pass { from, mask, to });
 }
 
 struct Pass<'a> {
     from: &'a [f32],
     mask: Option<&'a [f32]>,
     to: &'a mut [f32],
-    is_added: bool,
 }
 
 impl WithSimd for Pass<'_> {
@@ -144,7 +142,7 @@ impl WithSimd for Pass<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { from, mask, to, is_added } = self;
+        let Self { from, mask, to } = self;
         let zeros = simd.splat_f32s(0.0);
         for [first, end] in vectors::<S>(from.len()) {
             let mut passed = load(simd, &from[first..end]);
@@ -153,8 +151,7 @@ impl WithSimd for Pass<'_> {
                 passed = simd.select_f32s(is_positive, passed, zeros);
             }
             let to = &mut to[first..end];
-            let whole = if is_added { simd.add_f32s(load(simd, to), passed) } else { passed };
-            store(simd, to, whole);
+            store(simd, to, simd.add_f32s(load(simd, to), passed));
         }
     }
 }
@@ -186,10 +183,11 @@ mod tests {
                 }
             }
             let mut taken = vec![1.0; image.len()];
-            frame.take(&framed, None, &mut taken, true);
+            frame.take(&framed, None, &mut taken);
             assert!(taken.iter().zip(&image).all(|(taken, value)| *taken == value.max(0.0) + 1.0));
             framed.fill(7.0);
-            frame.take(&framed, Some(&image), &mut taken, false);
+            taken.fill(0.0);
+            frame.take(&framed, Some(&image), &mut taken);
             assert!(taken.iter().zip(&image).all(|(&taken, &value)| taken == if value > 0.0 { 7.0 } else { 0.0 }));
         }
         assert!(Frame::new(&Window::square(1, 2, 0), [3, 4, 4], 3).is_image());

@@ -4,9 +4,10 @@ use super::dense::{self, Ordered};
 use super::frame::pass;
 use super::norm::{self, Moments, Scaling};
 use super::{Block, Threads, vectorised};
+use crate::room::{Part, Room};
 use cnasc_ir::op::BATCH_NORM_EPSILON;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use rayon::slice::{ParallelSlice, ParallelSliceMut};
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
 
 /// Into how many parts a batch is cut at most, each computed on one thread.
 const PARTS: usize = 16;
@@ -104,13 +105,14 @@ impl Block {
     pub fn forward(&self, x: &[f32], params: Params<'_>, stored: Option<[&[f32]; 2]>, threads: &Threads) -> Values {
         let [from, to] = self.sizes();
         let count = x.len() / from;
-        let mut before = vec![0.0; count * to];
+        let mut before = Room::new(count * to);
         let part = Self::part(count);
         let packed = self.packed(params);
         let moments: Vec<Vec<Moments>> = threads.install(|| {
-            let parts = x.par_chunks(part * from).zip(before.par_chunks_mut(part * to));
-            parts.map(|(x, to)| self.part_forward(x, to, &packed, stored.is_none())).collect()
+            let parts = x.par_chunks(part * from).zip(before.parts(part * to));
+            parts.map(|(x, to)| self.part_forward(x, to.open(), &packed, stored.is_none())).collect()
         });
+        let before = before.into_numbers();
         if !self.norm {
             let (before, output) = (Vec::new(), before);
             return Values { before, output, mean: Vec::new(), variance: Vec::new(), scaling: None };
@@ -124,11 +126,12 @@ impl Block {
             None => (0..self.output[0]).map(whole).unzip(),
         };
         let scaling = Scaling::new([params.scale, params.shift], [&mean, &variance], self.relu_behind);
-        let mut output = vec![0.0; before.len()];
+        let mut output = Room::new(before.len());
         threads.install(|| {
-            let parts = before.par_chunks(part * to).zip(output.par_chunks_mut(part * to));
-            parts.for_each(|(from, to)| scaling.apply(from, to));
+            let parts = before.par_chunks(part * to).zip(output.parts(part * to));
+            parts.for_each(|(from, to)| scaling.apply(from, to.open()));
         });
+        let output = output.into_numbers();
         Values { before, output, mean, variance, scaling: Some(scaling) }
     }
 
@@ -165,8 +168,7 @@ impl Block {
         to
     }
 
-    /// Gradients of everything from the output's. The input's is added to what `input` has, or fills it where that is empty; unless nobody
-    /// wants it.
+    /// Gradients of everything from the output's. The input's is added to what `input` has, if anything; unless nobody wants it.
     pub fn backward(
         &self,
         (x, params, values): (&[f32], Params<'_>, &Values),
@@ -178,30 +180,26 @@ impl Block {
         let count = x.len() / from;
         let part = Self::part(count);
         let (blends, scale, shift) = self.norm_backward(values, params, gradient, threads);
-        let is_added = input.as_ref().is_some_and(|input| !input.is_empty());
-        let mut input = input.map(|mut input| {
-            input.resize(x.len(), 0.0);
-            input
-        });
+        let mut input = input.map(|there| Room::behind(there, x.len()));
         let packed = self.packed(params);
-        let to_parts: Vec<Option<&mut [f32]>> = match &mut input {
-            Some(input) => input.chunks_mut(part * from).map(Some).collect(),
-            None => x.chunks(part * from).map(|_| None).collect(),
-        };
+        let mut to_parts: Vec<Option<Part<'_>>> = x.chunks(part * from).map(|_| None).collect();
+        if let Some(input) = &mut input {
+            to_parts = input.parts(part * from).into_iter().map(Some).collect();
+        }
         let parts: Vec<Sums> = threads.install(|| {
-            let images = x.par_chunks(part * from).zip(to_parts.into_par_iter());
-            let of_part = |(index, (x, to_x)): (usize, (&[f32], Option<&mut [f32]>))| {
+            let images = x.par_chunks(part * from).zip(to_parts);
+            let of_part = |(index, (x, to_x)): (usize, (&[f32], Option<Part<'_>>))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
                 let norm = values.scaling.as_ref().map(|scaling| (scaling, &blends));
-                self.part_backward((x, &packed), (before, &gradient[behind], norm), (to_x, is_added))
+                self.part_backward((x, &packed), (before, &gradient[behind], norm), to_x.map(Part::open))
             };
             images.enumerate().map(of_part).collect()
         });
         let whole = parts.into_iter().reduce(Sums::with);
         let Sums { depthwise, dense } = whole.unwrap_or_else(|| self.sums());
         Gradients {
-            input: input.unwrap_or_default(),
+            input: input.map_or_else(Vec::new, Room::into_numbers),
             depthwise: self.depthwise.as_ref().map_or_else(Vec::new, |window| window.unpacked(&depthwise)),
             dense: self.dense.as_ref().map_or_else(Vec::new, |window| window.unordered(&dense)),
             scale,
@@ -273,7 +271,7 @@ impl Block {
         &self,
         (x, packed): (&[f32], &Packed),
         (before, gradient, norm): (&[f32], &[f32], Option<(&Scaling, &[Vec<f32>; 3])>),
-        (mut to_x, is_added): (Option<&mut [f32]>, bool),
+        mut to_x: Option<&mut [f32]>,
     ) -> Sums {
         let [from_size, to_size] = self.sizes();
         let (mut work, mut sums) = (self.work(true), self.sums());
@@ -308,14 +306,14 @@ impl Block {
             let mask = self.relu.then_some(x);
             let Some(depthwise) = &self.depthwise else {
                 if let Some(to_x) = to_x {
-                    pass(gradient, mask, to_x, is_added);
+                    pass(gradient, mask, to_x);
                 }
                 continue;
             };
             of_frame.fill(0.0);
             depthwise.backward((frame, &packed.depthwise, gradient), (of_frame, &mut sums.depthwise));
             if let Some(to_x) = to_x {
-                depthwise.frame.take(of_frame, mask, to_x, is_added);
+                depthwise.frame.take(of_frame, mask, to_x);
             }
         }
         sums

@@ -1,7 +1,7 @@
 //! Batch norm on images with the channels of a pixel side by side: statistics of images that are put together in one order, and its gradient.
 //! A ReLU may be behind it.
 
-use super::lanes::{LANES, load, store, vectors};
+use crate::lanes::{LANES, load, store, vectors};
 use cnasc_ir::op::BATCH_NORM_EPSILON;
 use pulp::{Arch, Simd, WithSimd};
 

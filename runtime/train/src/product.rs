@@ -6,7 +6,7 @@
     reason = "innermost loops that check every place take several times as long; what they read is checked before"
 )]
 
-use super::lanes::{LANES, load_at, load_some, number_at, store_at, store_some};
+use crate::lanes::{LANES, load_at, load_some, number_at, store_at, store_some};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows whose sums are in registers together.
@@ -62,6 +62,7 @@ pub enum Begin<'a> {
 /// fills vectors.
 pub fn multiply(rows: Rows<'_>, (matrix, width): (&[f32], usize), target: Target<'_>, begin: Begin<'_>) {
     rows.check();
+    assert_eq!(rows.places.len(), target.places.len(), "each row has its place");
     let most = target.places.iter().max().map_or(0, |most| most + target.distance + target.count);
     assert!(most <= target.numbers.len() && target.count <= width && width.is_multiple_of(LANES));
     assert!(rows.parts.len() * rows.length * width <= matrix.len());
@@ -124,13 +125,14 @@ impl Multiply<'_> {
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, simd: S, first: usize) {
         let (from, to) = (self.rows.places, self.target.places);
-        let (from, from_rest) = from.as_chunks::<ROWS>();
-        let (to, to_rest) = to.as_chunks::<ROWS>();
-        for (from, to) in from.iter().zip(to) {
-            self.tile::<S, ROWS, V>(simd, first, from, to);
-        }
-        for (&from, &to) in from_rest.iter().zip(to_rest) {
-            self.tile::<S, 1, V>(simd, first, &[from], &[to]);
+        let mut at = 0;
+        while at < to.len() {
+            at += match to.len() - at {
+                1 => self.tile::<S, 1, V>(simd, first, (from, to), at),
+                2..4 => self.tile::<S, 2, V>(simd, first, (from, to), at),
+                4..ROWS => self.tile::<S, 4, V>(simd, first, (from, to), at),
+                _ => self.tile::<S, ROWS, V>(simd, first, (from, to), at),
+            }
         }
     }
 
@@ -139,9 +141,13 @@ impl Multiply<'_> {
         &mut self,
         simd: S,
         first: usize,
-        from: &[usize; R],
-        to: &[usize; R],
-    ) {
+        (from, to): (&[usize], &[usize]),
+        at: usize,
+    ) -> usize {
+        let (mut from_places, mut to_places) = ([0; R], [0; R]);
+        from_places.copy_from_slice(&from[at..][..R]);
+        to_places.copy_from_slice(&to[at..][..R]);
+        let (from, to) = (from_places, to_places);
         let Self { rows: Rows { numbers, parts, length, .. }, matrix, width, ref mut target, begin } = *self;
         // Numbers of the last vector.
         let last = (target.count - first - (V - 1) * S::F32_LANES).min(S::F32_LANES);
@@ -185,6 +191,7 @@ impl Multiply<'_> {
                 unsafe { store_some(simd, target.numbers, at, counts[v], sums[r][v]) };
             }
         }
+        R
     }
 }
 
