@@ -7,9 +7,41 @@
 
 use pulp::Simd;
 use pulp::bytemuck::{bytes_of, cast_slice, cast_slice_mut, pod_read_unaligned};
+use std::ops::{Deref, DerefMut, Range};
 
 /// Numbers of the widest vectors: rows of which whole ones are read have as many, or a multiple.
 pub const LANES: usize = 16;
+
+/// Numbers that begin where a line of the caches does, so that a whole vector is in one of them.
+#[derive(Debug)]
+pub struct Aligned {
+    numbers: Vec<f32>,
+    range: Range<usize>,
+}
+
+impl Aligned {
+    /// So many zeros.
+    pub fn zeros(count: usize) -> Self {
+        let numbers = vec![0.0_f32; if count == 0 { 0 } else { count + LANES }];
+        // Where it can't be told where lines begin, anywhere is right.
+        let first = numbers.as_ptr().align_offset(LANES * size_of::<f32>()).min(numbers.len() - count);
+        Self { numbers, range: first..first + count }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.numbers[self.range.clone()]
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[self.range.clone()]
+    }
+}
 
 /// The first numbers of a slice, as many as a vector has; zeros behind them where the slice has fewer.
 #[inline(always)]
@@ -88,6 +120,18 @@ pub fn store<S: Simd>(simd: S, to: &mut [f32], vector: S::f32s) {
         Some(whole) => cast_slice_mut(whole).copy_from_slice(bytes_of(&vector)),
         None => simd.partial_store_f32s(to, vector),
     }
+}
+
+/// Has numbers brought near that are read soon, while something else is computed.
+pub fn prefetch(numbers: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in numbers.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every such machine can, and nothing is read that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = numbers;
 }
 
 /// Where the vectors of a row of so many numbers begin and end.

@@ -23,6 +23,9 @@ type Learnt = <Learning as BackendTypes>::FloatTensorPrimitive;
 /// Images, or outputs, that a thread takes at a time.
 const PART: usize = 28;
 
+/// Columns that are turned at a time: a few lines of the caches of every row, since rows lie on pages of their own.
+const BLOCK: usize = 64;
+
 /// The product of rows, an image each, and the rows of a matrix, an output each, plus a bias where it has elements.
 ///
 /// # Panics
@@ -63,9 +66,9 @@ fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &[f32], threads: &Threads)
 /// A matrix of so many columns with its rows as columns, and zeros up to `width` of them.
 fn turned(matrix: &[f32], columns: usize, width: usize) -> Vec<f32> {
     let mut turned = vec![0.0; columns * width];
-    turned.par_chunks_mut(LANES * width).enumerate().for_each(|(index, to)| {
+    turned.par_chunks_mut(BLOCK * width).enumerate().for_each(|(index, to)| {
         for (row, from) in matrix.chunks_exact(columns).enumerate() {
-            let from = &from[index * LANES..columns.min((index + 1) * LANES)];
+            let from = &from[index * BLOCK..columns.min((index + 1) * BLOCK)];
             to[row..].iter_mut().step_by(width).zip(from).for_each(|(to, &from)| *to = from);
         }
     });

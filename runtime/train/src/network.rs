@@ -209,6 +209,12 @@ impl Network {
                     observe(id, &made);
                     tensors[id.index()] = Some(made);
                 }
+                &Task::Same { of, id } => {
+                    let made = tensors[of.index()].clone().expect("steps are in order");
+                    self.give_up(&mut tensors, place);
+                    observe(id, &made);
+                    tensors[id.index()] = Some(made);
+                }
                 Task::Block { block, input, parts, output } => {
                     let x = tensors[input.index()].clone().expect("steps are in order");
                     self.give_up(&mut tensors, place);
@@ -245,7 +251,7 @@ fn last_read(graph: &TensorGraph, tasks: &[Task], logits: TensorId) -> Vec<Vec<T
         .map(|task| {
             let inputs = match task {
                 Task::Step(id) => graph.step(*id).inputs.as_slice(),
-                Task::Block { input, .. } => std::slice::from_ref(input),
+                Task::Same { of: input, .. } | Task::Block { input, .. } => std::slice::from_ref(input),
             };
             inputs.iter().copied().filter(|input| !std::mem::replace(&mut read[input.index()], true)).collect()
         })

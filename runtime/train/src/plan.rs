@@ -13,6 +13,13 @@ use std::sync::Arc;
 pub enum Task {
     /// One step by burn's operators.
     Step(TensorId),
+    /// None: an earlier step computes the same.
+    Same {
+        /// That one.
+        of: TensorId,
+        /// The step that need not be computed.
+        id: TensorId,
+    },
     /// Several by kernels of our own.
     Block {
         /// What they compute.
@@ -38,11 +45,24 @@ pub fn tasks(graph: &TensorGraph, last: TensorId) -> Vec<Task> {
     let mut index = 1;
     while index <= last.index() {
         let first = TensorId::new(index);
+        if let Some(of) = pooled_before(graph, first) {
+            tasks.push(Task::Same { of, id: first });
+            index += 1;
+            continue;
+        }
         let chain = Chain::from(graph, &readers, first, last);
         index += chain.len.max(1);
         tasks.push(chain.task(graph, first));
     }
     tasks
+}
+
+/// The first step that pools the same as this one, as edges that leave one node for smaller images do.
+fn pooled_before(graph: &TensorGraph, id: TensorId) -> Option<TensorId> {
+    let step = graph.step(id);
+    let is_pool = matches!(step.op, Op::MaxPool { .. } | Op::AvgPool { .. } | Op::GlobalAvg);
+    let is_same = |other: &TensorId| graph.step(*other).op == step.op && graph.step(*other).inputs == step.inputs;
+    is_pool.then(|| graph.ids().take(id.index()).find(is_same)).flatten()
 }
 
 /// Steps behind each other that a block can have.

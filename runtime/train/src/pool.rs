@@ -147,7 +147,7 @@ impl WithSimd for Slopes<'_> {
         let outputs = gradient.chunks_exact(channels).zip(places.chunks_exact(channels));
         for (window, (gradient, places)) in pool.windows.iter().zip(outputs) {
             for [first, end] in vectors::<S>(channels) {
-                let [gradient, place] = [gradient, places].map(|row| load(simd, &row[first..end]));
+                let (gradient, place) = (load(simd, &gradient[first..end]), load(simd, &places[first..end]));
                 for (other, &at) in window.iter().enumerate() {
                     let is_it = simd.equal_f32s(place, simd.splat_f32s(other as f32));
                     let to = &mut to[at..][first..end];

@@ -9,12 +9,16 @@
 use crate::lanes::{LANES, load_at, load_some, number_at, store_at, store_some};
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows whose sums are in registers together.
-const ROWS: usize = 7;
-/// Vectors of each of them: with one of each row and the matrix's they fill the registers of AVX-512.
+/// Vectors of a row whose sums are in registers together, for several rows.
 const VECTORS: usize = 2;
-/// Rows of the matrix whose gradients are, with half as many vectors.
-const TAPS: usize = 8;
+
+/// Rows whose products are added at a time: their lines, which are read again and again, fit a core's nearest cache.
+const NEAR: usize = 128;
+
+/// How many of these rows there are: fewer on machines that have half as many registers.
+const fn most<S: Simd>([wide, narrow]: [usize; 2]) -> usize {
+    if S::F32_LANES == LANES { wide } else { narrow }
+}
 
 /// What is read: for each row the places at which its parts begin.
 #[derive(Clone, Copy)]
@@ -127,11 +131,12 @@ impl Multiply<'_> {
         let (from, to) = (self.rows.places, self.target.places);
         let mut at = 0;
         while at < to.len() {
-            at += match to.len() - at {
+            at += match (to.len() - at).min(most::<S>([7, 6])) {
                 1 => self.tile::<S, 1, V>(simd, first, (from, to), at),
-                2..4 => self.tile::<S, 2, V>(simd, first, (from, to), at),
-                4..ROWS => self.tile::<S, 4, V>(simd, first, (from, to), at),
-                _ => self.tile::<S, ROWS, V>(simd, first, (from, to), at),
+                2 | 3 => self.tile::<S, 2, V>(simd, first, (from, to), at),
+                4 | 5 => self.tile::<S, 4, V>(simd, first, (from, to), at),
+                6 => self.tile::<S, 6, V>(simd, first, (from, to), at),
+                _ => self.tile::<S, 7, V>(simd, first, (from, to), at),
             }
         }
     }
@@ -209,17 +214,9 @@ impl WithSimd for AddProducts<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { rows: Rows { numbers, places, parts, length }, gradient, count, to, width } = self;
-        for (part, to) in parts.iter().zip(to.chunks_exact_mut(length * width)) {
-            let numbers = &numbers[*part..];
-            let job = Tap { numbers, places, gradient, count, width };
-            let mut first = 0;
-            while first < count {
-                let vectors = (count - first).div_ceil(S::F32_LANES);
-                match vectors {
-                    1 => job.columns::<S, 1>(simd, first, to),
-                    _ => job.columns::<S, 2>(simd, first, to),
-                }
-                first += vectors.min(2) * S::F32_LANES;
+        for (places, gradient) in places.chunks(NEAR).zip(gradient.chunks(NEAR * count)) {
+            for (part, to) in parts.iter().zip(to.chunks_exact_mut(length * width)) {
+                Tap { numbers: &numbers[*part..], places, gradient, count, width }.all(simd, to);
             }
         }
     }
@@ -236,14 +233,29 @@ struct Tap<'a> {
 
 impl Tap<'_> {
     #[inline(always)]
+    fn all<S: Simd>(&self, simd: S, to: &mut [f32]) {
+        let mut first = 0;
+        while first < self.count {
+            let vectors = (self.count - first).div_ceil(S::F32_LANES);
+            match vectors {
+                1 => self.columns::<S, 1>(simd, first, to),
+                _ => self.columns::<S, VECTORS>(simd, first, to),
+            }
+            first += vectors.min(VECTORS) * S::F32_LANES;
+        }
+    }
+
+    #[inline(always)]
     fn columns<S: Simd, const V: usize>(&self, simd: S, first: usize, to: &mut [f32]) {
         let mut at = 0;
         while at * self.width < to.len() {
             let to = &mut to[at * self.width..];
-            at += match to.len() / self.width {
+            at += match (to.len() / self.width).min(most::<S>([8, 6])) {
                 0..4 => self.tile::<S, 1, V>(simd, first, at, to),
-                4..TAPS => self.tile::<S, 4, V>(simd, first, at, to),
-                _ => self.tile::<S, TAPS, V>(simd, first, at, to),
+                4 => self.tile::<S, 4, V>(simd, first, at, to),
+                5 => self.tile::<S, 5, V>(simd, first, at, to),
+                6 | 7 => self.tile::<S, 6, V>(simd, first, at, to),
+                _ => self.tile::<S, 8, V>(simd, first, at, to),
             };
         }
     }

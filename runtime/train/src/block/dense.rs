@@ -2,7 +2,7 @@
 //! they lie in the image's frame.
 
 use super::frame::Frame;
-use crate::lanes::LANES;
+use crate::lanes::{Aligned, LANES};
 use crate::product::{Begin, Rows, Target, add_products, multiply};
 use cnasc_ir::op::{Slide, Window};
 use std::ops::Range;
@@ -25,7 +25,7 @@ pub struct Dense {
     spans: Vec<Range<usize>>,
 }
 
-/// Weights in the orders that they are read in, with zeros that fill vectors.
+/// Weights in the order that they are read in, with zeros that fill vectors: one for values, one for gradients.
 #[derive(Debug)]
 pub struct Ordered {
     /// For each tap and channel a row of outputs.
@@ -39,8 +39,8 @@ pub struct Ordered {
 /// Memory for one image at a time. Zeros around the first stay.
 #[derive(Debug)]
 pub struct Work {
-    frame: Vec<f32>,
-    back: Vec<f32>,
+    frame: Aligned,
+    back: Aligned,
 }
 
 impl Dense {
@@ -90,7 +90,7 @@ impl Dense {
     /// Memory for gradients, or for values alone.
     pub fn work(&self, are_gradients_wanted: bool) -> Work {
         let size = if self.frame.is_image() { 0 } else { self.frame.size() };
-        Work { frame: vec![0.0; size], back: vec![0.0; if are_gradients_wanted { size } else { 0 }] }
+        Work { frame: Aligned::zeros(size), back: Aligned::zeros(if are_gradients_wanted { size } else { 0 }) }
     }
 
     /// Elements of the weights' sums: for each tap and channel a row of outputs, and zeros.
@@ -98,22 +98,22 @@ impl Dense {
         self.frame.taps.len() * self.channels * self.outputs.next_multiple_of(LANES)
     }
 
-    /// Weights that have for each output a row of channels and taps, and what is added to each output.
-    pub fn ordered(&self, weights: &[f32], bias: &[f32]) -> Ordered {
+    /// Weights that have for each output a row of channels and taps, and what is added to each output; or for gradients.
+    pub fn ordered(&self, weights: &[f32], bias: &[f32], are_gradients_wanted: bool) -> Ordered {
         let taps = self.frame.taps.len();
-        let [width, width_back] = [self.outputs, self.channels].map(|count| count.next_multiple_of(LANES));
-        let mut forth = vec![0.0; self.sums()];
-        let mut back = vec![0.0; taps * self.outputs * width_back];
+        let rows = if are_gradients_wanted { self.outputs } else { self.channels };
+        let width = if are_gradients_wanted { self.channels } else { self.outputs }.next_multiple_of(LANES);
+        let mut ordered = vec![0.0; taps * rows * width];
         for (output, row) in weights.chunks_exact(self.channels * taps).enumerate() {
             for (channel, kernel) in row.chunks_exact(taps).enumerate() {
-                for (tap, &weight) in kernel.iter().enumerate() {
-                    forth[(tap * self.channels + channel) * width + output] = weight;
-                    back[(tap * self.outputs + output) * width_back + channel] = weight;
-                }
+                let (row, column) = if are_gradients_wanted { (output, channel) } else { (channel, output) };
+                let to = ordered[row * width + column..].iter_mut().step_by(rows * width);
+                to.zip(kernel).for_each(|(to, &weight)| *to = weight);
             }
         }
         let mut row = bias.to_vec();
-        row.resize(if bias.is_empty() { 0 } else { width }, 0.0);
+        row.resize(if bias.is_empty() { 0 } else { bias.len().next_multiple_of(LANES) }, 0.0);
+        let (forth, back) = if are_gradients_wanted { (Vec::new(), ordered) } else { (ordered, Vec::new()) };
         Ordered { forth, back, bias: row }
     }
 
@@ -254,10 +254,10 @@ mod tests {
                     (0..gradient.len()).map(|at| bias.get(at % outputs).copied().unwrap_or(0.0)).collect();
                 products.iter().for_each(|&[pixel, weight, to]| wanted[to] += image[pixel] * weights[weight]);
                 let mut found = vec![7.0; gradient.len()];
-                dense.forward(&image, &dense.ordered(&weights, bias), &mut found, &mut work);
+                dense.forward(&image, &dense.ordered(&weights, bias, false), &mut found, &mut work);
                 assert_eq!(found, wanted, "{window:?}");
             }
-            let ordered = dense.ordered(&weights, &bias);
+            let ordered = dense.ordered(&weights, &bias, true);
             let mut sums = vec![1.0; dense.sums()];
             let mut wanted = vec![1.0; weights.len()];
             products.iter().for_each(|&[pixel, weight, to]| wanted[weight] += image[pixel] * gradient[to]);

@@ -4,6 +4,7 @@ use super::dense::{self, Ordered};
 use super::frame::pass;
 use super::norm::{self, Moments, Scaling};
 use super::{Block, Threads, vectorised};
+use crate::lanes::{Aligned, prefetch};
 use crate::room::{Part, Room};
 use cnasc_ir::op::BATCH_NORM_EPSILON;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
@@ -63,19 +64,19 @@ struct Sums {
 /// Memory for one image at a time.
 struct Work {
     /// The input of the depthwise convolution with its zeros, and its gradient.
-    frame: Vec<f32>,
-    of_frame: Vec<f32>,
+    frame: Aligned,
+    of_frame: Aligned,
     /// Between the convolutions, and its gradient.
-    between: Vec<f32>,
-    of_between: Vec<f32>,
+    between: Aligned,
+    of_between: Aligned,
     /// The gradient before batch norm.
-    blended: Vec<f32>,
+    blended: Aligned,
     dense: Option<dense::Work>,
 }
 
 impl Block {
     fn work(&self, are_gradients_wanted: bool) -> Work {
-        let room = |size: usize, is_wanted: bool| vec![0.0; if is_wanted { size } else { 0 }];
+        let room = |size: usize, is_wanted: bool| Aligned::zeros(if is_wanted { size } else { 0 });
         let frame = self.depthwise.as_ref().map_or(0, |depthwise| depthwise.frame.size());
         let is_between = self.dense.is_some() && (self.relu || self.depthwise.is_some());
         Work {
@@ -88,11 +89,11 @@ impl Block {
         }
     }
 
-    fn packed(&self, params: Params<'_>) -> Packed {
+    fn packed(&self, params: Params<'_>, are_gradients_wanted: bool) -> Packed {
         let bias = if self.bias { params.shift } else { &[] };
         Packed {
             depthwise: self.depthwise.as_ref().map_or_else(Vec::new, |depthwise| depthwise.packed(params.depthwise)),
-            dense: self.dense.as_ref().map(|dense| dense.ordered(params.dense, bias)),
+            dense: self.dense.as_ref().map(|dense| dense.ordered(params.dense, bias, are_gradients_wanted)),
         }
     }
 
@@ -107,7 +108,7 @@ impl Block {
         let count = x.len() / from;
         let mut before = Room::new(count * to);
         let part = Self::part(count);
-        let packed = self.packed(params);
+        let packed = self.packed(params, false);
         let moments: Vec<Vec<Moments>> = threads.install(|| {
             let parts = x.par_chunks(part * from).zip(before.parts(part * to));
             parts.map(|(x, to)| self.part_forward(x, to.open(), &packed, stored.is_none())).collect()
@@ -140,7 +141,9 @@ impl Block {
         let [from_size, to_size] = self.sizes();
         let mut work = self.work(false);
         let mut moments = vec![Moments::default(); if self.norm && wants_moments { self.output[0] } else { 0 }];
-        for (x, to) in x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)) {
+        let next = x.chunks_exact(from_size).skip(1).chain([&[][..]]);
+        for ((x, to), next) in x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)).zip(next) {
+            prefetch(next);
             if let (Some(dense), Some(weights)) = (&self.dense, &packed.dense) {
                 let Work { frame, between, dense: Some(memory), .. } = &mut work else { continue };
                 dense.forward(self.first(x, packed, frame, between), weights, to, memory);
@@ -181,7 +184,7 @@ impl Block {
         let part = Self::part(count);
         let (blends, scale, shift) = self.norm_backward(values, params, gradient, threads);
         let mut input = input.map(|there| Room::behind(there, x.len()));
-        let packed = self.packed(params);
+        let packed = self.packed(params, true);
         let mut to_parts: Vec<Option<Part<'_>>> = x.chunks(part * from).map(|_| None).collect();
         if let Some(input) = &mut input {
             to_parts = input.parts(part * from).into_iter().map(Some).collect();
@@ -228,6 +231,7 @@ impl Block {
         }
         let [_, image] = self.sizes();
         let size = Self::part(gradient.len() / image) * image;
+        let all = gradient;
         let parts: Vec<Vec<[f64; 2]>> = threads.install(|| {
             let parts = gradient.par_chunks(size).enumerate();
             let of_part = |(index, gradient): (usize, &[f32])| {
@@ -235,7 +239,10 @@ impl Block {
                 for (place, gradient) in gradient.chunks_exact(image).enumerate() {
                     match &values.scaling {
                         Some(scaling) => {
-                            let before = &values.before[index * size + place * image..][..image];
+                            let begin = index * size + place * image;
+                            let before = &values.before[begin..][..image];
+                            values.before.get(begin + image..begin + 2 * image).map(prefetch);
+                            all.get(begin + image..begin + 2 * image).map(prefetch);
                             scaling.add_sums((before, gradient), &values.mean, &mut sums);
                         }
                         None => norm::add_values(&mut sums, gradient),
@@ -275,6 +282,7 @@ impl Block {
     ) -> Sums {
         let [from_size, to_size] = self.sizes();
         let (mut work, mut sums) = (self.work(true), self.sums());
+        let (all, gradients) = (x, gradient);
         let images = x.chunks_exact(from_size).zip(gradient.chunks_exact(to_size));
         for (index, (x, gradient)) in images.enumerate() {
             let Work { frame, of_frame, between, of_between, blended, dense: memory } = &mut work;
@@ -285,6 +293,10 @@ impl Block {
                 }
                 None => gradient,
             };
+            let next = |of: &'_ [f32], size: usize| of.get((index + 1) * size..(index + 2) * size).map(prefetch);
+            next(all, from_size);
+            next(before, to_size);
+            next(gradients, to_size);
             let to_x = to_x.as_deref_mut().map(|to_x| &mut to_x[index * from_size..][..from_size]);
             let gradient = match (&self.dense, &packed.dense, memory) {
                 (Some(dense), Some(weights), Some(memory)) => {

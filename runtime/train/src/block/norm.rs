@@ -121,7 +121,7 @@ impl Scaling {
     /// Vectors of factors and summands.
     #[inline(always)]
     fn vectors<S: Simd>(&self, simd: S, [first, end]: [usize; 2]) -> [S::f32s; 2] {
-        [&self.factors, &self.shifts].map(|row| load(simd, &row[first..end]))
+        [load(simd, &self.factors[first..end]), load(simd, &self.shifts[first..end])]
     }
 
     /// A gradient before the ReLU.
@@ -178,7 +178,7 @@ impl WithSimd for Sums<'_> {
             let mean = load(simd, &mean[first..end]);
             let mut sums = [simd.splat_f32s(0.0); 2];
             for (value, gradient) in values.chunks_exact(channels).zip(gradients.chunks_exact(channels)) {
-                let [value, gradient] = [value, gradient].map(|pixel| load(simd, &pixel[first..end]));
+                let (value, gradient) = (load(simd, &value[first..end]), load(simd, &gradient[first..end]));
                 let gradient = scaling.behind(simd, figures, [value, gradient]);
                 sums[0] = simd.add_f32s(sums[0], gradient);
                 sums[1] = simd.mul_add_e_f32s(gradient, simd.sub_f32s(value, mean), sums[1]);
@@ -206,9 +206,10 @@ impl WithSimd for Blend<'_> {
         for ((value, gradient), to) in pixels.zip(to.chunks_exact_mut(channels)) {
             for [first, end] in vectors::<S>(channels) {
                 let figures = scaling.vectors(simd, [first, end]);
-                let [value, gradient] = [value, gradient].map(|pixel| load(simd, &pixel[first..end]));
+                let (value, gradient) = (load(simd, &value[first..end]), load(simd, &gradient[first..end]));
                 let gradient = scaling.behind(simd, figures, [value, gradient]);
-                let [a, b, c] = rows.each_ref().map(|row| load(simd, &row[first..end]));
+                let [a, b, c] = rows;
+                let (a, b, c) = (load(simd, &a[first..end]), load(simd, &b[first..end]), load(simd, &c[first..end]));
                 let blended = simd.mul_add_e_f32s(a, gradient, simd.mul_add_e_f32s(b, value, c));
                 store(simd, &mut to[first..end], blended);
             }

@@ -220,10 +220,36 @@ fn our_kernels_agree_with_burn() {
             (Op::MaxPool { window: Window { rows: Slide::new(2, 1, 0), columns: Slide::new(1, 1, 0) } }, &[4]),
             (Op::WeightedSum { gate: Gate::Plain }, &[5, 4, 6, 5, 4, 4, 5, 5, 6, 4]),
             (Op::Concat { axis: Axis::Rows }, &[7, 8]),
-            (linear(3), &[9]),
+            // The same as step 6.
+            (Op::MaxPool { window: Window::square(3, 1, 1) }, &[5]),
+            (Op::Concat { axis: Axis::Columns }, &[6, 10]),
+            (conv(1, 2, 1, 3, true), &[11]),
+            (Op::GlobalAvg, &[12]),
+            (Op::Concat { axis: Axis::Channels }, &[13, 13]),
+            (Op::GlobalAvg, &[9]),
+            (Op::Concat { axis: Axis::Channels }, &[14, 15]),
+            (linear(3), &[16]),
         ],
     );
-    // Rows long enough that dense convolutions have no matrix.
+    // More channels than a vector has, and not a multiple of that.
+    let many = graph(
+        IMAGE,
+        &[
+            (conv(3, 1, 1, 20, false), &[0]),
+            (Op::BatchNorm, &[1]),
+            (Op::Relu, &[2]),
+            (Op::max_pool(2, 2), &[3]),
+            (Op::Relu, &[4]),
+            (conv(3, 2, 20, 20, false), &[5]),
+            (conv(1, 1, 1, 33, false), &[6]),
+            (Op::BatchNorm, &[7]),
+            (Op::Relu, &[8]),
+            (conv(3, 2, 1, 17, true), &[9]),
+            (linear(21), &[10]),
+            (linear(3), &[11]),
+        ],
+    );
+    // Rows that no window's edge reaches, and others.
     let wide = graph(
         Shape::new(1, 4, 16),
         &[
@@ -235,7 +261,7 @@ fn our_kernels_agree_with_burn() {
             (linear(3), &[5]),
         ],
     );
-    for graph in [separable(7), pools, wide] {
+    for graph in [separable(7), pools, many, wide] {
         let ours = Network::new(&graph, 2).expect("it can be trained");
         let burns = Network::new(&graph, 1).expect("it can be trained").by_burn();
         let weights = weights(&graph, &Seed::new(5));
