@@ -122,10 +122,11 @@ pub fn store<S: Simd>(simd: S, to: &mut [f32], vector: S::f32s) {
     }
 }
 
-/// Has numbers brought near that are read soon, while something else is computed.
-pub fn prefetch(numbers: &[f32]) {
+/// Has numbers brought near that are read soon, while something else is computed; none where the range has not all of them.
+pub fn prefetch(numbers: &[f32], range: Range<usize>) {
+    let numbers = numbers.get(range).unwrap_or_default();
     #[cfg(target_arch = "x86_64")]
-    for line in numbers.chunks(16) {
+    for line in numbers.chunks(LANES) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: every such machine can, and nothing is read that a program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };

@@ -23,9 +23,6 @@ type Learnt = <Learning as BackendTypes>::FloatTensorPrimitive;
 /// Images, or outputs, that a thread takes at a time.
 const PART: usize = 28;
 
-/// Columns that are turned at a time: a few lines of the caches of every row, since rows lie on pages of their own.
-const BLOCK: usize = 64;
-
 /// The product of rows, an image each, and the rows of a matrix, an output each, plus a bias where it has elements.
 ///
 /// # Panics
@@ -52,43 +49,43 @@ pub fn apply(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, threads: &Threads
 
 fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &[f32], threads: &Threads) -> FlexTensor {
     let [[images, inputs], [outputs, _]] = [x, weight].map(|of| of.layout().shape().dims());
-    let width = outputs.next_multiple_of(LANES);
-    let mut row = bias.to_vec();
-    row.resize(if bias.is_empty() { 0 } else { width }, 0.0);
-    let begin = if bias.is_empty() { Begin::Zero } else { Begin::Row(&row) };
-    let values = threads.install(|| {
-        let turned = turned(numbers(weight), inputs, width);
-        product((numbers(x), inputs), (&turned, width), outputs, begin)
+    // Images as columns: there are fewer of their numbers to turn than of the weights'.
+    let width = images.next_multiple_of(LANES);
+    let mut values = threads.install(|| {
+        let columns = turned(numbers(x), inputs, width);
+        let values = product((numbers(weight), inputs), (&columns, width), images);
+        turned(&values, images, outputs)
     });
+    for row in values.chunks_exact_mut(outputs) {
+        row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+    }
     FlexTensor::from_data(TensorData::new(values, [images, outputs]))
 }
 
 /// A matrix of so many columns with its rows as columns, and zeros up to `width` of them.
 fn turned(matrix: &[f32], columns: usize, width: usize) -> Vec<f32> {
     let mut turned = vec![0.0; columns * width];
-    turned.par_chunks_mut(BLOCK * width).enumerate().for_each(|(index, to)| {
-        for (row, from) in matrix.chunks_exact(columns).enumerate() {
-            let from = &from[index * BLOCK..columns.min((index + 1) * BLOCK)];
-            to[row..].iter_mut().step_by(width).zip(from).for_each(|(to, &from)| *to = from);
+    turned.par_chunks_mut(LANES * width).enumerate().for_each(|(block, to)| {
+        // A line of the caches at a time, which is of as many rows.
+        for (first, rows) in (0..).step_by(LANES).zip(matrix.chunks(LANES * columns)) {
+            for (column, to) in (block * LANES..).zip(to.chunks_exact_mut(width)) {
+                let rows = rows.chunks_exact(columns);
+                to[first..].iter_mut().zip(rows).for_each(|(to, row)| *to = row[column]);
+            }
         }
     });
     turned
 }
 
 /// The product of rows of so many numbers and a matrix whose rows have `width`, of which `count` are wanted.
-fn product(
-    (rows, length): (&[f32], usize),
-    (matrix, width): (&[f32], usize),
-    count: usize,
-    begin: Begin<'_>,
-) -> Vec<f32> {
+fn product((rows, length): (&[f32], usize), (matrix, width): (&[f32], usize), count: usize) -> Vec<f32> {
     let mut room = Room::new(rows.len() / length * count);
     let parts = room.parts(PART * count);
     rows.par_chunks(PART * length).zip(parts).for_each(|(numbers, to)| {
         let places = |width: usize| -> Vec<usize> { (0..numbers.len() / length).map(|row| row * width).collect() };
         let rows = Rows { numbers, places: &places(length), parts: &[0], length };
         let target = Target { numbers: to.open(), places: &places(count), distance: 0, count };
-        multiply(rows, (matrix, width), target, begin);
+        multiply(rows, (matrix, width), target, Begin::Zero);
     });
     room.into_numbers()
 }
@@ -145,7 +142,7 @@ impl Backward<Flex, 3> for Step {
         let [of_input, of_matrix] = threads.install(|| {
             let (matrix, width) = filled(numbers(&weight), inputs);
             [
-                of_x.as_ref().map(|_| product((gradient, outputs), (&matrix, width), inputs, Begin::Zero)),
+                of_x.as_ref().map(|_| product((gradient, outputs), (&matrix, width), inputs)),
                 of_weight.as_ref().map(|_| of_weights((numbers(&x), inputs), (gradient, outputs))),
             ]
         });

@@ -297,3 +297,89 @@ impl Tap<'_> {
         R
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::Scalar;
+
+    /// Small whole numbers, of which sums are exact in any order.
+    fn some(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|index| ((index * 7 + seed) % 11) as f32 - 5.0).collect()
+    }
+
+    /// On as wide vectors as this machine has, on half as wide ones, and on none.
+    fn on_all(mut job: impl FnMut(&dyn Fn(Job<'_>))) {
+        job(&|job| match job {
+            Job::Multiply(job) => Arch::new().dispatch(job),
+            Job::AddProducts(job) => Arch::new().dispatch(job),
+        });
+        job(&|job| match job {
+            Job::Multiply(job) => Scalar::new().vectorize(job),
+            Job::AddProducts(job) => Scalar::new().vectorize(job),
+        });
+        #[cfg(target_arch = "x86_64")]
+        if let Some(narrow) = pulp::x86::V3::try_new() {
+            job(&|job| match job {
+                Job::Multiply(job) => Simd::vectorize(narrow, job),
+                Job::AddProducts(job) => Simd::vectorize(narrow, job),
+            });
+        }
+    }
+
+    enum Job<'a> {
+        Multiply(Multiply<'a>),
+        AddProducts(AddProducts<'a>),
+    }
+
+    #[test]
+    fn rows_times_a_matrix_on_vectors_of_every_width() {
+        let cases: [[usize; 3]; 6] = [[1, 1, 1], [3, 5, 17], [5, 9, 16], [7, 8, 33], [13, 4, 48], [150, 7, 20]];
+        for [rows, length, count] in cases {
+            let parts = [0, length + 3];
+            let width = count.next_multiple_of(LANES);
+            let numbers = some(rows * 2 + 3 * length + 3, 1);
+            let places: Vec<usize> = (0..rows).map(|row| row * 2).collect();
+            let targets: Vec<usize> = (0..rows).map(|row| row * (count + 1)).collect();
+            let (matrix, row) = (some(2 * length * width, 2), some(width, 3));
+            let gradient = some(rows * count, 4);
+            let read = Rows { numbers: &numbers, places: &places, parts: &parts, length };
+            let seen = |row: usize, at: usize| numbers[places[row] + parts[at / length] + at % length];
+            let product = |row: usize, column: usize| -> f32 {
+                (0..2 * length).map(|at| seen(row, at) * matrix[at * width + column]).sum()
+            };
+            let slope = |at: usize, column: usize| -> f32 {
+                (0..rows).map(|row| seen(row, at) * gradient[row * count + column]).sum()
+            };
+            on_all(|run| {
+                for (begin, first) in [(Begin::Zero, None), (Begin::Row(&row), Some(&row)), (Begin::There, None)] {
+                    let before = some(rows * (count + 1) + 2, 5);
+                    let mut after = before.clone();
+                    let target = Target { numbers: &mut after, places: &targets, distance: 2, count };
+                    run(Job::Multiply(Multiply { rows: read, matrix: &matrix, width, target, begin }));
+                    let mut wanted = before.clone();
+                    for (row, column) in (0..rows).flat_map(|row| (0..count).map(move |column| (row, column))) {
+                        let to = &mut wanted[targets[row] + 2 + column];
+                        let there = if matches!(begin, Begin::There) { *to } else { 0.0 };
+                        *to = there + first.map_or(0.0, |first| first[column]) + product(row, column);
+                    }
+                    assert_eq!(after, wanted, "{rows} {length} {count}");
+                }
+                let mut sums = some(2 * length * width, 6);
+                let mut wanted = sums.clone();
+                for (at, column) in (0..2 * length).flat_map(|at| (0..count).map(move |column| (at, column))) {
+                    wanted[at * width + column] += slope(at, column);
+                }
+                run(Job::AddProducts(AddProducts { rows: read, gradient: &gradient, count, to: &mut sums, width }));
+                assert_eq!(sums, wanted, "{rows} {length} {count}");
+            });
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "rows lie in the numbers")]
+    fn rows_beyond_the_numbers_are_refused() {
+        let rows = Rows { numbers: &[0.0; 4], places: &[0, 3], parts: &[0], length: 2 };
+        add_products(rows, (&[0.0; 2], 1), (&mut [0.0; 32], 16));
+    }
+}

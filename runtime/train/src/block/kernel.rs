@@ -111,7 +111,10 @@ impl Block {
         let packed = self.packed(params, false);
         let moments: Vec<Vec<Moments>> = threads.install(|| {
             let parts = x.par_chunks(part * from).zip(before.parts(part * to));
-            parts.map(|(x, to)| self.part_forward(x, to.open(), &packed, stored.is_none())).collect()
+            let of_part = |work: &mut Work, (x, to): (&[f32], Part<'_>)| {
+                self.part_forward(x, to.open(), &packed, stored.is_none(), work)
+            };
+            parts.map_init(|| self.work(false), of_part).collect()
         });
         let before = before.into_numbers();
         if !self.norm {
@@ -137,18 +140,24 @@ impl Block {
     }
 
     /// One part's images up to batch norm, and the moments of each channel.
-    fn part_forward(&self, x: &[f32], to: &mut [f32], packed: &Packed, wants_moments: bool) -> Vec<Moments> {
+    fn part_forward(
+        &self,
+        x: &[f32],
+        to: &mut [f32],
+        packed: &Packed,
+        wants_moments: bool,
+        work: &mut Work,
+    ) -> Vec<Moments> {
         let [from_size, to_size] = self.sizes();
-        let mut work = self.work(false);
         let mut moments = vec![Moments::default(); if self.norm && wants_moments { self.output[0] } else { 0 }];
-        let next = x.chunks_exact(from_size).skip(1).chain([&[][..]]);
-        for ((x, to), next) in x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size)).zip(next) {
-            prefetch(next);
+        let images = x.chunks_exact(from_size).zip(to.chunks_exact_mut(to_size));
+        for (index, (image, to)) in images.enumerate() {
+            prefetch(x, (index + 1) * from_size..(index + 2) * from_size);
             if let (Some(dense), Some(weights)) = (&self.dense, &packed.dense) {
-                let Work { frame, between, dense: Some(memory), .. } = &mut work else { continue };
-                dense.forward(self.first(x, packed, frame, between), weights, to, memory);
+                let Work { frame, between, dense: Some(memory), .. } = &mut *work else { continue };
+                dense.forward(self.first(image, packed, frame, between), weights, to, memory);
             } else {
-                self.first(x, packed, &mut work.frame, to);
+                self.first(image, packed, &mut work.frame, to);
             }
             if !moments.is_empty() {
                 norm::add_moments(&mut moments, to);
@@ -191,13 +200,13 @@ impl Block {
         }
         let parts: Vec<Sums> = threads.install(|| {
             let images = x.par_chunks(part * from).zip(to_parts);
-            let of_part = |(index, (x, to_x)): (usize, (&[f32], Option<Part<'_>>))| {
+            let of_part = |work: &mut Work, (index, (x, to_x)): (usize, (&[f32], Option<Part<'_>>))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
                 let norm = values.scaling.as_ref().map(|scaling| (scaling, &blends));
-                self.part_backward((x, &packed), (before, &gradient[behind], norm), to_x.map(Part::open))
+                self.part_backward((x, &packed), (before, &gradient[behind], norm), to_x.map(Part::open), work)
             };
-            images.enumerate().map(of_part).collect()
+            images.enumerate().map_init(|| self.work(true), of_part).collect()
         });
         let whole = parts.into_iter().reduce(Sums::with);
         let Sums { depthwise, dense } = whole.unwrap_or_else(|| self.sums());
@@ -231,21 +240,20 @@ impl Block {
         }
         let [_, image] = self.sizes();
         let size = Self::part(gradient.len() / image) * image;
-        let all = gradient;
         let parts: Vec<Vec<[f64; 2]>> = threads.install(|| {
             let parts = gradient.par_chunks(size).enumerate();
-            let of_part = |(index, gradient): (usize, &[f32])| {
+            let of_part = |(index, part): (usize, &[f32])| {
                 let mut sums = vec![[0.0_f64; 2]; self.output[0]];
-                for (place, gradient) in gradient.chunks_exact(image).enumerate() {
+                for (begin, of_image) in (index * size..).step_by(image).zip(part.chunks_exact(image)) {
                     match &values.scaling {
                         Some(scaling) => {
-                            let begin = index * size + place * image;
+                            let next = begin + image..begin + 2 * image;
+                            prefetch(&values.before, next.clone());
+                            prefetch(gradient, next);
                             let before = &values.before[begin..][..image];
-                            values.before.get(begin + image..begin + 2 * image).map(prefetch);
-                            all.get(begin + image..begin + 2 * image).map(prefetch);
-                            scaling.add_sums((before, gradient), &values.mean, &mut sums);
+                            scaling.add_sums((before, of_image), &values.mean, &mut sums);
                         }
-                        None => norm::add_values(&mut sums, gradient),
+                        None => norm::add_values(&mut sums, of_image),
                     }
                 }
                 sums
@@ -279,13 +287,14 @@ impl Block {
         (x, packed): (&[f32], &Packed),
         (before, gradient, norm): (&[f32], &[f32], Option<(&Scaling, &[Vec<f32>; 3])>),
         mut to_x: Option<&mut [f32]>,
+        work: &mut Work,
     ) -> Sums {
         let [from_size, to_size] = self.sizes();
-        let (mut work, mut sums) = (self.work(true), self.sums());
-        let (all, gradients) = (x, gradient);
+        let mut sums = self.sums();
+        let (all, of_all) = (x, gradient);
         let images = x.chunks_exact(from_size).zip(gradient.chunks_exact(to_size));
         for (index, (x, gradient)) in images.enumerate() {
-            let Work { frame, of_frame, between, of_between, blended, dense: memory } = &mut work;
+            let Work { frame, of_frame, between, of_between, blended, dense: memory } = &mut *work;
             let gradient = match norm {
                 Some((scaling, blends)) => {
                     scaling.blend((&before[index * to_size..][..to_size], gradient), blends, blended);
@@ -293,10 +302,9 @@ impl Block {
                 }
                 None => gradient,
             };
-            let next = |of: &'_ [f32], size: usize| of.get((index + 1) * size..(index + 2) * size).map(prefetch);
-            next(all, from_size);
-            next(before, to_size);
-            next(gradients, to_size);
+            for (numbers, size) in [(all, from_size), (before, to_size), (of_all, to_size)] {
+                prefetch(numbers, (index + 1) * size..(index + 2) * size);
+            }
             let to_x = to_x.as_deref_mut().map(|to_x| &mut to_x[index * from_size..][..from_size]);
             let gradient = match (&self.dense, &packed.dense, memory) {
                 (Some(dense), Some(weights), Some(memory)) => {
