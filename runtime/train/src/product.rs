@@ -5,6 +5,10 @@
     unsafe_code,
     reason = "innermost loops that check every place take several times as long; what they read is checked before"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the compiler keeps sums in registers where it sees early how often loops over several arrays run"
+)]
 
 use crate::lanes::{LANES, load_at, load_some, number_at, store_at, store_some};
 use pulp::{Arch, Simd, WithSimd};

@@ -4,6 +4,10 @@
     unsafe_code,
     reason = "innermost loops that check every tap take several times as long; each place is checked for all of its taps"
 )]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the compiler keeps sums in registers where it sees early how often loops over several arrays run"
+)]
 
 use super::frame::Frame;
 use crate::lanes::{LANES, load, load_at, store, store_at, vectors};

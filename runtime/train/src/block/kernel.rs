@@ -203,8 +203,8 @@ impl Block {
             let of_part = |work: &mut Work, (index, (x, to_x)): (usize, (&[f32], Option<Part<'_>>))| {
                 let behind = index * part * to..;
                 let before = values.before.get(behind.clone()).unwrap_or_default();
-                let norm = values.scaling.as_ref().map(|scaling| (scaling, &blends));
-                self.part_backward((x, &packed), (before, &gradient[behind], norm), to_x.map(Part::open), work)
+                let norm = (values.scaling.as_ref(), &blends);
+                self.part_backward((x, &packed), (before, &gradient[behind]), norm, to_x.map(Part::open), work)
             };
             images.enumerate().map_init(|| self.work(true), of_part).collect()
         });
@@ -285,7 +285,8 @@ impl Block {
     fn part_backward(
         &self,
         (x, packed): (&[f32], &Packed),
-        (before, gradient, norm): (&[f32], &[f32], Option<(&Scaling, &[Vec<f32>; 3])>),
+        (before, gradient): (&[f32], &[f32]),
+        (scaling, blends): (Option<&Scaling>, &[Vec<f32>; 3]),
         mut to_x: Option<&mut [f32]>,
         work: &mut Work,
     ) -> Sums {
@@ -295,8 +296,8 @@ impl Block {
         let images = x.chunks_exact(from_size).zip(gradient.chunks_exact(to_size));
         for (index, (x, gradient)) in images.enumerate() {
             let Work { frame, of_frame, between, of_between, blended, dense: memory } = &mut *work;
-            let gradient = match norm {
-                Some((scaling, blends)) => {
+            let gradient = match scaling {
+                Some(scaling) => {
                     scaling.blend((&before[index * to_size..][..to_size], gradient), blends, blended);
                     &*blended
                 }
