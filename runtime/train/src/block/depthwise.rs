@@ -55,14 +55,14 @@ impl Depthwise {
 
     /// Values at all places, by packed kernels.
     pub fn forward(&self, frame: &[f32], kernels: &[f32], to: &mut [f32]) {
-        self.groups(|taps| {
-            let kernels = &kernels[taps.first * self.frame.width..];
-            let job = Values { of: self, frame, kernels, to: &mut *to };
-            match taps.nine {
-                Some(distances) => Arch::new().dispatch(Grouped { job, distances, is_added: taps.first > 0 }),
-                None => Arch::new().dispatch(Grouped { job, distances: [taps.distance], is_added: taps.first > 0 }),
+        for (first, distances) in self.groups() {
+            let job = Values { of: self, frame, kernels: &kernels[first * self.frame.width..], to: &mut *to };
+            let is_added = first > 0;
+            match distances.try_into() {
+                Ok(distances) => Arch::new().dispatch(Grouped::<_, TAPS> { job, distances, is_added }),
+                Err(_) => Arch::new().dispatch(Grouped { job, distances: [distances[0]], is_added }),
             }
-        });
+        }
     }
 
     /// From the gradient at all places: adds those of the frame and of the packed kernels.
@@ -71,42 +71,24 @@ impl Depthwise {
         (frame, kernels, gradient): (&[f32], &[f32], &[f32]),
         (to_frame, to_kernels): (&mut [f32], &mut [f32]),
     ) {
-        self.groups(|taps| {
-            let first = taps.first * self.frame.width;
-            let job = Slopes {
-                of: self,
-                frame,
-                kernels: &kernels[first..],
-                gradient,
-                to_frame: &mut *to_frame,
-                to_kernels: &mut to_kernels[first..],
-            };
-            match taps.nine {
-                Some(distances) => Arch::new().dispatch(Grouped { job, distances, is_added: true }),
-                None => Arch::new().dispatch(Grouped { job, distances: [taps.distance], is_added: true }),
+        for (first, distances) in self.groups() {
+            let begin = first * self.frame.width;
+            let (kernels, to_kernels, to_frame) = (&kernels[begin..], &mut to_kernels[begin..], &mut *to_frame);
+            let job = Slopes { of: self, frame, kernels, gradient, to_frame, to_kernels };
+            match distances.try_into() {
+                Ok(distances) => Arch::new().dispatch(Grouped::<_, TAPS> { job, distances, is_added: true }),
+                Err(_) => Arch::new().dispatch(Grouped { job, distances: [distances[0]], is_added: true }),
             }
-        });
-    }
-
-    /// Calls for nine taps at once as often as that goes, and for each of the others.
-    fn groups(&self, mut call: impl FnMut(Taps)) {
-        let (nines, rest) = self.frame.taps.as_chunks::<TAPS>();
-        for (index, &nine) in nines.iter().enumerate() {
-            call(Taps { first: index * TAPS, nine: Some(nine), distance: 0 });
-        }
-        for (index, &distance) in rest.iter().enumerate() {
-            call(Taps { first: nines.len() * TAPS + index, nine: None, distance });
         }
     }
-}
 
-/// Some taps: their distances.
-struct Taps {
-    /// The first of them.
-    first: usize,
-    nine: Option<[usize; TAPS]>,
-    /// Where they are not nine, of the only one.
-    distance: usize,
+    /// The distances of nine taps at once as often as that goes, and of each of the others, with how many taps are before them.
+    fn groups(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        let taps = &self.frame.taps;
+        let rest = taps.len() / TAPS * TAPS;
+        let nines = (0..rest).step_by(TAPS).map(|first| (first, &taps[first..first + TAPS]));
+        nines.chain((rest..taps.len()).map(|first| (first, &taps[first..=first])))
+    }
 }
 
 /// A job for some taps.
