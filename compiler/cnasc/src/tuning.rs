@@ -5,8 +5,9 @@ use crate::output::{make_folder, write_file};
 use crate::{Session, machine};
 use cnasc_base::{Diagnostic, Diagnostics};
 use cnasc_kernels::micro::Isa;
-use cnasc_kernels::tuning::{self, Tuning};
+use cnasc_kernels::tuning::{self, Tuned, Tuning};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -37,36 +38,66 @@ pub fn install(session: &Session) {
     }
 }
 
-/// What is kept for this CPU, and where.
-///
-/// # Errors
-/// Where there is no folder for it, or it is something else.
-pub fn kept() -> Result<(PathBuf, Tuning), Failure> {
-    let path = path().ok_or_else(|| {
-        let message = "there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is set to one";
-        Failure::running(codes::UNWRITABLE, message)
-    })?;
-    let kernels = read(&path)
-        .map_err(|why| Diagnostic::error(codes::FORM, format!("`{}` {why}; remove it first", path.display())))?;
-    Ok((path, kernels))
+/// Where what is measured of kernels on this CPU is kept.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    /// A file beside it, which is held while it is read and written anew: several may measure at once.
+    lock: File,
 }
 
-/// Writes all that is to be kept for this CPU from now on.
-///
-/// # Errors
-/// Where it can't be written.
-pub fn keep(path: &Path, kernels: Tuning) -> Result<(), Failure> {
-    make_folder(path.parent().unwrap_or(Path::new(".")))?;
-    let kept = Kept { format: FORMAT, cpu: machine::cpu(), kernels };
-    let text = serde_json::to_string_pretty(&kept).expect("strings and numbers always serialise");
-    write_file(path, text.as_bytes())
+impl Keeper {
+    /// Finds its place, before any time is spent on measuring.
+    ///
+    /// # Errors
+    /// Where there is no folder for it, or none that can be written, or it is something else.
+    pub fn open() -> Result<Self, Failure> {
+        let path = path().ok_or_else(|| {
+            let message = "there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is set to one";
+            Failure::running(codes::UNWRITABLE, message)
+        })?;
+        make_folder(path.parent().unwrap_or(Path::new(".")))?;
+        let lock = path.with_extension("lock");
+        let lock = File::create(&lock).map_err(|error| Failure::unwritable(&lock, &error))?;
+        let keeper = Self { path, lock };
+        keeper.read()?;
+        Ok(keeper)
+    }
+
+    /// Where that is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds to what is there by now.
+    ///
+    /// # Errors
+    /// Where it can't be written, or has become something else.
+    pub fn add(&self, found: impl Iterator<Item = (String, Tuned)>) -> Result<(), Failure> {
+        self.lock.lock().map_err(|error| Failure::unwritable(&self.path, &error))?;
+        let mut kernels = self.read()?;
+        kernels.0.extend(found);
+        let kept = Kept { format: FORMAT, cpu: machine::cpu(), kernels };
+        let text = serde_json::to_string_pretty(&kept).expect("strings and numbers always serialise");
+        write_file(&self.path, text.as_bytes())?;
+        self.lock.unlock().map_err(|error| Failure::unwritable(&self.path, &error))
+    }
+
+    fn read(&self) -> Result<Tuning, Failure> {
+        let path = self.path.display();
+        Ok(read(&self.path)
+            .map_err(|why| Diagnostic::error(codes::FORM, format!("`{path}` {why}; remove it first")))?)
+    }
 }
 
 /// What is in the file; nothing where there is none.
 fn read(path: &Path) -> Result<Tuning, String> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Tuning::default()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Tuning::default());
+        }
         Err(error) => return Err(format!("can't be read: {error}")),
     };
     let kept: Kept = serde_json::from_str(&text).map_err(|error| format!("is no file of `cnasc tune`: {error}"))?;

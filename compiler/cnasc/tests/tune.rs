@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn example(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace is above");
@@ -56,6 +56,38 @@ fn what_is_found_is_added_up_and_kept() {
     let people = cnasc(0, cache.path(), &["tune", &example("quickstart.cnas")]);
     let people = String::from_utf8(people.stdout).expect("UTF-8");
     assert!(people.contains("kernels measured on one thread") && people.contains("kept in "), "{people}");
+}
+
+/// What one has measured while another did is not lost.
+#[test]
+fn several_may_tune_at_once() {
+    let networks = ["channels=8", "channels=12", "channels=16", "channels=20"];
+    let source = example("randwire.cnas");
+    let of = |set| ["--format", "json", "tune", &source, "--item", "stage", "--set", set];
+    let (alone, together) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let started = networks.map(|set| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cnasc"));
+        command.args(of(set)).env("XDG_CACHE_HOME", together.path()).stdout(Stdio::piped());
+        command.spawn().expect("the binary starts")
+    });
+    let file = |output: Output| -> PathBuf {
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        report["file"].as_str().expect("a path").into()
+    };
+    let files = started.map(|child| file(child.wait_with_output().expect("it was started here")));
+    let one_by_one = networks.map(|set| file(cnasc(0, alone.path(), &of(set))));
+    let keys = |file: &Path| kept(file).keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&files[0]), keys(&one_by_one[0]));
+}
+
+/// That it can't be kept is known before anything is measured.
+#[test]
+fn a_cache_that_is_no_folder_is_told_of() {
+    let cache = tempfile::NamedTempFile::new().expect("a file");
+    let refused = cnasc(3, cache.path(), &["tune", &example("quickstart.cnas")]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("error[E0701]"), "{refused:?}");
+    let told = cnasc(0, cache.path(), &["bench", &example("quickstart.cnas"), "--runs", "1"]);
+    assert!(!String::from_utf8_lossy(&told.stderr).contains("warning"), "{told:?}");
 }
 
 #[test]

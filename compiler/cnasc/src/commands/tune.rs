@@ -6,7 +6,8 @@ use crate::commands::bench::kernels::alone;
 use crate::failure::{Exit, Failure, codes};
 use crate::images::Input;
 use crate::output::table;
-use crate::{pipeline, tuning};
+use crate::pipeline;
+use crate::tuning::Keeper;
 use cnasc_bundle::Bundle;
 use cnasc_kernels::jit::{Form, Measured, tune};
 use cnasc_kernels::tuning::Tuned;
@@ -35,14 +36,13 @@ struct Row {
 /// Measures, keeps, and says what is gained.
 pub fn run(session: &mut Session, args: &TuneArgs) -> Result<Exit, Failure> {
     // Before any time is spent.
-    let (path, mut kernels) = tuning::kept()?;
+    let keeper = Keeper::open()?;
     let bundle = alone(session, &args.file, &args.draw, None)?;
     let image = pipeline::prepare(&bundle, &Input::noise(bundle.input(), 0))?;
     let found = tune(&bundle.graph, &bundle.weights, &image)
         .map_err(|error| Failure::running(codes::RUN, error.to_string()))?;
-    kernels.0.extend(found.iter().map(|one| (one.key.clone(), one.tuned.clone())));
-    tuning::keep(&path, kernels)?;
-    let report = report(&bundle, found, path.display().to_string());
+    keeper.add(found.iter().map(|one| (one.key.clone(), one.tuned.clone())))?;
+    let report = report(&bundle, found, keeper.path().display().to_string());
     if session.output.is_json() {
         session.output.json(&report);
     } else {
@@ -75,13 +75,16 @@ fn for_people(report: &Report) -> String {
     };
     let others: Vec<Vec<String>> = report.kernels.iter().filter(|row| row.tuned.form != Form::Usual).map(row).collect();
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (faster, usual) = if others.is_empty() {
+        ("none".to_owned(), String::new())
+    } else {
+        (others.len().to_string(), format!(" in place of {:.2}", report.usual_ms))
+    };
     let mut text = format!(
-        "{}: {} measured on one thread, {} of them faster in another form than the usual one: {:.2} ms in place of {:.2}\n",
+        "{}: {} measured on one thread, {faster} of them faster in another form than the usual one: {:.2} ms{usual}\n",
         report.model,
         count(report.kernels.len(), "kernel"),
-        if others.is_empty() { "none".to_owned() } else { others.len().to_string() },
-        report.ms,
-        report.usual_ms
+        report.ms
     );
     if !others.is_empty() {
         let headings = ["kernel", "calls", "usual µs", "form", "µs", "saved"];
