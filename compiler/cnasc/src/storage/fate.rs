@@ -95,7 +95,8 @@ fn read_stopped(kind: &str, rest: &str) -> Option<Evaluated> {
         "broken" => {
             let (measure, violation) = rest.split_once(' ')?;
             let broken = MEASURES.into_iter().find(|known| word(*known) == measure)?;
-            Some(Evaluated::Infeasible { violation: violation.parse().ok()?, broken })
+            let violation = violation.parse().ok().filter(|violation: &f64| !violation.is_nan())?;
+            Some(Evaluated::Infeasible { violation, broken })
         }
         "impossible" => Some(Evaluated::Impossible(Box::new(Diagnostic::error(PLACE, rest)))),
         _ => None,
@@ -167,7 +168,10 @@ pub fn read_figures(text: &str) -> Option<Figures> {
     };
     let accuracy = read_perhaps(words.next()?)?;
     let measured = words.next().map(str::parse).transpose().ok()?;
-    words.next().is_none().then_some(Figures { counts, score, placed, measured, accuracy })
+    let figures = Figures { counts, score, placed, measured, accuracy };
+    // Nothing that was judged has one, and nothing would beat it.
+    let is_nan = |measure| figures.value(measure).is_some_and(f64::is_nan);
+    (words.next().is_none() && !MEASURES.into_iter().any(is_nan)).then_some(figures)
 }
 
 fn read_score(devices: u32, words: &mut SplitAsciiWhitespace<'_>) -> Option<Score> {
@@ -238,6 +242,9 @@ mod tests {
             for said in verdicts {
                 assert_eq!(read_verdict(&verdict(&said)), Some(said));
             }
+            let written = figures(&figures_of);
+            let (before, _) = written.rsplit_once(' ').expect("several words");
+            assert_eq!(read_figures(&format!("{before} NaN")), None);
             let candidate = Candidate {
                 proposal: proposal.clone(),
                 arguments: BTreeMap::new(),

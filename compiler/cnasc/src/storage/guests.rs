@@ -72,7 +72,8 @@ fn read(
     edits: Option<String>,
 ) -> Result<Guest, String> {
     let fixed = fixed.unwrap_or_else(|| "{}".to_owned());
-    let fixed: BTreeMap<String, Value> = serde_json::from_str(&fixed).map_err(|error| error.to_string())?;
+    let fixed: BTreeMap<String, Value> =
+        serde_json::from_str(&fixed).map_err(|error| format!("what it sets can't be read: {error}"))?;
     let settings = fixed.into_iter().map(|(name, value)| {
         let variable = variables.iter().find(|variable| variable.name == name);
         let variable = variable.ok_or_else(|| format!("there is no search variable `{name}`"))?;

@@ -330,7 +330,7 @@ fn others_add(place: &Place) {
         let select = format!("SELECT value_json FROM trial_user_attributes WHERE trial_id = {trial} AND key = '{key}'");
         place.ask(&select).expect("a table").unwrap_or_default()
     };
-    for (trial, why) in bad.iter().zip(["width", "depth", "invalid type", "`cut.3` is no edit", "no text of edits"]) {
+    for (trial, why) in bad.iter().zip(["width", "depth", "can't be read", "`cut.3` is no edit", "no text of edits"]) {
         let fate = told(trial, "fate");
         assert!(fate.starts_with("\"refused: E0644: ") && fate.contains(why), "{fate}");
     }
