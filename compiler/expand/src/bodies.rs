@@ -32,7 +32,11 @@ impl Counting<'_> {
             Section::Body { .. } => 1,
             Section::Repeat { count, sections, .. } => {
                 let times = evaluate::whole(count, scope).unwrap_or(0).clamp(0, MAX_REPEATS);
-                self.sections(sections, scope, level + 1).saturating_mul(usize::try_from(times).unwrap_or(0))
+                match usize::try_from(times).unwrap_or(0) {
+                    // However many are inside: drawing does not look at them either.
+                    0 => 0,
+                    times => self.sections(sections, scope, level + 1).saturating_mul(times),
+                }
             }
             Section::Branch { branches, .. } => {
                 let counts = branches.iter().map(|sections| self.sections(sections, scope, level + 1));

@@ -98,6 +98,28 @@ fn every_body_is_edited() {
     assert_eq!(touched.len(), 7, "{touched:?}");
 }
 
+/// What is repeated no time, however large, does not keep edits from the bodies behind it.
+#[test]
+fn sections_that_are_left_out_have_no_bodies() {
+    let text = "generator er(n: int) {\n    nodes n\n    edge(i, j) with probability 0.4\n}\nnetwork f {\n    \
+                input image(3, 8, 8)\n    stem conv(3, 4)\n    repeat 0 {\n        part n18\n    }\n    body er(n: 12) of plain\n}\n";
+    let part = |level: u32| {
+        let inside = if level == 0 {
+            "body er(n: 3) of plain".to_owned()
+        } else {
+            format!("part n{0}\n    part n{0}", level - 1)
+        };
+        format!("network n{level} {{\n    input image(4, 8, 8)\n    {inside}\n}}\n")
+    };
+    let program = program(&format!("{BLOCKS}{text}{}", (0..=18).map(part).collect::<String>()));
+    let closure = Closure { of: Declared::Network(NetworkId::new(0)), args: Vec::new() };
+    let drawn = |edits: &[Edit]| {
+        let drawn = expand_edited(&program, &closure, edits, &Seed::new(7)).expect("it is small");
+        drawn.hash().to_owned()
+    };
+    assert_ne!(drawn(&[Edit { kind: EditKind::Drop, number: 1 }]), drawn(&[]));
+}
+
 /// A network of more bodies than can be drawn is a finding, edited or not.
 #[test]
 fn too_many_bodies_are_a_finding() {
