@@ -28,7 +28,7 @@ use cnasc_place::score::with_unit;
 use guests::Guests;
 use job::Task;
 use pass::share_unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 pub use brackets::Brackets;
 pub use job::{Done, Job};
@@ -129,7 +129,7 @@ pub struct Run<'a> {
     /// What concurrency scores are relative to for the strategy: the smallest communication of the first batch that has any.
     unit: Option<u64>,
     /// Those that passed the looks before the one that is being taken, which has not judged them yet.
-    waiting: Vec<Candidate>,
+    waiting: VecDeque<Candidate>,
     /// What later looks said and is not taken in, by look and candidate.
     further: BTreeMap<(usize, u64), Result<Figures, Evaluated>>,
     /// Candidates that keep the constraints of the look that is being taken.
@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
             judging: Vec::new(),
             verdicts: BTreeMap::new(),
             unit: None,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             further: BTreeMap::new(),
             passed: Vec::new(),
             front: Front::default(),
@@ -305,7 +305,7 @@ impl<'a> Run<'a> {
                     tasks
                 }
                 Stage::Look(place) => {
-                    self.take_further(place);
+                    self.take_further(place, most);
                     let asked = self.waiting.iter().take(most).cloned();
                     asked.map(|candidate| Task::Again(Box::new(candidate), self.looks[place].clone())).collect()
                 }

@@ -23,12 +23,8 @@ impl Run<'_> {
     #[must_use]
     pub fn further(&self) -> Vec<Further> {
         let look = self.place();
-        let told = |candidate: &Candidate| {
-            let index = candidate.proposal.index;
-            let verdict = self.further.get(&(look, index))?.clone();
-            Some(Further { index, look, verdict })
-        };
-        self.waiting.iter().filter_map(told).collect()
+        let told = self.further.range((look, 0)..=(look, u64::MAX));
+        told.map(|(&(look, index), verdict)| Further { index, look, verdict: verdict.clone() }).collect()
     }
 
     /// Notes what jobs of a look gave, which may still be told otherwise.
@@ -42,13 +38,16 @@ impl Run<'_> {
         }
     }
 
-    /// Takes in what is known of those that wait for this look.
-    pub(super) fn take_further(&mut self, place: usize) {
-        for candidate in std::mem::take(&mut self.waiting) {
-            let Some(verdict) = self.further.remove(&(place, candidate.proposal.index)) else {
-                self.waiting.push(candidate);
+    /// Takes in what is known of those that wait for this look, until there are so many in front of which nothing is known.
+    pub(super) fn take_further(&mut self, place: usize, most: usize) {
+        let mut unknown = 0;
+        while unknown < most && unknown < self.waiting.len() {
+            let index = self.waiting[unknown].proposal.index;
+            let Some(verdict) = self.further.remove(&(place, index)) else {
+                unknown += 1;
                 continue;
             };
+            let Some(candidate) = self.waiting.remove(unknown) else { return };
             self.count_judged(place, 1);
             match verdict {
                 Ok(figures) => {

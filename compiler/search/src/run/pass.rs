@@ -24,7 +24,8 @@ impl Run<'_> {
             self.looked(place).passed = self.begun(place);
             let passed = std::mem::take(&mut self.passed);
             let begun = |candidate: &Candidate| self.brackets.start(candidate.proposal.index) <= place;
-            (self.waiting, self.passed) = passed.into_iter().partition(begun);
+            let (waiting, later): (Vec<_>, Vec<_>) = passed.into_iter().partition(begun);
+            (self.waiting, self.passed) = (waiting.into(), later);
             return Stage::Look(place + 1);
         }
         self.outcome.feasible = feasible;
