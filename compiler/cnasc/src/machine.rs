@@ -26,3 +26,9 @@ pub fn cpu() -> String {
     let known = [of("model name"), numbers].into_iter().flatten().collect::<Vec<String>>();
     if known.is_empty() { std::env::consts::ARCH.to_owned() } else { known.join(" ") }
 }
+
+/// How many threads run at once.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -3,6 +3,7 @@
 use crate::exchange;
 use crate::failure::{Failure, codes};
 use crate::images::Input;
+use crate::machine;
 use crate::parts::{self, Way};
 use cnasc_base::{Diagnostic, Diagnostics, FileId, Seed, Sources};
 use cnasc_bundle::Bundle;
@@ -187,7 +188,7 @@ pub const UNTRAINED: &str =
 pub fn whole(bundle: &Bundle, backend: Backend) -> Result<Local, Failure> {
     let failed = |error: String| Failure::running(codes::RUN, error);
     let alone = bundle.alone(backend).map_err(|error| failed(error.to_string()))?;
-    Local::start(&alone).map_err(|error| failed(error.to_string()))
+    Local::start_within(&alone, machine::cores()).map_err(|error| failed(error.to_string()))
 }
 
 /// Whether this program can run every device of a fleet.

@@ -6,7 +6,6 @@
 mod python;
 
 use crate::cli::{BenchArgs, Engine};
-use crate::commands::run::start;
 use crate::exchange::Valued;
 use crate::failure::{Failure, codes};
 use crate::images::Input;
@@ -113,7 +112,7 @@ pub fn compare(session: &mut Session, given: Match<'_>, peak: Option<f64>) -> Re
     fleet.devices[0].cores = given.threads;
     let began = Instant::now();
     let bundle = pipeline::compile(given.architecture, &fleet, Strategy::Best, given.weights)?;
-    let running = start(&bundle)?;
+    let running = Local::start(&bundle).map_err(failed)?;
     let ready_ms = began.elapsed().as_secs_f64() * 1e3;
     let input = Input::noise(bundle.input(), 0);
     let image = pipeline::prepare(&bundle, &input)?;
@@ -200,7 +199,7 @@ pub fn prepare_alone(session: &mut Session, args: &BenchArgs) -> Result<Preparat
     let mut fleet = model::local_fleet(session, 1)?;
     fleet.devices[0].cores = args.threads[0];
     let bundle = pipeline::compile(&architecture, &fleet, Strategy::Best, args.weights.file())?;
-    let mut running = start(&bundle)?;
+    let mut running = Local::start(&bundle).map_err(failed)?;
     let ready_ms = began.elapsed().as_secs_f64() * 1e3;
     let image = pipeline::prepare(&bundle, &Input::noise(bundle.input(), 0))?;
     for _ in 0..COUNTED {

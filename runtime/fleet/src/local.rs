@@ -43,8 +43,17 @@ impl Local {
     /// # Errors
     /// Where a share can't be compiled or a thread can't be started.
     pub fn start(bundle: &Bundle) -> Result<Self, FleetError> {
+        Self::start_within(bundle, usize::MAX)
+    }
+
+    /// The same where kernels have no more threads than the devices' parts of `cores`, of which each has one at least: threads beyond a machine's
+    /// cores wait for each other, and keep busy while they do the cores that others need.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_within(bundle: &Bundle, cores: usize) -> Result<Self, FleetError> {
         let ends = inprocess(bundle.fleet.devices.len());
-        Self::start_with(bundle, ends.into_iter().map(|end| Box::new(end) as Box<dyn Endpoint>).collect())
+        Self::begin(bundle, cores, ends.into_iter().map(|end| Box::new(end) as Box<dyn Endpoint>).collect())
     }
 
     /// The same with other endpoints, one a device in the order of their ids.
@@ -52,13 +61,17 @@ impl Local {
     /// # Errors
     /// As [`start`](Self::start), and where the number of endpoints is wrong.
     pub fn start_with(bundle: &Bundle, endpoints: Vec<Box<dyn Endpoint>>) -> Result<Self, FleetError> {
+        Self::begin(bundle, usize::MAX, endpoints)
+    }
+
+    fn begin(bundle: &Bundle, cores: usize, endpoints: Vec<Box<dyn Endpoint>>) -> Result<Self, FleetError> {
         // The fields of a bundle can be changed by whoever holds it, and what follows relies on them.
         bundle.verify()?;
         let (wanted, found) = (bundle.fleet.devices.len(), endpoints.len());
         if wanted != found {
             return Err(FleetError::Endpoints { wanted, found });
         }
-        let shares = bundle.shares();
+        let shares = within(bundle.shares(), cores);
         let promises: Vec<Promise> = shares.iter().map(|share| Promise::of(bundle, share)).collect();
         let mut here = None;
         let mut workers = Vec::new();
@@ -170,6 +183,14 @@ fn remoteness(error: &FleetError) -> u8 {
         FleetError::Stopped { .. } => 4,
         _ => 1,
     }
+}
+
+/// The shares with no more threads than so many cores have for each of those that have something to do.
+fn within(mut shares: Vec<Share>, cores: usize) -> Vec<Share> {
+    let busy = shares.iter().filter(|share| !Promise::is_idle(share)).count();
+    let most = u32::try_from(cores / busy.max(1)).unwrap_or(u32::MAX).max(1);
+    shares.iter_mut().for_each(|share| share.threads = share.threads.min(most));
+    shares
 }
 
 /// The nodes of all devices that have something to do. They are compiled at the same time, as starting is mostly that.

@@ -7,7 +7,7 @@ use crate::failure::{Exit, Failure, codes};
 use crate::images::{self, Input};
 use crate::output::{bytes, milliseconds, table, write_file};
 use crate::parts::Way;
-use crate::{model, pipeline};
+use crate::{machine, model, pipeline};
 use cnasc_base::Diagnostic;
 use cnasc_bundle::Bundle;
 use cnasc_fleet::{Answer, Batch, Local, Replicas};
@@ -144,10 +144,10 @@ pub fn drawn_already() -> Failure {
     Failure::usage(Diagnostic::error(codes::OPTION, message).note(note))
 }
 
-/// The in-process fleet of a bundle, its shares compiled.
+/// The in-process fleet of a bundle, its shares compiled for the cores of this machine.
 pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
     pipeline::has_backends(&bundle.fleet)?;
-    Local::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+    Local::start_within(bundle, machine::cores()).map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 
 /// The devices of a bundle that take whole images, each with the whole network compiled.

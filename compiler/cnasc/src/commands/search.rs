@@ -3,8 +3,8 @@
 use crate::Session;
 use crate::cli::SearchArgs;
 use crate::failure::{Exit, Failure, codes};
-use crate::pipeline;
 use crate::storage::Storage;
+use crate::{machine, pipeline};
 use cnasc_base::{Diagnostic, Seed};
 use cnasc_ir::Program;
 use cnasc_ir::program::{Budget, Search};
@@ -40,7 +40,7 @@ pub fn run(session: &mut Session, args: &SearchArgs) -> Result<Exit, Failure> {
     let images = finish::Images::find(args, &study)?;
     let mut kept = Kept::open(session, args, &study, search, seed)?;
     let started = Instant::now();
-    let workers = Workers { count: args.workers.map_or_else(cores, usize::from), quiet: &tellers.quiet };
+    let workers = Workers { count: args.workers.map_or_else(machine::cores, usize::from), quiet: &tellers.quiet };
     let run = evaluate(session, args, &study, search, workers, &mut kept)?;
     let count = run.drawn();
     let outcome = run.outcome();
@@ -209,10 +209,6 @@ fn stopped(session: &Session) -> Arc<AtomicBool> {
         session.output.remark("note: an interrupt ends the process at once");
     }
     stopped
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Why nothing was found, so that the reader knows which limit to move.

@@ -1,5 +1,6 @@
 //! Whole inferences on fleets of threads: answers, reports, faults on the way, and what is left behind.
 
+use super::within;
 use crate::trace::chrome;
 use crate::{Answer, FleetError, Local, latency};
 use cnasc_base::random::Seed;
@@ -29,6 +30,16 @@ fn alone(edges: &sample::Edges, backend: Backend, seed: &Seed, image: &[f32]) ->
     let mut fleet = Local::start(&bundle).unwrap();
     assert_eq!(fleet.threads(), 0, "one device needs no thread");
     fleet.infer(image).unwrap().output
+}
+
+#[test]
+fn devices_share_the_cores_that_there_are() {
+    let mut bundle = sample::bundle(&sample::diamond(2), 3, Backend::Jit, &Seed::new(1));
+    bundle.fleet.devices.iter_mut().zip([4, 1, 9]).for_each(|(device, cores)| device.cores = cores);
+    let threads = |cores: usize| within(bundle.shares(), cores).iter().map(|share| share.threads).collect::<Vec<_>>();
+    assert_eq!(threads(usize::MAX), [4, 1, 9]);
+    let busy = bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count();
+    assert_eq!((threads(5 * busy), threads(2 * busy), threads(1)), (vec![4, 1, 5], vec![2, 1, 2], vec![1, 1, 1]));
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {

@@ -47,7 +47,7 @@ pub struct Row {
     pub measured_single: f64,
     /// Predicted for its balanced partition over all devices.
     pub predicted_spread: f64,
-    /// Measured for that, on one thread a device.
+    /// Measured for that, the devices sharing the cores of this machine.
     pub measured_spread: f64,
     /// How many devices that uses: fewer than there are where links are missing or devices too unequal.
     pub spread_over: usize,
@@ -199,7 +199,7 @@ fn used(bundle: &Bundle) -> usize {
     bundle.plan.order.iter().filter(|nodes| !nodes.is_empty()).count()
 }
 
-/// Runs the balanced partition on the inputs, checks every answer, and measures it and the whole on one thread.
+/// Runs the balanced partition on the inputs, checks every answer, and measures it and the whole on one device.
 fn measure_one(placed: &Placed, inputs: &[Input], names: &[String]) -> Result<(Row, FirstAnswer), Failure> {
     let Placed { spread, single, best, .. } = placed;
     let mut fleet = start(spread)?;

@@ -300,7 +300,7 @@ fn legend(found: &Found<'_>, measured: &Measured) -> String {
     let mut text = format!(
         "\nLatencies in ms, predicted on {}:\n\
          the whole network alone on the fastest device, its balanced partition spread over the fleet, and the best plan,\n\
-         with how many devices compute. (meas) ran here, a thread a device.\n",
+         with how many devices compute. (meas) ran here, its cores shared out to the devices.\n",
         tell(fleet),
     );
     let alone = measured.rows.iter().filter(|row| row.used == 1).count();

@@ -9,8 +9,8 @@ use crate::pipeline;
 use cnasc_ir::{Architecture, Fleet};
 use cnasc_place::Strategy;
 
-/// The median of many inferences of an image of noise, with a thread for each device. Other jobs may run while it is compiled, none while it
-/// is measured.
+/// The median of many inferences of an image of noise, the devices sharing the cores of this machine. Other jobs may run while it is compiled,
+/// none while it is measured.
 ///
 /// # Errors
 /// Where it does not fit the fleet, or fails while running.
