@@ -40,11 +40,20 @@ impl Replicas {
     /// # Errors
     /// Where the plan has none ([`FleetError::NoReplicas`]), or one can't be compiled or started.
     pub fn start(bundle: &Bundle) -> Result<Self, FleetError> {
+        Self::start_within(bundle, usize::MAX)
+    }
+
+    /// The same on so many cores, which the replicas share as devices do ([`Local::start_within`]).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_within(bundle: &Bundle, cores: usize) -> Result<Self, FleetError> {
         bundle.verify()?;
         if bundle.plan.replicas.is_empty() {
             return Err(FleetError::NoReplicas);
         }
-        let start = |&replica: &Replica| Ok((replica, Local::start(&bundle.alone_on(replica.device)?)?));
+        let each = cores / bundle.plan.replicas.len();
+        let start = |&replica: &Replica| Ok((replica, Local::start_within(&bundle.alone_on(replica.device)?, each)?));
         let devices = bundle.plan.replicas.iter().map(start).collect::<Result<_, FleetError>>()?;
         Ok(Self { devices })
     }

@@ -153,7 +153,7 @@ pub fn start(bundle: &Bundle) -> Result<Local, Failure> {
 /// The devices of a bundle that take whole images, each with the whole network compiled.
 pub fn start_replicas(bundle: &Bundle) -> Result<Replicas, Failure> {
     pipeline::has_backends(&bundle.fleet)?;
-    Replicas::start(bundle).map_err(|error| Failure::running(codes::RUN, error.to_string()))
+    Replicas::start_within(bundle, machine::cores()).map_err(|error| Failure::running(codes::RUN, error.to_string()))
 }
 
 /// One inference.
